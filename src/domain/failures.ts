@@ -1,0 +1,403 @@
+/**
+ * The closed catalogue of everything that can go wrong, and what follows from it.
+ *
+ * A failure is decided where it is made: its code fixes the disposition and who must act, and the code that handles it
+ * switches on the disposition alone, never on message text. Sentences are read by people: `actor: "customer"` ones by
+ * somebody who has never seen this system.
+ *
+ * Codes are stable: they stand in the database, the API and mails. Rename none, remove none that was ever stored.
+ */
+
+/**
+ * - `retry`: trouble that passes; try again with backoff, then dead letter.
+ * - `park`: will not pass by itself; dead letter, an operator looks.
+ * - `reject`: final for this input; the actor must send something else.
+ * - `hold`: nothing is applied until an operator releases it.
+ */
+export type Disposition = "retry" | "park" | "reject" | "hold";
+
+/** Who can make it right: `us` (code, platform), the `operator`, or the `customer` (the contact of the feed). */
+export type Actor = "us" | "operator" | "customer";
+
+/** What the failure is about: decides where it is stored. */
+export type Scope = "delivery" | "file" | "row" | "system";
+
+interface Entry<E> {
+  readonly scope: Scope;
+  readonly disposition: Disposition;
+  readonly actor: Actor;
+  /** One plain sentence: what happened, with the evidence in it. */
+  readonly sentence: (evidence: E) => string;
+  /** What to do about it, in one sentence. */
+  readonly hint: (evidence: E) => string;
+}
+
+const entry = <E = Record<never, never>>(
+  scope: Scope,
+  disposition: Disposition,
+  actor: Actor,
+  sentence: (evidence: E) => string,
+  hint: (evidence: E) => string,
+): Entry<E> => ({ scope, disposition, actor, sentence, hint });
+
+const toCustomer = <E = Record<never, never>>(
+  scope: Scope,
+  sentence: (evidence: E) => string,
+  hint: (evidence: E) => string,
+) => entry<E>(scope, "reject", "customer", sentence, hint);
+
+const mebibytes = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MiB`;
+
+/** Shows a value from a file inside a sentence: bounded, on one line, control characters made visible. */
+export function shown(value: string, maxChars = 60): string {
+  const visible = value.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return visible.length > maxChars ? `“${visible.slice(0, maxChars)}…”` : `“${visible}”`;
+}
+
+const of = (name: string | undefined) => (name ? ` ${shown(name)}` : "");
+
+export const FAILURES = {
+  // ── the doors ──────────────────────────────────────────────────────────────────────────────────────────────────
+  "unknown-address": toCustomer<{ recipient: string }>(
+    "delivery",
+    (e) => `No feed receives mail at ${shown(e.recipient)}.`,
+    () => "Check the address for typing errors, or ask your contact at the receiving company for the right one.",
+  ),
+  "mail-too-large": toCustomer<{ bytes: number; limitBytes: number }>(
+    "delivery",
+    (e) => `The message is ${mebibytes(e.bytes)}, more than the ${mebibytes(e.limitBytes)} that can be received.`,
+    () => "Send the file zipped, or split it.",
+  ),
+  "sender-not-proven": entry<{ sender: string; policy: string; reason: string }>(
+    "delivery",
+    "hold",
+    "operator",
+    (e) => `The sender ${shown(e.sender)} is not proven (${e.policy}): ${e.reason}.`,
+    () => "Nothing was read from it. Release the delivery if the sender is genuine, or fix SPF/DKIM at the sender.",
+  ),
+  "automatic-mail": entry<{ sign: string }>(
+    "delivery",
+    "reject",
+    "operator",
+    (e) => `The message is a bounce or an automatic reply (${e.sign}), not a feed.`,
+    () => "Nothing to do. It is kept in the archive and never read as data.",
+  ),
+  "raw-missing": entry<{ key: string }>(
+    "delivery",
+    "park",
+    "us",
+    (e) => `The archived message ${e.key} is not in storage.`,
+    () => "Look for the object in the bucket; redrive when it is back.",
+  ),
+  "mail-unreadable": toCustomer<{ reason: string }>(
+    "delivery",
+    (e) => `The message cannot be read as a mail: ${e.reason}.`,
+    () => "Send the file again as an ordinary attachment.",
+  ),
+  "mail-too-complex": toCustomer<{ what: string; count: number; limit: number }>(
+    "delivery",
+    (e) => `The message has more than ${e.limit} ${e.what}.`,
+    () => "Send one file per message, or put the files in one zip.",
+  ),
+  "no-payload": toCustomer<{ found: string }>(
+    "delivery",
+    (e) => `The message holds no file for this feed (found: ${e.found}).`,
+    () => "Attach the export file and send the message again.",
+  ),
+  "unknown-feed": entry<{ customer: string; feed: string }>(
+    "delivery",
+    "park",
+    "operator",
+    (e) => `There is no feed ${e.customer}/${e.feed} any more.`,
+    () => "Restore the adapter and redrive, or discard the delivery.",
+  ),
+
+  // ── files as containers ────────────────────────────────────────────────────────────────────────────────────────
+  "file-empty": toCustomer<{ name?: string | undefined }>(
+    "file",
+    (e) => `The file${of(e.name)} is empty.`,
+    () => "Check that the export ran, then send it again.",
+  ),
+  "file-encrypted": toCustomer<{ name?: string | undefined; method: string }>(
+    "file",
+    (e) => `The file${of(e.name)} is protected by a password or encryption (${e.method}) and cannot be opened.`,
+    () => "Send it without a password.",
+  ),
+  "file-corrupt": toCustomer<{ name?: string | undefined; reason: string }>(
+    "file",
+    (e) => `The file${of(e.name)} is damaged: ${e.reason}.`,
+    () => "It was probably cut off on its way. Send it again.",
+  ),
+  "file-unsupported": toCustomer<{ name?: string | undefined; found: string; expected: string }>(
+    "file",
+    (e) => `The file${of(e.name)} is ${e.found}; this feed expects ${e.expected}.`,
+    (e) => `Export the file as ${e.expected} and send it again.`,
+  ),
+  "archive-too-large": toCustomer<{ name?: string | undefined; what: string; limit: string }>(
+    "file",
+    (e) => `The archive${of(e.name)} holds more than it may: ${e.what} (limit ${e.limit}).`,
+    () => "Split the export into smaller files.",
+  ),
+  "archive-empty": toCustomer<{ name?: string | undefined }>(
+    "file",
+    (e) => `The archive${of(e.name)} holds no file.`,
+    () => "Check that the export ran, then send it again.",
+  ),
+
+  // ── files as tables ────────────────────────────────────────────────────────────────────────────────────────────
+  "wrong-charset": toCustomer<{ charset: string; offset: number; line: number }>(
+    "file",
+    (e) => `The file is not ${e.charset} text: line ${e.line} (byte ${e.offset}) holds bytes that ${e.charset} has not.`,
+    (e) => `Export the file as ${e.charset}.`,
+  ),
+  "nul-bytes": toCustomer<{ line: number }>(
+    "file",
+    (e) => `The file holds NUL bytes (first in line ${e.line}): it is not plain text or was damaged on its way.`,
+    () => "Check the export, then send it again.",
+  ),
+  "missing-column": toCustomer<{ missing: string[]; found: string[]; line: number }>(
+    "file",
+    (e) =>
+      `The header in line ${e.line} lacks ${e.missing.map((c) => shown(c)).join(", ")} (found: ${e.found
+        .slice(0, 12)
+        .map((c) => shown(c, 30))
+        .join(", ")}${e.found.length > 12 ? ", …" : ""}).`,
+    () => "Export the file with the agreed columns; if the column was renamed on purpose, tell your contact.",
+  ),
+  "duplicate-column": toCustomer<{ column: string; line: number }>(
+    "file",
+    (e) => `The header in line ${e.line} names the column ${shown(e.column)} twice.`,
+    () => "Export every column once.",
+  ),
+  "wrong-preamble": toCustomer<{ line: number; expected: string; found: string }>(
+    "file",
+    (e) => `Line ${e.line} should begin with ${shown(e.expected)} but reads ${shown(e.found)}.`,
+    () => "Check that the right export was sent.",
+  ),
+  "wrong-column-count": toCustomer<{ line: number; expected: number; found: number }>(
+    "file",
+    (e) => `The first row (line ${e.line}) has ${e.found} columns where the feed has ${e.expected}.`,
+    () => "Check that the right file was sent and that its separators are the agreed ones.",
+  ),
+  "no-header": toCustomer<{ lines: number }>(
+    "file",
+    (e) => `The file ends (after ${e.lines} lines) before its header line.`,
+    () => "Check that the export ran to its end, then send it again.",
+  ),
+  "unclosed-quote": toCustomer<{ line: number }>(
+    "file",
+    (e) => `A quotation mark opened in line ${e.line} is never closed, so everything after it cannot be told apart.`,
+    () => "Double every quotation mark inside a text (\"\"), or send the file again if it was cut off.",
+  ),
+  "row-too-long": toCustomer<{ line: number; limitChars: number }>(
+    "file",
+    (e) => `The row that begins in line ${e.line} is longer than ${e.limitChars} characters.`,
+    () => "Look for a missing line end or an unclosed quotation mark near that line.",
+  ),
+  "too-many-rejects": entry<{ rejected: number; rows: number; limit: string }>(
+    "file",
+    "hold",
+    "customer",
+    (e) => `${e.rejected} of ${e.rows} rows could not be read, more than the ${e.limit} that this feed allows.`,
+    () => "Nothing was applied. Correct the rows named in the report and send the file again.",
+  ),
+  "too-many-rows": toCustomer<{ limit: number }>(
+    "file",
+    (e) => `The file has more than ${e.limit} rows.`,
+    () => "Split the export into several files.",
+  ),
+  "too-many-duplicates": toCustomer<{ limit: number }>(
+    "file",
+    (e) => `More than ${e.limit} rows repeat a key that stands earlier in the file.`,
+    () => "The export was probably written twice into one file. Check it and send it again.",
+  ),
+  "books-unbalanced": entry<{ side: string; expected: number; counted: number }>(
+    "file",
+    "hold",
+    "us",
+    (e) => `The books of the file do not balance: ${e.side} should be ${e.expected} but ${e.counted} were counted.`,
+    () => "Compare the file's books with its raw text; replay after the fault is found.",
+  ),
+
+  // ── rows ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  "row-width": toCustomer<{ expected: number; found: number }>(
+    "row",
+    (e) => `The row has ${e.found} columns instead of ${e.expected}.`,
+    () => "Look for a separator inside a text that is not quoted, or a line break inside a value.",
+  ),
+  "value-missing": toCustomer<{ column: string }>(
+    "row",
+    (e) => `The column ${shown(e.column)} is blank but must have a value.`,
+    () => "Fill it in.",
+  ),
+  "not-an-integer": toCustomer<{ column: string; value: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} is not a whole number.`,
+    () => "Write digits only.",
+  ),
+  "not-a-decimal": toCustomer<{ column: string; value: string; expected: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} is not a number written as ${e.expected}.`,
+    (e) => `Write it as ${e.expected}.`,
+  ),
+  "not-a-date": toCustomer<{ column: string; value: string; expected: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} is not a date written as ${e.expected}.`,
+    (e) => `Write it as ${e.expected}, with a day that exists.`,
+  ),
+  "not-in-list": toCustomer<{ column: string; value: string; allowed: string[] }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} is none of ${e.allowed.slice(0, 12).join(", ")}.`,
+    () => "Use one of the agreed values, or tell your contact about the new one.",
+  ),
+  "out-of-range": toCustomer<{ column: string; value: string; rule: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} is outside its range: ${e.rule}.`,
+    () => "Correct the value.",
+  ),
+  "wrong-pattern": toCustomer<{ column: string; value: string; rule: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} does not look as agreed: ${e.rule}.`,
+    () => "Correct the value.",
+  ),
+  "text-too-long": toCustomer<{ column: string; length: number; limit: number }>(
+    "row",
+    (e) => `The text in column ${shown(e.column)} has ${e.length} characters, more than ${e.limit}.`,
+    () => "Shorten it.",
+  ),
+  "control-characters": toCustomer<{ column: string; value: string }>(
+    "row",
+    (e) => `The value ${shown(e.value)} in column ${shown(e.column)} holds control characters.`,
+    () => "Remove them; they are often left by a copy from another program.",
+  ),
+  "broken-quoting": toCustomer<{ reason: string }>(
+    "row",
+    (e) => `The quotation marks of the row do not fit together: ${e.reason}.`,
+    () => "Double every quotation mark inside a text (\"\").",
+  ),
+
+  // ── our own machinery ──────────────────────────────────────────────────────────────────────────────────────────
+  "database-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The database cannot be reached: ${e.reason}.`,
+    () => "Work waits and goes on by itself when the database is back.",
+  ),
+  "database-conflict": entry<{ sqlstate: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The database asked to try again (SQLSTATE ${e.sqlstate}).`,
+    () => "Nothing to do; it is tried again.",
+  ),
+  "database-refused": entry<{ sqlstate: string; message: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The database refused a statement (SQLSTATE ${e.sqlstate}): ${e.message}`,
+    () => "A fault of ours: find the statement, fix it, redrive.",
+  ),
+  "storage-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The object storage cannot be reached: ${e.reason}.`,
+    () => "Nothing to do; it is tried again.",
+  ),
+  "lease-lost": entry<{ file: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `Another worker took over file ${e.file}.`,
+    () => "Nothing to do; the other worker finishes it.",
+  ),
+  "feed-busy": entry<{ file: string; activeFile: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `File ${e.file} waits: file ${e.activeFile} of the same feed is being applied.`,
+    () => "Nothing to do; it goes on by itself.",
+  ),
+  "chunk-missing": entry<{ key: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The chunk ${e.key} is not in storage (chunks expire after 14 days).`,
+    () => "Replay the delivery from the archive.",
+  ),
+  "message-unreadable": entry<{ reason: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `A queue message cannot be read: ${e.reason}.`,
+    () => "Its version may be newer than this deployment: deploy, then redrive.",
+  ),
+  "internal-error": entry<{ message: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `Something unforeseen happened: ${e.message}`,
+    () => "A fault of ours: find it by the correlation id in the logs, fix it, redrive.",
+  ),
+} as const;
+
+export type FailureCode = keyof typeof FAILURES;
+export type EvidenceOf<C extends FailureCode> = (typeof FAILURES)[C] extends Entry<infer E> ? E : never;
+
+/** A failure as it is stored in Postgres, answered by the API and written in mails. */
+export interface FailureReport {
+  readonly code: FailureCode;
+  readonly disposition: Disposition;
+  readonly actor: Actor;
+  readonly sentence: string;
+  readonly hint: string;
+  readonly evidence: Readonly<Record<string, unknown>>;
+}
+
+/** Makes the report of a failure: pure, the one place where a sentence is built. */
+export function report<C extends FailureCode>(code: C, evidence: EvidenceOf<C>): FailureReport {
+  const found = FAILURES[code] as unknown as Entry<EvidenceOf<C>>;
+  return {
+    code,
+    disposition: found.disposition,
+    actor: found.actor,
+    sentence: found.sentence(evidence),
+    hint: found.hint(evidence),
+    evidence: evidence as Record<string, unknown>,
+  };
+}
+
+/** A failure on its way up. `message` is the sentence; `cause` keeps the original error for the logs. */
+export class Failure extends Error {
+  readonly report: FailureReport;
+
+  constructor(made: FailureReport, cause?: unknown) {
+    super(made.sentence, cause === undefined ? undefined : { cause });
+    this.name = "Failure";
+    this.report = made;
+  }
+
+  get code(): FailureCode {
+    return this.report.code;
+  }
+
+  get disposition(): Disposition {
+    return this.report.disposition;
+  }
+}
+
+/** `throw failure("file-empty", { name })`. */
+export function failure<C extends FailureCode>(code: C, evidence: EvidenceOf<C>, cause?: unknown): Failure {
+  return new Failure(report(code, evidence), cause);
+}
+
+/** Any thrown value as a Failure: what is not one of ours is an `internal-error` and keeps the original as its cause. */
+export function asFailure(thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown;
+  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  return failure("internal-error", { message: message.slice(0, 500) }, thrown);
+}
