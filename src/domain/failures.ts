@@ -150,7 +150,8 @@ export const FAILURES = {
   // ── files as tables ────────────────────────────────────────────────────────────────────────────────────────────
   "wrong-charset": toCustomer<{ charset: string; offset: number; line: number }>(
     "file",
-    (e) => `The file is not ${e.charset} text: line ${e.line} (byte ${e.offset}) holds bytes that ${e.charset} has not.`,
+    (e) =>
+      `The file is not ${e.charset} text: line ${e.line} (byte ${e.offset}) holds bytes that ${e.charset} has not.`,
     (e) => `Export the file as ${e.charset}.`,
   ),
   "nul-bytes": toCustomer<{ line: number }>(
@@ -190,7 +191,7 @@ export const FAILURES = {
   "unclosed-quote": toCustomer<{ line: number }>(
     "file",
     (e) => `A quotation mark opened in line ${e.line} is never closed, so everything after it cannot be told apart.`,
-    () => "Double every quotation mark inside a text (\"\"), or send the file again if it was cut off.",
+    () => 'Double every quotation mark inside a text (""), or send the file again if it was cut off.',
   ),
   "row-too-long": toCustomer<{ line: number; limitChars: number }>(
     "file",
@@ -276,7 +277,7 @@ export const FAILURES = {
   "broken-quoting": toCustomer<{ reason: string }>(
     "row",
     (e) => `The quotation marks of the row do not fit together: ${e.reason}.`,
-    () => "Double every quotation mark inside a text (\"\").",
+    () => 'Double every quotation mark inside a text ("").',
   ),
 
   // ── our own machinery ──────────────────────────────────────────────────────────────────────────────────────────

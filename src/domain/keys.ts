@@ -1,0 +1,25 @@
+/** R2 keys and queue names: the only place that knows how they are written. Pure. */
+
+const two = (n: number) => String(n).padStart(2, "0");
+
+/** Where a delivery's raw bytes lie for good. The date is the day of arrival in UTC. */
+export function rawKey(customer: string, receivedAt: Date, deliveryId: string, door: "mail" | "upload"): string {
+  const day = `${receivedAt.getUTCFullYear()}/${two(receivedAt.getUTCMonth() + 1)}/${two(receivedAt.getUTCDate())}`;
+  return `raw/${customer}/${day}/${deliveryId}.${door === "mail" ? "eml" : "bin"}`;
+}
+
+/**
+ * One chunk of a parsed file. The adapter version is part of the key, so that two parses of one file under different
+ * adapters never mix their chunks.
+ */
+export const chunkKey = (fileId: string, adapterVersion: string, n: number): string =>
+  `chunks/${fileId}/${adapterVersion}/${n}`;
+
+export const parseQueueName = (customer: string): string => `feed-${customer}`;
+export const APPLY_QUEUE = "apply";
+export const PARSE_DLQ = "parse-dlq";
+export const APPLY_DLQ = "apply-dlq";
+
+/** Name of the queue binding that produces into a customer's parse queue: `feed-acme` → `FEED_ACME`. */
+export const parseQueueBinding = (customer: string): string =>
+  parseQueueName(customer).toUpperCase().replaceAll("-", "_");
