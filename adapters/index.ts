@@ -1,0 +1,2 @@
+import type { Feed } from "../src/domain/adapter.ts";
+export const feeds: readonly Feed[] = [];

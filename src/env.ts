@@ -1,0 +1,67 @@
+/**
+ * The Worker's bindings, checked once into a smaller and stricter Config, for every entry point alike. A missing binding
+ * or secret is named, all of them at once, and no value is ever part of the message.
+ */
+import { z } from "zod";
+import { APPLY_DLQ, APPLY_QUEUE, PARSE_DLQ, parseQueueBinding } from "./domain/keys.ts";
+import type { StageMessage } from "./domain/messages.ts";
+
+export interface Config {
+  readonly databaseUrl: string;
+  /** Set only where the database is not Neon's own: local runs and tests. */
+  readonly databaseEndpoint?: string;
+  readonly addressSecret: string;
+  readonly mailDomain: string;
+  readonly store: R2Bucket;
+  readonly applyQueue: Queue<StageMessage>;
+  readonly parseDlq: Queue<unknown>;
+  readonly applyDlq: Queue<unknown>;
+  /** The parse queue of a customer; throws if the deployment has none (a customer was added without its queue). */
+  parseQueue(customer: string): Queue<StageMessage>;
+}
+
+const secret = (name: string) =>
+  z.string({ error: `secret ${name} is missing` }).min(1, { error: `secret ${name} is blank` });
+
+const binding = <T>(name: string, method: string) =>
+  z.custom<T>((value) => typeof (value as Record<string, unknown> | undefined)?.[method] === "function", {
+    error: `binding ${name} is missing`,
+  });
+
+const schema = z.object({
+  DATABASE_URL: secret("DATABASE_URL").regex(/^postgres(ql)?:\/\//, {
+    error: "secret DATABASE_URL is not a postgres:// URL",
+  }),
+  DATABASE_ENDPOINT: z.url({ error: "variable DATABASE_ENDPOINT is not a URL" }).optional(),
+  ADDRESS_SECRET: secret("ADDRESS_SECRET").min(16, { error: "secret ADDRESS_SECRET is shorter than 16 characters" }),
+  MAIL_DOMAIN: z.string({ error: "variable MAIL_DOMAIN is missing" }).min(1),
+  STORE: binding<R2Bucket>("STORE (R2)", "put"),
+  APPLY: binding<Queue<StageMessage>>(`APPLY (queue ${APPLY_QUEUE})`, "send"),
+  PARSE_DLQ: binding<Queue<unknown>>(`PARSE_DLQ (queue ${PARSE_DLQ})`, "send"),
+  APPLY_DLQ: binding<Queue<unknown>>(`APPLY_DLQ (queue ${APPLY_DLQ})`, "send"),
+});
+
+/** Throws an Error that names everything missing, e.g. `Mailfeed is not configured: secret DATABASE_URL is missing`. */
+export function readEnv(env: unknown): Config {
+  const read = schema.safeParse(env);
+  if (!read.success) {
+    throw new Error(`Mailfeed is not configured: ${read.error.issues.map((issue) => issue.message).join("; ")}`);
+  }
+  const bindings = env as Record<string, unknown>;
+  return {
+    databaseUrl: read.data.DATABASE_URL,
+    ...(read.data.DATABASE_ENDPOINT === undefined ? {} : { databaseEndpoint: read.data.DATABASE_ENDPOINT }),
+    addressSecret: read.data.ADDRESS_SECRET,
+    mailDomain: read.data.MAIL_DOMAIN,
+    store: read.data.STORE,
+    applyQueue: read.data.APPLY,
+    parseDlq: read.data.PARSE_DLQ,
+    applyDlq: read.data.APPLY_DLQ,
+    parseQueue(customer) {
+      const name = parseQueueBinding(customer);
+      const queue = bindings[name] as Queue<StageMessage> | undefined;
+      if (typeof queue?.send !== "function") throw new Error(`Mailfeed is not configured: binding ${name} is missing`);
+      return queue;
+    },
+  };
+}
