@@ -93,11 +93,6 @@ export async function startNeonEndpoint(options: NeonEndpointOptions): Promise<N
   };
 }
 
-/** Where the driver finds a local endpoint: the host and port of the connection string are the endpoint's own. */
-export function localFetchEndpoint(host: string, port: number | string): string {
-  return `http://${host}:${port}/sql`;
-}
-
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,

@@ -5,6 +5,11 @@
  * text, results are text as Postgres wrote it, a batch is one transaction whose mode stands in headers.
  */
 
+/** For `neonConfig.fetchEndpoint`: the host and port of a local connection string are those of its endpoint. */
+export function localFetchEndpoint(host: string, port: number | string): string {
+  return `http://${host}:${port}/sql`;
+}
+
 /** One statement with its parameters already in Postgres' text format; null is SQL NULL. */
 export interface Query {
   readonly text: string;

@@ -97,7 +97,8 @@ export function pgBackend(connectionString: string): PgBackend {
 /** The same server and user with another database. */
 export function withDatabase(connectionString: string, database: string): string {
   const url = new URL(connectionString);
-  url.pathname = `/${encodeURIComponent(database)}`;
+  // encodeURI, because that is what pg undoes.
+  url.pathname = `/${encodeURI(database)}`;
   return url.href;
 }
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, mkdtemp, rm, unlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,7 +41,7 @@ async function start(config: PostgresProcessConfig): Promise<Running<PostgresPro
     if (config.dataDir === undefined) await rm(folder, { recursive: true, force: true });
   };
   try {
-    // Only who can read this process' memory or its folder knows it: the server listens on a port of a shared machine.
+    // The server listens on a port of a machine that others may share: only who can read its folder knows the password.
     const password = await initialise(binaries, folder, runAs);
     const server = await startOnFreePort(binaries, folder, runAs, config);
     const url = `postgres://${USER}:${password}@127.0.0.1:${server.port}/postgres`;
@@ -74,16 +74,12 @@ async function dataFolder(given: string | undefined, runAs: RunAs): Promise<stri
   return folder;
 }
 
-/** Makes the cluster if there is none and answers the superuser's password, which is new at every start. */
-async function initialise({ initdb, postgres }: PostgresBinaries, folder: string, runAs: RunAs): Promise<string> {
-  const password = randomBytes(18).toString("base64url");
+/** Makes the cluster if there is none and answers the superuser's password. */
+async function initialise({ initdb }: PostgresBinaries, folder: string, runAs: RunAs): Promise<string> {
   const cluster = join(folder, "cluster");
-  if (existsSync(join(cluster, "PG_VERSION"))) {
-    const sql = `ALTER USER ${USER} PASSWORD '${password}'`;
-    await run(postgres, ["--single", "-D", cluster, "postgres"], runAs, folder, sql);
-    return password;
-  }
   const passwordFile = join(folder, "password");
+  if (existsSync(join(cluster, "PG_VERSION"))) return readFile(passwordFile, "utf8");
+  const password = randomBytes(18).toString("base64url");
   await writeFile(passwordFile, password, { mode: 0o600 });
   if (runAs.uid !== undefined) await chown(passwordFile, runAs.uid, runAs.gid ?? runAs.uid);
   const args = [
@@ -102,7 +98,6 @@ async function initialise({ initdb, postgres }: PostgresBinaries, folder: string
     "--set=scram_iterations=1",
   ];
   await run(initdb, args, runAs, folder);
-  await unlink(passwordFile);
   return password;
 }
 
@@ -161,11 +156,11 @@ async function startServer(
 }
 
 /** Runs a program to its end; an Error with its output if it fails. */
-async function run(program: string, args: string[], runAs: RunAs, cwd: string, input = ""): Promise<void> {
-  const child = spawn(program, args, { ...runAs, cwd, env: { ...process.env, LC_ALL: "C" }, stdio: "pipe" });
+async function run(program: string, args: string[], runAs: RunAs, cwd: string): Promise<void> {
+  const stdio = ["ignore", "pipe", "pipe"] as const;
+  const child = spawn(program, args, { ...runAs, cwd, env: { ...process.env, LC_ALL: "C" }, stdio: [...stdio] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece: Buffer) => (output += piece.toString()));
-  child.stdin.end(input);
   const failed = await new Promise<string | undefined>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code) => resolve(code === 0 ? undefined : `exit code ${code}`));
