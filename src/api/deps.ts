@@ -1,0 +1,51 @@
+/** What the API needs from outside, and what its handlers are given. */
+import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
+import type { Context } from "hono";
+import type { ApplyFile, ParseDelivery } from "../domain/messages.ts";
+import type { Log } from "../observe/log.ts";
+import type { Caller } from "./auth/caller.ts";
+
+export type ApiDatabase = NeonHttpDatabase<Record<string, never>>;
+
+export interface Upload {
+  readonly customer: string;
+  readonly feed: string;
+  /** Bare file name: no path, no control characters, 1 to 255 characters. */
+  readonly name: string;
+  readonly contentType: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Name of the API token that brought it: the sender of the delivery. */
+  readonly tokenName: string;
+}
+
+export interface ApiDeps {
+  /** `drizzle(neonSql(connectionString))`. */
+  readonly db: ApiDatabase;
+  readonly now: () => Date;
+  readonly log: Log;
+  /** Rejects when the queue did not take the message. */
+  readonly enqueueParse: (message: ParseDelivery) => Promise<void>;
+  /** Rejects when the queue did not take the message. */
+  readonly enqueueApply: (message: ApplyFile) => Promise<void>;
+  /** Whether there is an adapter for the feed. Its row comes only with the first delivery, so the table cannot tell. */
+  readonly knowsFeed: (customer: string, feed: string) => boolean;
+  /** Archives and enqueues an uploaded file. `duplicate`: the same upload had come before. */
+  readonly intakeUpload: (upload: Upload) => Promise<{ readonly deliveryId: string; readonly duplicate: boolean }>;
+  /** The deployed version, shown by the health route. */
+  readonly version: string;
+}
+
+export interface ApiEnv {
+  Variables: { requestId: string; route: string | undefined; caller: Caller | undefined };
+}
+
+/** A request on its way to a handler that is open to all. */
+export interface OpenCall {
+  readonly c: Context<ApiEnv>;
+  readonly deps: ApiDeps;
+}
+
+/** A request whose caller is known. */
+export interface Call extends OpenCall {
+  readonly caller: Caller;
+}

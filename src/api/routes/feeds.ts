@@ -1,0 +1,71 @@
+/** GET /v1/feeds/:customer/:feed: one feed as it stands. */
+import { and, count, desc, eq, inArray, sql } from "drizzle-orm";
+import { deliveries, feeds, files, records } from "../../platform/schema.ts";
+import { visibleTo } from "../auth/caller.ts";
+import { feedOf } from "../auth/scope.ts";
+import type { Call } from "../deps.ts";
+import { notFound } from "../problem/problem.ts";
+import { customerInPath, feedInPath, readQuery } from "../query/query.ts";
+import { fileColumns } from "./files.ts";
+import { iso, presentFile } from "./present.ts";
+
+const IN_WORK = ["parsing", "parsed", "applying"] as const;
+/** More at once means a backlog: then the list of files, not this page, is the place to look. */
+const IN_WORK_MAX_FILES = 20;
+/** Counting reads every row; beyond this many it would make the answer slow, so it stops and says so. */
+export const COUNT_MAX_RECORDS = 1_000_000;
+
+export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
+  readQuery(c, {});
+  const scope = await feedOf(deps.db, caller, customerInPath(c, "customer"), feedInPath(c, "feed"));
+  const names = { customer: scope.customer, feed: scope.feed };
+  const ofFeed = and(eq(files.feedId, scope.feedId), visibleTo(caller, files.customerId));
+  const some = deps.db
+    .select({ status: records.status })
+    .from(records)
+    .where(and(eq(records.customerId, scope.customerId), eq(records.feedId, scope.feedId)))
+    .limit(COUNT_MAX_RECORDS)
+    .as("some");
+  const [[feed], [lastApplied], inWork, statuses, [open]] = await deps.db.batch([
+    deps.db.select().from(feeds).where(eq(feeds.id, scope.feedId)),
+    deps.db
+      .select(fileColumns)
+      .from(files)
+      .where(and(ofFeed, eq(files.state, "applied")))
+      .orderBy(desc(files.orderKey))
+      .limit(1),
+    deps.db
+      .select(fileColumns)
+      .from(files)
+      .where(and(ofFeed, inArray(files.state, [...IN_WORK])))
+      .orderBy(desc(files.orderKey))
+      .limit(IN_WORK_MAX_FILES),
+    deps.db.select({ status: some.status, n: count() }).from(some).groupBy(some.status),
+    deps.db
+      .select({
+        held: sql<number>`(SELECT count(*)::int FROM ${files} WHERE ${ofFeed} AND state = 'held')`,
+        dead: sql<number>`(SELECT count(*)::int FROM ${files} WHERE ${ofFeed} AND state = 'dead')`,
+        quarantined: sql<number>`(SELECT count(*)::int FROM ${deliveries} WHERE ${deliveries.feedId} = ${scope.feedId}
+          AND ${deliveries.customerId} = ${scope.customerId} AND ${deliveries.state} = 'quarantined')`,
+      })
+      .from(sql`(SELECT 1) AS one`),
+  ]);
+  if (feed === undefined) throw notFound();
+  const counted = new Map(statuses.map(({ status, n }) => [status, n]));
+  const active = counted.get("active") ?? 0;
+  const retired = counted.get("retired") ?? 0;
+  return c.json({
+    ...names,
+    title: feed.title,
+    mode: feed.mode,
+    adapter_version: feed.adapterVersion,
+    created_at: iso(feed.createdAt),
+    /** The file that may write at the moment, until its lease runs out. */
+    writing: feed.activeFileId === null ? null : { file_id: feed.activeFileId, until: iso(feed.leaseUntil) },
+    last_applied: lastApplied === undefined ? null : presentFile(caller, lastApplied, names),
+    in_work: inWork.map((row) => presentFile(caller, row, names)),
+    /** `exact` is false where counting stopped: there are at least so many. */
+    records: { active, retired, exact: active + retired < COUNT_MAX_RECORDS },
+    open,
+  });
+}

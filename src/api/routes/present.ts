@@ -1,0 +1,125 @@
+/** Rows as the API shows them. Names are those of the tables; times are ISO 8601 in UTC; ids are text. Pure. */
+import type { FailureReport } from "../../domain/failures.ts";
+import type { deliveries, files } from "../../platform/schema.ts";
+import type { Caller } from "../auth/caller.ts";
+
+type DeliveryRow = typeof deliveries.$inferSelect;
+type FileRow = Omit<typeof files.$inferSelect, "chunks" | "plan">;
+interface FeedNames {
+  readonly customer: string;
+  readonly feed: string;
+}
+
+export const iso = (at: Date | null): string | null => at?.toISOString() ?? null;
+
+/** A failure of ours is for us to read: a customer learns that there is one, not how we are built. */
+export function presentFailure(caller: Caller, failure: FailureReport | null) {
+  if (failure === null) return null;
+  const { code, disposition, actor } = failure;
+  if (caller.role === "customer" && actor === "us") {
+    const sentence = "A fault of ours. We have been told and look after it.";
+    return { code, disposition, actor, sentence, hint: "Nothing for you to do." };
+  }
+  return failure;
+}
+
+export function presentDelivery(caller: Caller, row: DeliveryRow, names: FeedNames) {
+  return {
+    id: row.id,
+    ...names,
+    door: row.door,
+    state: row.state,
+    sender: row.sender,
+    sender_proof: row.senderProof,
+    subject: row.subject,
+    message_id: row.messageId,
+    raw_bytes: row.rawBytes,
+    raw_sha256: row.rawSha256,
+    sent_at: iso(row.sentAt),
+    received_at: iso(row.receivedAt),
+    released_at: iso(row.releasedAt),
+    payloads: row.payloads,
+    attempts: row.attempts,
+    failure: presentFailure(caller, row.failure),
+    updated_at: iso(row.updatedAt),
+  };
+}
+
+/** Whether the first number is the sum of the others. */
+function addsUp(side: Readonly<Record<string, number | null>>): boolean {
+  const [whole, ...parts] = Object.values(side);
+  return whole === parts.reduce<number>((total, n) => total + (n ?? 0), 0);
+}
+
+/**
+ * The books of a file: what became of every line and of every accepted row. `balanced` is null until the lines are
+ * counted; then it says whether each side counted so far adds up.
+ */
+export function booksOf(row: FileRow) {
+  const lines =
+    row.lines === null
+      ? null
+      : {
+          total: row.lines,
+          header: row.headerLines,
+          preamble: row.preambleLines,
+          footer: row.footerLines,
+          blank: row.blankLines,
+          continuation: row.continuationLines,
+          accepted: row.accepted,
+          rejected: row.rejected,
+        };
+  const records =
+    row.inserted === null
+      ? null
+      : {
+          accepted: row.accepted,
+          inserted: row.inserted,
+          changed: row.changed,
+          unchanged: row.unchanged,
+          stale: row.stale,
+          superseded: row.superseded,
+        };
+  const balanced = lines === null ? null : addsUp(lines) && (records === null || addsUp(records));
+  return { lines, records, balanced };
+}
+
+const msBetween = (from: Date | null, to: Date | null): number | null =>
+  from === null || to === null ? null : to.getTime() - from.getTime();
+
+/** Milliseconds in each stage, null for one that has not ended; the waits are the time in the queue before it. */
+export function timingsOf(row: FileRow) {
+  return {
+    parse_wait: msBetween(row.receivedAt, row.parseStartedAt),
+    parse: msBetween(row.parseStartedAt, row.parsedAt),
+    apply_wait: msBetween(row.parsedAt, row.applyStartedAt),
+    apply: msBetween(row.applyStartedAt, row.appliedAt),
+  };
+}
+
+export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
+  return {
+    id: row.id,
+    ...names,
+    delivery_id: row.deliveryId,
+    path: row.path,
+    content_type: row.contentType,
+    bytes: row.bytes,
+    content_sha256: row.contentSha256,
+    state: row.state,
+    failure: presentFailure(caller, row.failure),
+    books: booksOf(row),
+    plan_mode: row.planMode,
+    adapter_version: row.adapterVersion,
+    as_of: iso(row.asOf),
+    as_of_source: row.asOfSource,
+    attempts: row.attempts,
+    received_at: iso(row.receivedAt),
+    released_at: iso(row.releasedAt),
+    parsed_at: iso(row.parsedAt),
+    applied_at: iso(row.appliedAt),
+    timings_ms: timingsOf(row),
+    /** From arrival to the last record written. */
+    latency_ms: msBetween(row.receivedAt, row.appliedAt),
+  };
+}

@@ -1,0 +1,257 @@
+/**
+ * The tables as Drizzle sees them. The truth is the SQL in `migrations/`; a test compares the two column by column, so
+ * what stands here is only what queries need: names, types and nullability, not checks, indexes or collations.
+ *
+ * bigint ids are text throughout: they are names, not numbers, and JSON readers lose numbers beyond 2^53.
+ */
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  customType,
+  integer,
+  jsonb,
+  pgEnum,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { ChunkEntry } from "../domain/chunk.ts";
+import type { FailureReport } from "../domain/failures.ts";
+
+/** A bigint that is a name (an id): text on our side, as the driver delivers it. */
+const bigintText = customType<{ data: string; driverData: string }>({ dataType: () => "bigint" });
+/** The same where the database makes the value. Drizzle never sends the default; it only marks inserts as complete without. */
+const bigintIdentity = (name: string) => bigintText(name).notNull().default(sql`GENERATED ALWAYS AS IDENTITY`);
+const at = (name: string) => timestamp(name, { withTimezone: true });
+/** A count of bytes: bigint in the table, but no file comes near 2^53. */
+const byteCount = (name: string) => bigint(name, { mode: "number" });
+
+export const DELIVERY_STATES = ["parsing", "parsed", "quarantined", "ignored", "rejected", "dead"] as const;
+export const FILE_STATES = ["parsing", "parsed", "applying", "applied", "held", "rejected", "dead"] as const;
+export const DEAD_LETTER_STATES = ["open", "redriven", "discarded"] as const;
+export const RECORD_STATUSES = ["active", "retired"] as const;
+export const CHANGE_KINDS = ["inserted", "changed", "retired", "restored"] as const;
+
+/** What was found in a delivery, and whether it was read as a file of the feed. */
+export interface DeliveryPayload {
+  readonly path: string;
+  readonly format: string;
+  readonly role: string;
+  readonly taken: boolean;
+}
+
+export const customers = pgTable("customers", {
+  id: integer("id").primaryKey().generatedAlwaysAsIdentity(),
+  slug: text("slug").notNull().unique(),
+  title: text("title").notNull(),
+  createdAt: at("created_at").notNull().defaultNow(),
+});
+
+export const feeds = pgTable(
+  "feeds",
+  {
+    id: integer("id").primaryKey().generatedAlwaysAsIdentity(),
+    customerId: integer("customer_id").notNull(),
+    slug: text("slug").notNull(),
+    title: text("title").notNull(),
+    mode: text("mode", { enum: ["full", "delta", "snapshot"] }).notNull(),
+    adapterVersion: text("adapter_version").notNull(),
+    activeFileId: bigintText("active_file_id"),
+    leaseToken: uuid("lease_token"),
+    leaseUntil: at("lease_until"),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [unique().on(t.customerId, t.slug)],
+);
+
+export const deliveries = pgTable("deliveries", {
+  id: text("id").primaryKey(),
+  customerId: integer("customer_id").notNull(),
+  feedId: integer("feed_id").notNull(),
+  door: text("door", { enum: ["mail", "upload"] }).notNull(),
+  state: text("state", { enum: DELIVERY_STATES }).notNull(),
+  rawKey: text("raw_key").notNull(),
+  rawBytes: byteCount("raw_bytes").notNull(),
+  rawSha256: text("raw_sha256").notNull(),
+  sender: text("sender").notNull(),
+  senderProof: text("sender_proof").notNull(),
+  subject: text("subject"),
+  messageId: text("message_id"),
+  sentAt: at("sent_at"),
+  receivedAt: at("received_at").notNull(),
+  releasedAt: at("released_at"),
+  releasedBy: text("released_by"),
+  payloads: jsonb("payloads").$type<readonly DeliveryPayload[]>().notNull().default([]),
+  failure: jsonb("failure").$type<FailureReport>(),
+  attempts: integer("attempts").notNull().default(0),
+  createdAt: at("created_at").notNull().defaultNow(),
+  updatedAt: at("updated_at").notNull().defaultNow(),
+});
+
+export const files = pgTable(
+  "files",
+  {
+    id: bigintIdentity("id").primaryKey(),
+    deliveryId: text("delivery_id").notNull(),
+    position: integer("position").notNull(),
+    customerId: integer("customer_id").notNull(),
+    feedId: integer("feed_id").notNull(),
+    path: text("path").notNull(),
+    contentType: text("content_type").notNull(),
+    bytes: byteCount("bytes"),
+    contentSha256: text("content_sha256"),
+    state: text("state", { enum: FILE_STATES }).notNull(),
+    failure: jsonb("failure").$type<FailureReport>(),
+    adapterVersion: text("adapter_version").notNull(),
+    asOf: at("as_of").notNull(),
+    asOfSource: text("as_of_source").notNull(),
+    orderKey: uuid("order_key").notNull(),
+    chunks: jsonb("chunks").$type<readonly ChunkEntry[]>().notNull().default([]),
+    lines: integer("lines"),
+    headerLines: integer("header_lines"),
+    preambleLines: integer("preamble_lines"),
+    footerLines: integer("footer_lines"),
+    blankLines: integer("blank_lines"),
+    continuationLines: integer("continuation_lines"),
+    accepted: integer("accepted"),
+    rejected: integer("rejected"),
+    inserted: integer("inserted"),
+    changed: integer("changed"),
+    unchanged: integer("unchanged"),
+    stale: integer("stale"),
+    superseded: integer("superseded"),
+    planMode: text("plan_mode", { enum: ["whole", "diff"] }),
+    plan: jsonb("plan").$type<unknown>(),
+    booksOf: uuid("books_of"),
+    attempts: integer("attempts").notNull().default(0),
+    releasedAt: at("released_at"),
+    releasedBy: text("released_by"),
+    receivedAt: at("received_at").notNull(),
+    parseStartedAt: at("parse_started_at").notNull().defaultNow(),
+    parsedAt: at("parsed_at"),
+    applyStartedAt: at("apply_started_at"),
+    appliedAt: at("applied_at"),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+  },
+  (t) => [unique().on(t.deliveryId, t.position)],
+);
+
+export const rejects = pgTable(
+  "rejects",
+  {
+    fileId: bigintText("file_id").notNull(),
+    line: integer("line").notNull(),
+    position: integer("position").notNull(),
+    code: text("code").notNull(),
+    columnName: text("column_name"),
+    value: text("value"),
+    sentence: text("sentence").notNull(),
+    hint: text("hint").notNull(),
+    raw: text("raw").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.fileId, t.line, t.position] })],
+);
+
+export const deadLetters = pgTable("dead_letters", {
+  id: bigintIdentity("id").primaryKey(),
+  stage: text("stage", { enum: ["parse", "apply"] }).notNull(),
+  messageId: text("message_id").notNull().unique(),
+  message: jsonb("message").$type<unknown>().notNull(),
+  failure: jsonb("failure").$type<FailureReport>().notNull(),
+  customer: text("customer"),
+  correlationId: text("correlation_id"),
+  attempts: integer("attempts").notNull(),
+  state: text("state", { enum: DEAD_LETTER_STATES }).notNull().default("open"),
+  firstAt: at("first_at").notNull().defaultNow(),
+  lastAt: at("last_at").notNull().defaultNow(),
+});
+
+export const apiTokens = pgTable("api_tokens", {
+  id: bigintIdentity("id").primaryKey(),
+  name: text("name").notNull(),
+  sha256: text("sha256").notNull().unique(),
+  role: text("role", { enum: ["operator", "customer"] }).notNull(),
+  customerId: integer("customer_id"),
+  createdAt: at("created_at").notNull().defaultNow(),
+  revokedAt: at("revoked_at"),
+});
+
+export const auditLog = pgTable("audit_log", {
+  id: bigintIdentity("id").primaryKey(),
+  at: at("at").notNull().defaultNow(),
+  actor: text("actor").notNull(),
+  action: text("action").notNull(),
+  subject: text("subject").notNull(),
+  detail: jsonb("detail").$type<unknown>().notNull().default({}),
+});
+
+export const records = pgTable(
+  "records",
+  {
+    id: bigintIdentity("id"),
+    orderKey: uuid("order_key").notNull(),
+    rowHash: uuid("row_hash").notNull(),
+    fileId: bigintText("file_id").notNull(),
+    firstSeenAt: at("first_seen_at").notNull().defaultNow(),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+    customerId: integer("customer_id").notNull(),
+    feedId: integer("feed_id").notNull(),
+    line: integer("line").notNull(),
+    version: integer("version").notNull().default(1),
+    status: text("status", { enum: RECORD_STATUSES }).notNull().default("active"),
+    naturalKey: text("natural_key").notNull(),
+    data: jsonb("data").$type<unknown>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.customerId, t.feedId, t.naturalKey] })],
+);
+
+export const changeKind = pgEnum("change_kind", CHANGE_KINDS);
+
+export const changes = pgTable("changes", {
+  id: bigintIdentity("id"),
+  createdAt: at("created_at").notNull().defaultNow(),
+  recordId: bigintText("record_id").notNull(),
+  fileId: bigintText("file_id").notNull(),
+  rowHash: uuid("row_hash").notNull(),
+  customerId: integer("customer_id").notNull(),
+  feedId: integer("feed_id").notNull(),
+  line: integer("line").notNull(),
+  version: integer("version").notNull(),
+  kind: changeKind("kind").notNull(),
+  naturalKey: text("natural_key").notNull(),
+  before: jsonb("before").$type<unknown>(),
+  after: jsonb("after").$type<unknown>(),
+});
+
+export const ledger = pgTable(
+  "ledger",
+  {
+    fileId: bigintText("file_id").notNull(),
+    chunkKey: uuid("chunk_key").notNull(),
+    rows: integer("rows").notNull(),
+    inserted: integer("inserted").notNull(),
+    changed: integer("changed").notNull(),
+    unchanged: integer("unchanged").notNull(),
+    stale: integer("stale").notNull(),
+    need: integer("need").array().notNull().default([]),
+    needNew: integer("need_new").notNull().default(0),
+    settledAt: at("settled_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.fileId, t.chunkKey] })],
+);
+
+export const seen = pgTable(
+  "seen",
+  {
+    feedId: integer("feed_id").notNull(),
+    orderKey: uuid("order_key").notNull(),
+    fileId: bigintText("file_id").notNull(),
+    chunkKey: uuid("chunk_key").notNull(),
+    seenAt: at("seen_at").notNull().defaultNow(),
+    recordIds: bigintText("record_ids").array().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.feedId, t.orderKey, t.fileId, t.chunkKey] })],
+);

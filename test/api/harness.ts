@@ -1,0 +1,79 @@
+/** The API on a database of the test's own, through the real driver, with all its effects written down. */
+import { drizzle } from "drizzle-orm/neon-http";
+import { createApi } from "../../src/api/app.ts";
+import type { ApiDeps, Upload } from "../../src/api/deps.ts";
+import type { StageMessage } from "../../src/domain/messages.ts";
+import { jsonLog } from "../../src/observe/log.ts";
+import { type FreshDatabase, freshDatabase } from "../support/database.ts";
+import { seed, type World } from "./seed.ts";
+
+export const NOW = new Date("2026-11-20T12:00:00.000Z");
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** Parsed body; tests assert its shape. */
+  readonly json: Json;
+}
+export type Json = { readonly [name: string]: Json } & readonly Json[] & (string | number | boolean | null);
+
+export interface Api {
+  readonly database: FreshDatabase;
+  readonly world: World;
+  readonly messages: StageMessage[];
+  readonly uploads: Upload[];
+  readonly logLines: string[];
+  get(path: string, token?: string): Promise<Answer>;
+  send(path: string, init: RequestInit, token?: string): Promise<Answer>;
+  /** The same with other effects. */
+  with(changed: Partial<ApiDeps>): Api;
+  drop(): Promise<void>;
+}
+
+export async function startApi(): Promise<Api> {
+  const database = await freshDatabase();
+  const world = await seed(database);
+  const messages: StageMessage[] = [];
+  const uploads: Upload[] = [];
+  const logLines: string[] = [];
+  const deps: ApiDeps = {
+    db: drizzle(database.sql),
+    now: () => NOW,
+    log: jsonLog(
+      () => NOW,
+      (_level, line) => logLines.push(line),
+    ),
+    enqueueParse: async (message) => void messages.push(message),
+    enqueueApply: async (message) => void messages.push(message),
+    knowsFeed: (customer, feed) => ["alpha", "beta"].includes(customer) && ["stock", "prices"].includes(feed),
+    intakeUpload: async (upload) => {
+      uploads.push(upload);
+      return { deliveryId: "0".repeat(32), duplicate: false };
+    },
+    version: "1.2.3",
+  };
+  const on = (effects: ApiDeps): Api => {
+    const app = createApi(effects);
+    const send = async (path: string, init: RequestInit, token?: string): Promise<Answer> => {
+      const headers = new Headers(init.headers);
+      if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
+      const response = await app.request(`https://api.example${path}`, { ...init, headers });
+      const text = await response.text();
+      const isJson = /json/.test(response.headers.get("Content-Type") ?? "") && text !== "";
+      return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : null };
+    };
+    return {
+      database,
+      world,
+      messages,
+      uploads,
+      logLines,
+      send,
+      get: (path, token) => send(path, {}, token),
+      with: (changed) => on({ ...effects, ...changed }),
+      drop: () => database.drop(),
+    };
+  };
+  return on(deps);
+}

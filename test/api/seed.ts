@@ -1,0 +1,234 @@
+/** Rows for API tests: one small constructor per table, and a world of two customers that must never see each other. */
+import { randomBytes } from "node:crypto";
+import { newToken } from "../../src/api/tokens.ts";
+import { report } from "../../src/domain/failures.ts";
+import { orderKeyOf } from "../../src/domain/ids.ts";
+import type { FreshDatabase } from "../support/database.ts";
+
+export type Values = Readonly<Record<string, unknown>>;
+type Sql = Pick<FreshDatabase, "sql">;
+
+const JSONB = new Set(["failure", "chunks", "plan", "message", "detail", "data", "before", "after"]);
+
+/** Inserts one row and answers its id (as text), or "" for a table without one. */
+export async function insert({ sql }: Sql, table: string, values: Values): Promise<string> {
+  const names = Object.keys(values);
+  const params = names.map((name) => {
+    const value = values[name];
+    return JSONB.has(name) && value !== null ? JSON.stringify(value) : value;
+  });
+  const places = names.map((_, i) => `$${i + 1}`).join(", ");
+  const [row] = await sql.query(
+    `WITH made AS (INSERT INTO ${table} (${names.join(", ")}) VALUES (${places}) RETURNING *)
+     SELECT to_jsonb(made)->>'id' AS id FROM made`,
+    params,
+  );
+  return String(row?.id ?? "");
+}
+
+export const RECEIVED_AT = "2026-11-20T06:00:00.000Z";
+const RECEIVED_MS = Date.parse(RECEIVED_AT);
+const after = (ms: number) => new Date(RECEIVED_MS + ms).toISOString();
+
+export const deliveryId = (): string => randomBytes(16).toString("hex");
+
+export interface Feed {
+  readonly customerId: number;
+  readonly feedId: number;
+  readonly customer: string;
+  readonly feed: string;
+}
+
+export async function seedFeed(database: Sql, customer: string, feed = "stock"): Promise<Feed> {
+  const customerId = Number(await insert(database, "customers", { slug: customer, title: `${customer} Ltd` }));
+  return seedSecondFeed(database, { customerId, customer }, feed);
+}
+
+export async function seedSecondFeed(
+  database: Sql,
+  { customerId, customer }: Pick<Feed, "customerId" | "customer">,
+  feed: string,
+): Promise<Feed> {
+  const values = {
+    customer_id: customerId,
+    slug: feed,
+    title: `${customer} ${feed}`,
+    mode: "full",
+    adapter_version: "v1",
+  };
+  return { customerId, customer, feed, feedId: Number(await insert(database, "feeds", values)) };
+}
+
+export const seedToken = async (database: Sql, values: Values): Promise<string> => {
+  const { token, sha256 } = newToken();
+  await insert(database, "api_tokens", { sha256, ...values });
+  return token;
+};
+
+export async function seedDelivery(database: Sql, feed: Feed, values: Values = {}): Promise<string> {
+  return insert(database, "deliveries", {
+    id: deliveryId(),
+    customer_id: feed.customerId,
+    feed_id: feed.feedId,
+    door: "mail",
+    state: "parsed",
+    raw_key: `raw/${feed.customer}/2026/11/20/x.eml`,
+    raw_bytes: 1_234,
+    raw_sha256: "a".repeat(64),
+    sender: `erp@${feed.customer}.example`,
+    sender_proof: "dkim=pass",
+    subject: `Stock of ${feed.customer}`,
+    message_id: `<1@${feed.customer}.example>`,
+    sent_at: after(-60_000),
+    received_at: RECEIVED_AT,
+    ...values,
+  });
+}
+
+export const quarantined = {
+  state: "quarantined",
+  failure: report("sender-not-proven", { sender: "x@y.example", policy: "require-dkim", reason: "no signature" }),
+};
+
+/** Twelve lines of which ten are rows, one of them rejected. */
+export const PARSED_BOOKS = {
+  lines: 12,
+  header_lines: 1,
+  preamble_lines: 0,
+  footer_lines: 1,
+  blank_lines: 0,
+  continuation_lines: 0,
+  accepted: 9,
+  rejected: 1,
+};
+export const APPLIED_BOOKS = { inserted: 4, changed: 2, unchanged: 2, stale: 1, superseded: 0 };
+
+export const held = {
+  state: "held",
+  failure: report("too-many-rejects", { rejected: 1, rows: 10, limit: "5 %" }),
+  inserted: null,
+  changed: null,
+  unchanged: null,
+  stale: null,
+  superseded: null,
+  apply_started_at: null,
+  applied_at: null,
+};
+
+/** An applied file, unless `values` say otherwise. */
+export async function seedFile(database: Sql, feed: Feed, delivery: string, values: Values = {}): Promise<string> {
+  const position = typeof values.position === "number" ? values.position : 0;
+  return insert(database, "files", {
+    delivery_id: delivery,
+    position,
+    customer_id: feed.customerId,
+    feed_id: feed.feedId,
+    path: `export.zip/${feed.customer}.csv`,
+    content_type: "text/csv",
+    bytes: 5_000,
+    content_sha256: "b".repeat(64),
+    state: "applied",
+    adapter_version: "v1",
+    as_of: RECEIVED_AT,
+    as_of_source: "arrival",
+    order_key: orderKeyOf({ asOfMs: RECEIVED_MS, sequence: 0, receivedAtMs: RECEIVED_MS, position }),
+    received_at: RECEIVED_AT,
+    parse_started_at: after(100),
+    parsed_at: after(350),
+    apply_started_at: after(400),
+    applied_at: after(1_500),
+    ...PARSED_BOOKS,
+    ...APPLIED_BOOKS,
+    ...values,
+  });
+}
+
+export const seedReject = (database: Sql, fileId: string, values: Values = {}): Promise<string> =>
+  insert(database, "rejects", {
+    file_id: fileId,
+    line: 7,
+    position: 0,
+    code: "not-an-integer",
+    column_name: "qty",
+    value: "many",
+    sentence: "“many” in column “qty” is not a whole number.",
+    hint: "Write digits only.",
+    raw: "A-7;many",
+    ...values,
+  });
+
+/** A record and its last change. Answers the id of the row. */
+export async function seedRecord(
+  database: Sql,
+  feed: Feed,
+  fileId: string,
+  key: string,
+  data: Values,
+): Promise<string> {
+  const common = { file_id: fileId, customer_id: feed.customerId, feed_id: feed.feedId, natural_key: key };
+  const row_hash = "00000000-0000-0000-0000-00000000000a";
+  const order_key = "00000000-0000-0000-0000-00000000000b";
+  const id = await insert(database, "records", { ...common, row_hash, order_key, line: 3, data });
+  await seedChange(database, feed, fileId, { record_id: id, natural_key: key, after: data });
+  return id;
+}
+
+export const seedChange = (database: Sql, feed: Feed, fileId: string, values: Values): Promise<string> =>
+  insert(database, "changes", {
+    file_id: fileId,
+    customer_id: feed.customerId,
+    feed_id: feed.feedId,
+    row_hash: "00000000-0000-0000-0000-00000000000a",
+    line: 3,
+    version: 1,
+    kind: "inserted",
+    before: null,
+    ...values,
+  });
+
+export interface Side extends Feed {
+  readonly token: string;
+  readonly deliveryId: string;
+  readonly quarantinedId: string;
+  readonly fileId: string;
+  readonly heldId: string;
+  readonly key: string;
+}
+
+export interface World {
+  readonly operator: string;
+  readonly revoked: string;
+  readonly alpha: Side;
+  readonly beta: Side;
+}
+
+/** Everything of a customer carries its name, so that a test can look for it where it must not be. */
+async function seedSide(database: Sql, customer: string): Promise<Side> {
+  const feed = await seedFeed(database, customer);
+  const token = await seedToken(database, { name: `${customer} shop`, role: "customer", customer_id: feed.customerId });
+  const mail = await seedDelivery(database, feed);
+  const quarantinedId = await seedDelivery(database, feed, quarantined);
+  const fileId = await seedFile(database, feed, mail);
+  const heldId = await seedFile(database, feed, mail, { position: 1, ...held });
+  await seedReject(database, fileId, { raw: `${customer};many` });
+  const key = `${customer}-1`;
+  await seedRecord(database, feed, fileId, key, { sku: key, qty: 5 });
+  await insert(database, "dead_letters", {
+    stage: "parse",
+    message_id: `m-${customer}`,
+    message: { customer },
+    failure: report("raw-missing", { key: `raw/${customer}` }),
+    customer,
+    correlation_id: mail,
+    attempts: 5,
+  });
+  return { ...feed, token, deliveryId: mail, quarantinedId, fileId, heldId, key };
+}
+
+export async function seed(database: Sql): Promise<World> {
+  const alpha = await seedSide(database, "alpha");
+  const beta = await seedSide(database, "beta");
+  const operator = await seedToken(database, { name: "ops", role: "operator" });
+  const revoked = await seedToken(database, { name: "old", role: "operator", revoked_at: RECEIVED_AT });
+  return { operator, revoked, alpha, beta };
+}
