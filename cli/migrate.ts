@@ -258,17 +258,3 @@ function explained(migration: Migration, error: unknown): unknown {
     error,
   );
 }
-
-/** Brings the rows of customers and feeds in line with the adapters of this checkout. */
-export async function registerFeeds(sql: Sql): Promise<void> {
-  for (const f of feeds) {
-    await sql.query("SELECT register_feed($1, $2, $3, $4, $5, $6)", [
-      f.customer,
-      f.customerTitle,
-      f.feed,
-      f.title,
-      f.mode,
-      f.version,
-    ]);
-  }
-}

@@ -29,6 +29,25 @@ CREATE TABLE feeds (
   CHECK ((active_file_id IS NULL) = (lease_token IS NULL) AND (lease_token IS NULL) = (lease_until IS NULL))
 );
 --> statement-breakpoint
+-- Brings a feed's row in line with its adapter and answers its ids. Writes nothing when nothing differs.
+CREATE FUNCTION register_feed(p_customer text, p_customer_title text, p_feed text, p_title text, p_mode text, p_version text)
+RETURNS TABLE (customer_id int, feed_id int) LANGUAGE plpgsql AS $fn$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY SELECT c.id, f.id FROM customers c JOIN feeds f ON f.customer_id = c.id
+    WHERE c.slug = p_customer AND c.title = p_customer_title AND f.slug = p_feed AND f.title = p_title
+      AND f.mode = p_mode AND f.adapter_version = p_version;
+  IF FOUND THEN RETURN; END IF;
+  INSERT INTO customers AS c (slug, title) VALUES (p_customer, p_customer_title)
+    ON CONFLICT (slug) DO UPDATE SET title = excluded.title WHERE c.title <> excluded.title;
+  INSERT INTO feeds AS f (customer_id, slug, title, mode, adapter_version)
+    SELECT c.id, p_feed, p_title, p_mode, p_version FROM customers c WHERE c.slug = p_customer
+    ON CONFLICT (customer_id, slug) DO UPDATE
+      SET title = excluded.title, mode = excluded.mode, adapter_version = excluded.adapter_version;
+  RETURN QUERY SELECT c.id, f.id FROM customers c JOIN feeds f ON f.customer_id = c.id
+    WHERE c.slug = p_customer AND f.slug = p_feed;
+END $fn$;
+--> statement-breakpoint
 -- One row per arrival. The id is derived from customer, recipient, Message-ID and body, so a message that is sent again
 -- finds its row; it is also the correlation id of everything that follows.
 CREATE TABLE deliveries (
@@ -48,6 +67,7 @@ CREATE TABLE deliveries (
   received_at   timestamptz NOT NULL,
   released_at   timestamptz,                     -- set when an operator released it from quarantine
   released_by   text,
+  payloads      jsonb       NOT NULL DEFAULT '[]',   -- everything found inside: [{path, format, role, taken}]
   failure       jsonb,
   attempts      int         NOT NULL DEFAULT 0,
   created_at    timestamptz NOT NULL DEFAULT now(),

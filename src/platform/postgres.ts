@@ -6,7 +6,7 @@
  * idempotent.
  */
 import { NeonDbError, neon, neonConfig } from "@neondatabase/serverless";
-import { type Failure, failure } from "../domain/failures.ts";
+import { type Failure, failure, shown } from "../domain/failures.ts";
 
 /** No single statement of ours takes longer where it was measured; Neon's proxy cuts idle requests off later. */
 export const STATEMENT_TIMEOUT_MS = 30_000;
@@ -86,3 +86,16 @@ export function postgres(connectionString: string, options: PostgresOptions = {}
     },
   };
 }
+
+/** What a column of type text can hold of a longer text. */
+const MAX_STORED_CHARS = 10_000;
+
+/** Postgres text holds neither NUL nor lone surrogates; in what people read they are made visible instead. */
+export function storable(text: string | null | undefined): string | null {
+  if (text === null || text === undefined) return null;
+  return text.isWellFormed() && !text.includes("\0") ? text : shown(text.toWellFormed(), MAX_STORED_CHARS);
+}
+
+/** JSON text that jsonb accepts whatever the strings inside hold. */
+export const jsonText = (value: unknown): string =>
+  JSON.stringify(value, (_, inner) => (typeof inner === "string" ? storable(inner) : inner));

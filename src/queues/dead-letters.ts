@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { type FailureReport, report } from "../domain/failures.ts";
 import type { Log } from "../observe/log.ts";
-import type { Database } from "../platform/postgres.ts";
+import { type Database, jsonText } from "../platform/postgres.ts";
 import { backoffSeconds } from "./backoff.ts";
 import type { Incoming } from "./consume.ts";
 
@@ -55,8 +55,8 @@ export async function keepDeadLetters(
           params: [
             letter.stage,
             letter.messageId,
-            JSON.stringify(letter.message),
-            JSON.stringify(letter.failure),
+            jsonText(letter.message),
+            jsonText(letter.failure),
             text(letter.message, "customer"),
             correlationId,
             letter.attempts,
@@ -66,12 +66,12 @@ export async function keepDeadLetters(
           ? {
               text: `UPDATE deliveries SET state = 'dead', failure = $2::jsonb, updated_at = now()
                      WHERE id = $1 AND state = 'parsing'`,
-              params: [correlationId, JSON.stringify(letter.failure)],
+              params: [correlationId, jsonText(letter.failure)],
             }
           : {
               text: `UPDATE files SET state = 'dead', failure = $2::jsonb, updated_at = now()
                      WHERE id = $1::bigint AND state IN ('parsed', 'applying')`,
-              params: [text(letter.message, "fileId"), JSON.stringify(letter.failure)],
+              params: [text(letter.message, "fileId"), jsonText(letter.failure)],
             },
       ]);
       incoming.ack();

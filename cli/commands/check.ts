@@ -1,0 +1,147 @@
+/** `mailfeed check`: what would become of a file or a mail, without any server. Nothing is stored. */
+import { readFileSync } from "node:fs";
+import { feeds } from "../../adapters/index.ts";
+import type { Feed } from "../../src/domain/adapter.ts";
+import { feedAt } from "../../src/domain/address.ts";
+import { asFailure, type FailureReport, report } from "../../src/domain/failures.ts";
+import { MAX_DELIVERY_BYTES, mailFacts } from "../../src/intake/handler.ts";
+import { readHeaders } from "../../src/intake/headers.ts";
+import { chooseFiles, describeFound } from "../../src/parse/choose.ts";
+import { refusalOf, unsupportedFormat } from "../../src/parse/handler.ts";
+import { type Opened, openDelivery } from "../../src/parse/open/open.ts";
+import type { Books } from "../../src/parse/table/books.ts";
+import { parseFile, type Reject } from "../../src/parse/table/parse-file.ts";
+import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
+import { feedNamed, type InputFile, inputFile } from "../input.ts";
+import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN } from "../local/settings.ts";
+
+/** Rejects shown to a person; --json shows all. */
+const SHOWN_REJECTS = 20;
+
+interface CheckedFile {
+  path: string;
+  /** What parse would make of it: parsed (apply follows), held or rejected. */
+  state: "parsed" | "held" | "rejected";
+  failure: FailureReport | null;
+  books: Books | null;
+  rejects: Reject[];
+}
+
+export const check: Command = {
+  name: "check",
+  summary: "says what would become of a file or mail, without a server",
+  usage: "FILE (--feed C/F | --to ADDRESS)",
+  options: {
+    feed: { type: "string", help: "the feed whose adapter reads it" },
+    to: { type: "string", help: "the feed by its mail address, as the mail server would find it" },
+    from: { type: "string", help: "envelope sender of a mail (default: its From address); <> is a bounce" },
+  },
+  details:
+    'With --json: {"feed", "delivery": {state, failure}, "files": [{path, state, failure, books, rejects}], "ok"}.\nRows that are rejected within the feed\'s limits do not make a file fail: they are listed.',
+  async run(args, io) {
+    const [path, ...more] = args.positionals;
+    if (!path || more.length > 0) throw new UsageError("check takes one file (see mailfeed check --help)");
+    const input = await inputFile(path);
+    const feed = chosenFeed(args);
+    const files: CheckedFile[] = [];
+    let refused = doorVerdict(input, feed, args);
+    if (!refused) {
+      try {
+        const opened: Opened[] = [];
+        for await (const one of openDelivery(input.source, { door: input.door, name: input.name })) opened.push(one);
+        const taken = chooseFiles(feed, opened);
+        for (const [i, one] of opened.entries()) if (taken[i]) files.push(await checkOne(feed, one));
+        if (files.length === 0) refused = report("no-payload", { found: describeFound(opened) });
+      } catch (thrown) {
+        refused = asFailure(thrown).report;
+      }
+    }
+    const ok = !refused && files.every((f) => f.state === "parsed");
+    if (args.json) {
+      const delivery = {
+        state: refused ? (refused.disposition === "hold" ? "quarantined" : "rejected") : "parsed",
+        failure: refused ?? null,
+      };
+      io.out(JSON.stringify({ feed: `${feed.customer}/${feed.feed}`, delivery, files, ok }));
+    } else {
+      if (refused) io.err(`${refused.sentence} ${refused.hint}`);
+      for (const file of files) print(file, io);
+    }
+    return ok ? EXIT.ok : EXIT.refused;
+  },
+};
+
+function chosenFeed(args: Arguments): Feed {
+  const name = textOption(args, "feed");
+  if (name) return feedNamed(name);
+  const to = textOption(args, "to");
+  if (!to) throw new UsageError("check needs --feed CUSTOMER/FEED or --to ADDRESS");
+  const found = feedAt(
+    to,
+    feeds,
+    process.env.ADDRESS_SECRET ?? DEV_ADDRESS_SECRET,
+    process.env.MAIL_DOMAIN ?? DEV_MAIL_DOMAIN,
+  );
+  if (found) return found;
+  const { sentence, hint } = report("unknown-address", { recipient: to });
+  throw new UsageError(`${sentence} ${hint}`, "unknown-address");
+}
+
+/** What the mail door would say of the sender. The policy is checked only where the mail was really received. */
+function doorVerdict(input: InputFile, feed: Feed, args: Arguments): FailureReport | undefined {
+  if (input.source.size > MAX_DELIVERY_BYTES) {
+    return report("mail-too-large", { bytes: input.source.size, limitBytes: MAX_DELIVERY_BYTES });
+  }
+  if (input.door !== "mail") return undefined;
+  const raw = new Uint8Array(readFileSync(input.path));
+  const envelope = {
+    envelopeFrom: textOption(args, "from") ?? "unknown@unknown",
+    envelopeTo: textOption(args, "to") ?? "",
+  };
+  return refusalOf(mailFacts(envelope, feed, raw, readHeaders(raw), new Date()))?.failure;
+}
+
+async function checkOne(feed: Feed, one: Opened): Promise<CheckedFile> {
+  const path = one.kind === "file" ? one.file.path : one.path;
+  const refuse = (why: FailureReport): CheckedFile => ({
+    path,
+    state: why.disposition === "hold" ? "held" : "rejected",
+    failure: why,
+    books: null,
+    rejects: [],
+  });
+  if (one.kind === "problem") return refuse(one.report);
+  const unsupported = unsupportedFormat(one.file);
+  if (unsupported) return refuse(unsupported);
+  const rejects: Reject[] = [];
+  try {
+    const parsed = await parseFile(feed, one.file.open(), {
+      chunk: async () => undefined,
+      rejects: async (batch) => {
+        rejects.push(...batch);
+      },
+    });
+    return {
+      path,
+      state: parsed.failure ? "held" : "parsed",
+      failure: parsed.failure ?? null,
+      books: parsed.books,
+      rejects,
+    };
+  } catch (thrown) {
+    return { ...refuse(asFailure(thrown).report), rejects };
+  }
+}
+
+function print(file: CheckedFile, io: Io): void {
+  const { books } = file;
+  if (books) {
+    io.out(
+      `${file.path}: ${books.accepted} records, ${books.rejected} rows rejected; ${books.lines} lines = ${books.header} header + ${books.preamble} preamble + ${books.footer} footer + ${books.blank} blank + ${books.continuation} continuation + ${books.accepted} accepted + ${books.rejected} rejected`,
+    );
+  }
+  for (const r of file.rejects.slice(0, SHOWN_REJECTS)) io.out(`  line ${r.line}: ${r.sentence} ${r.hint}`);
+  if (file.rejects.length > SHOWN_REJECTS)
+    io.out(`  … and ${file.rejects.length - SHOWN_REJECTS} more (--json shows all)`);
+  if (file.failure) io.err(`${file.path}: ${file.failure.sentence} ${file.failure.hint}`);
+}

@@ -1,0 +1,37 @@
+/** `mailfeed migrate`: brings a database's schema, and the feeds in it, in line with this checkout. */
+import { join } from "node:path";
+import { neonSql } from "../../src/platform/postgres.ts";
+import { type Command, EXIT } from "../command.ts";
+import { PROJECT_ROOT } from "../local/settings.ts";
+import { databaseOption, withDatabase } from "../local/target.ts";
+import { migrate } from "../migrate.ts";
+import { registerFeeds } from "../register-feeds.ts";
+
+export const migrateCommand: Command = {
+  name: "migrate",
+  summary: "applies the migrations to a database and registers the feeds",
+  usage: "[--database URL]",
+  options: databaseOption,
+  details: "Each migration is applied whole or not at all; several runs at once do no harm.",
+  async run(args, io) {
+    return withDatabase(args, async (target) => {
+      const sql = neonSql(
+        target.connectionString,
+        target.fetchEndpoint === undefined ? {} : { fetchEndpoint: target.fetchEndpoint },
+      );
+      const { applied } = await migrate(sql, {
+        folder: join(PROJECT_ROOT, "migrations"),
+        onApplied: (name) => io.progress(`applied ${name}`),
+      });
+      await registerFeeds(sql);
+      io.out(
+        args.json
+          ? JSON.stringify({ applied })
+          : applied.length === 0
+            ? "Nothing to apply."
+            : `Applied ${applied.length} migrations.`,
+      );
+      return EXIT.ok;
+    });
+  },
+};

@@ -1,0 +1,71 @@
+/** Files of this machine as sources for the parse stage. */
+import { existsSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { basename } from "node:path";
+import { feeds } from "../adapters/index.ts";
+import type { Feed } from "../src/domain/adapter.ts";
+import type { ByteSource } from "../src/parse/open/source.ts";
+import { UsageError } from "./command.ts";
+
+const BLOCK_BYTES = 65_536;
+
+export interface InputFile {
+  readonly path: string;
+  readonly name: string;
+  readonly source: ByteSource;
+  readonly door: "mail" | "upload";
+}
+
+/** A file by its path. Throws UsageError if there is none. */
+export async function inputFile(path: string): Promise<InputFile> {
+  if (!existsSync(path)) throw new UsageError(`there is no file ${path}`, "no-such-file");
+  const stat = statSync(path);
+  if (!stat.isFile()) throw new UsageError(`${path} is not a file`, "no-such-file");
+  const source = fileSource(path, stat.size);
+  return { path, name: basename(path), source, door: (await looksLikeMail(source, path)) ? "mail" : "upload" };
+}
+
+function fileSource(path: string, size: number): ByteSource {
+  return {
+    size,
+    async *blocks(offset, length) {
+      const handle = await open(path, "r");
+      try {
+        const end = Math.min(size, offset + length);
+        for (let at = offset; at < end; ) {
+          const block = new Uint8Array(Math.min(BLOCK_BYTES, end - at));
+          const { bytesRead } = await handle.read(block, 0, block.length, at);
+          if (bytesRead === 0) return;
+          at += bytesRead;
+          yield block.subarray(0, bytesRead);
+        }
+      } finally {
+        await handle.close();
+      }
+    },
+  };
+}
+
+/** A header line that only a mail begins with, or the name says so. */
+const MAIL_START =
+  /^(from|received|return-path|delivered-to|date|message-id|mime-version|subject|to|x-[\w-]+|content-type|dkim-signature|authentication-results|arc-[\w-]+|reply-to|sender|cc):[ \t]/i;
+
+async function looksLikeMail(source: ByteSource, path: string): Promise<boolean> {
+  if (/\.(eml|msg|mbox)$/i.test(path)) return true;
+  for await (const block of source.blocks(0, Math.min(4_096, source.size))) {
+    const start = new TextDecoder("latin1").decode(block);
+    const lines = start.replace(/^From [^\n]*\n/, "").split(/\r?\n/, 3);
+    return lines.slice(0, 2).every((line) => MAIL_START.test(line));
+  }
+  return false;
+}
+
+/** The feed `customer/feed`. Throws UsageError that lists those there are. */
+export function feedNamed(name: string): Feed {
+  const found = feeds.find((f) => `${f.customer}/${f.feed}` === name);
+  if (found) return found;
+  throw new UsageError(
+    `there is no feed ${name}; there are ${feeds.map((f) => `${f.customer}/${f.feed}`).join(", ")}`,
+    "no-such-feed",
+  );
+}

@@ -1,0 +1,215 @@
+/**
+ * The whole system on this machine: Postgres behind the Neon endpoint, migrations, the Worker under wrangler dev. What
+ * runs is the real Worker with the real driver; only the mail server in front is missing, and wrangler's local door
+ * stands in for it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { hashToken, newToken } from "../../src/api/tokens.ts";
+import { neonSql } from "../../src/platform/postgres.ts";
+import { UsageError } from "../command.ts";
+import { migrate } from "../migrate.ts";
+import { registerFeeds } from "../register-feeds.ts";
+import { type LocalDatabase, startDatabase } from "./database.ts";
+import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN, PROJECT_ROOT } from "./settings.ts";
+
+/** wrangler is ready in 2 to 5 seconds; a machine under load takes longer. */
+const READY_TIMEOUT_MS = 120_000;
+const POLL_MS = 200;
+/** How long wrangler may take to stop before it is killed. */
+const STOP_TIMEOUT_MS = 8_000;
+
+export interface StackOptions {
+  /** 0: any free port. */
+  readonly port: number;
+  /** Everything the stack keeps: database, R2, logs, its token. */
+  readonly folder: string;
+  /** A real Postgres instead of PGlite. */
+  readonly databaseUrl?: string | undefined;
+  readonly progress?: (text: string) => void;
+}
+
+export interface Stack {
+  readonly url: string;
+  readonly database: LocalDatabase;
+  /** A bearer token of an operator. */
+  readonly token: string;
+  readonly logFile: string;
+  stop(): Promise<void>;
+}
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { folder, progress = () => undefined } = options;
+  mkdirSync(folder, { recursive: true });
+  const port = options.port === 0 ? await freePort() : options.port;
+  await refuseTakenPort(port);
+
+  progress("Starting the database …");
+  const database = await startDatabase({ url: options.databaseUrl, dataDir: join(folder, "pglite") });
+  try {
+    progress("Applying migrations …");
+    const token = await prepareDatabase(database, folder);
+    progress("Starting the Worker …");
+    const worker = await startWorker(port, folder, database);
+    writeFileSync(join(folder, "stack.json"), JSON.stringify({ url: worker.url, token }), { mode: 0o600 });
+    return {
+      url: worker.url,
+      database,
+      token,
+      logFile: worker.logFile,
+      async stop() {
+        await worker.stop();
+        await database.stop();
+      },
+    };
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+}
+
+/** The running stack that `mailfeed dev` noted down, or undefined. */
+export function runningStack(folder: string): { url: string; token: string } | undefined {
+  const note = join(folder, "stack.json");
+  return existsSync(note) ? (JSON.parse(readFileSync(note, "utf8")) as { url: string; token: string }) : undefined;
+}
+
+/** Brings schema and feeds up to date and answers the operator's token of this folder. */
+async function prepareDatabase(database: LocalDatabase, folder: string): Promise<string> {
+  const sql = neonSql(database.connectionString, { fetchEndpoint: database.endpointUrl });
+  await migrate(sql, { folder: join(PROJECT_ROOT, "migrations") });
+  await registerFeeds(sql);
+  const kept = join(folder, "operator-token");
+  const token = existsSync(kept) ? readFileSync(kept, "utf8").trim() : newToken().token;
+  writeFileSync(kept, `${token}\n`, { mode: 0o600 });
+  await sql.query(
+    "INSERT INTO api_tokens (name, sha256, role) VALUES ('local operator', $1, 'operator') ON CONFLICT DO NOTHING",
+    [hashToken(token)],
+  );
+  return token;
+}
+
+async function startWorker(
+  port: number,
+  folder: string,
+  database: LocalDatabase,
+): Promise<{ url: string; logFile: string; stop(): Promise<void> }> {
+  const variables = join(folder, "worker.vars");
+  const settings = {
+    DATABASE_URL: database.connectionString,
+    DATABASE_ENDPOINT: database.endpointUrl,
+    ADDRESS_SECRET: DEV_ADDRESS_SECRET,
+    MAIL_DOMAIN: DEV_MAIL_DOMAIN,
+  };
+  writeFileSync(
+    variables,
+    Object.entries(settings)
+      .map(([name, value]) => `${name}="${value}"\n`)
+      .join(""),
+    { mode: 0o600 },
+  );
+  const logFile = join(folder, "worker.log");
+  const log = createWriteStream(logFile, { flags: "w" });
+  const wrangler = join(PROJECT_ROOT, "node_modules/wrangler/bin/wrangler.js");
+  const child = spawn(
+    process.execPath,
+    [
+      ...[wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
+      ...["--show-interactive-dev-session=false", "--persist-to", join(folder, "state"), "--env-file", variables],
+    ],
+    {
+      cwd: PROJECT_ROOT,
+      env: {
+        ...process.env,
+        WRANGLER_SEND_METRICS: "false",
+        WRANGLER_HIDE_BANNER: "true",
+        CLOUDFLARE_CF_FETCH_ENABLED: "false",
+        NO_COLOR: "1",
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+      // A group of its own: Ctrl-C reaches only us, and we stop it in order.
+      detached: true,
+    },
+  );
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  const killGroup = () => signal(child, "SIGKILL");
+  process.once("exit", killGroup);
+  const url = `http://127.0.0.1:${port}`;
+  const stop = async () => {
+    process.off("exit", killGroup);
+    signal(child, "SIGTERM");
+    const deadline = Date.now() + STOP_TIMEOUT_MS;
+    while (child.exitCode === null && child.signalCode === null && Date.now() < deadline) await wait(50);
+    signal(child, "SIGKILL");
+    log.end();
+  };
+  try {
+    await untilHealthy(url, child, logFile);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, logFile, stop };
+}
+
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+async function untilHealthy(url: string, child: ChildProcess, logFile: string): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    if (child.exitCode !== null)
+      throw new UsageError(`the Worker did not start; its last words:\n${lastLines(logFile)}`, "worker-failed");
+    const healthy = await fetch(`${url}/v1/health`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (healthy) return;
+    if (Date.now() > deadline)
+      throw new UsageError(
+        `the Worker is not ready after ${READY_TIMEOUT_MS / 1_000} s; see ${logFile}`,
+        "worker-failed",
+      );
+    await wait(POLL_MS);
+  }
+}
+
+const lastLines = (file: string): string => readFileSync(file, "utf8").trimEnd().split("\n").slice(-12).join("\n");
+
+async function refuseTakenPort(port: number): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === "EADDRINUSE"
+          ? new UsageError(
+              `port ${port} is taken by another program; stop it, or choose another with --port`,
+              "port-taken",
+            )
+          : error,
+      ),
+    );
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve()));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,30 @@
+/** When the ERP says a file is true. Pure. */
+import type { Feed } from "../domain/adapter.ts";
+import type { DeliveryFacts } from "../domain/delivery.ts";
+
+/** A sender's clock may run ahead of ours by this much before its Date is disbelieved. */
+export const MAX_CLOCK_AHEAD_MINUTES = 10;
+
+export interface AsOf {
+  readonly at: Date;
+  /** Where the time comes from, for people: it is stored with the file. */
+  readonly source: "file-name" | "mail-date" | "arrival";
+}
+
+/** The as-of of a file by its feed's rule; what lies outside sane bounds falls back to the arrival. */
+export function asOfFile(feed: Feed, facts: DeliveryFacts, fileName: string): AsOf {
+  const arrival: AsOf = { at: new Date(facts.receivedAt), source: "arrival" };
+  if (feed.asOf.from === "arrival") return arrival;
+  const latestMs = arrival.at.getTime() + MAX_CLOCK_AHEAD_MINUTES * 60_000;
+  if (feed.asOf.from === "file-name") {
+    const groups = new RegExp(feed.asOf.pattern, "u").exec(fileName)?.groups ?? {};
+    const part = (name: string, otherwise: string) => (groups[name] ?? otherwise).padStart(2, "0");
+    const text = `${groups.year}-${part("month", "")}-${part("day", "")}T${part("hour", "0")}:${part("minute", "0")}:${part("second", "0")}Z`;
+    const at = new Date(text);
+    const sane = !Number.isNaN(at.getTime()) && at.getTime() <= latestMs;
+    return sane ? { at, source: "file-name" } : arrival;
+  }
+  const sentMs = Date.parse(facts.sentAt ?? "");
+  const earliestMs = arrival.at.getTime() - feed.asOf.maxAgeHours * 3_600_000;
+  return sentMs >= earliestMs && sentMs <= latestMs ? { at: new Date(sentMs), source: "mail-date" } : arrival;
+}
