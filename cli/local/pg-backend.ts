@@ -72,6 +72,8 @@ export function pgBackend(connectionString: string): PgBackend {
           ? [await runOne(client, queries[0])]
           : await runTransaction(client, queries, transaction);
       } catch (error) {
+        // The end of the connection itself is noticed a moment later; the next request must not get it until then.
+        if (endsTheSession(error)) lost.set(client, error instanceof Error ? error : new Error(String(error)));
         return refuseOrRethrow("running")(error);
       } finally {
         signal.removeEventListener("abort", onAbort);

@@ -127,6 +127,8 @@ async function boot(template: string): Promise<Booted> {
   const { url, stop } = await startEmbeddedPostgres();
   // CREATE DATABASE refuses a template that somebody is connected to, and two clones at once disturb each other.
   const admin = new pg.Pool({ connectionString: url, max: 1 });
+  // A connection that is closing when the server is stopped still hears of it.
+  admin.on("error", (error) => console.info(`The connection to the test server was lost: ${error.message}`));
   const backend = pgBackend(url);
   try {
     await admin.query(`CREATE DATABASE ${template}`);
