@@ -97,6 +97,11 @@ export const FAILURES = {
     (e) => `The message cannot be read as a mail: ${e.reason}.`,
     () => "Send the file again as an ordinary attachment.",
   ),
+  "mail-cut-off": toCustomer(
+    "delivery",
+    () => "The message ends before its last boundary line: it was cut off, and files may be missing.",
+    () => "Send it again; if that happens each time, the program that writes the mail leaves out the closing boundary.",
+  ),
   "mail-too-complex": toCustomer<{ what: string; count: number; limit: number }>(
     "delivery",
     (e) => `The message has more than ${e.limit} ${e.what}.`,
@@ -135,6 +140,11 @@ export const FAILURES = {
     "file",
     (e) => `The file${of(e.name)} is ${e.found}; this feed expects ${e.expected}.`,
     (e) => `Export the file as ${e.expected} and send it again.`,
+  ),
+  "file-wrapped": toCustomer<{ name?: string | undefined; wrapping: string; instead: string }>(
+    "file",
+    (e) => `The file${of(e.name)} is packed into ${e.wrapping}, which cannot be opened.`,
+    (e) => `Send the message ${e.instead}.`,
   ),
   "archive-too-large": toCustomer<{ name?: string | undefined; what: string; limit: string }>(
     "file",
@@ -322,6 +332,13 @@ export const FAILURES = {
     "us",
     (e) => `File ${e.file} waits: file ${e.activeFile} of the same feed is being applied.`,
     () => "Nothing to do; it goes on by itself.",
+  ),
+  "file-missing": entry<{ file: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `A queue message names file ${e.file}, which is not in the database.`,
+    () => "Check that the message and the database belong to the same deployment.",
   ),
   "chunk-missing": entry<{ key: string }>(
     "system",

@@ -1,0 +1,280 @@
+/**
+ * How close plan and apply come to what one session with COPY could do: 300,000 rows all new, all unchanged, 5 % changed,
+ * and a message that comes again. Same Postgres, same run, same semantics, median of `--runs`; one JSON line per ratio.
+ *
+ *   node bench/apply.ts [--rows 300000] [--runs 5] [--preload 0] [--only new,unchanged,changed] [--stage text|jsonb]
+ *
+ * DATABASE_URL names a Postgres to use (a database `mailfeed_bench` is made in it and dropped); else an own one is started.
+ * The walls mean something on a quiet machine only; ratios and WAL bytes are what to compare.
+ */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { neon } from "@neondatabase/serverless";
+import pg from "pg";
+import { startChild } from "../cli/local/child-process.ts";
+import { startEmbeddedPostgres } from "../cli/local/embedded-postgres.ts";
+import { withDatabase } from "../cli/local/pg-backend.ts";
+import { migrate } from "../cli/migrate.ts";
+import type { ApplyDeps } from "../src/apply/deps.ts";
+import { gate } from "../src/apply/gate.ts";
+import { applyHandler } from "../src/apply/handler.ts";
+import { orderKeyOf } from "../src/domain/ids.ts";
+import { planFile } from "../src/plan/plan-file.ts";
+import { postgres } from "../src/platform/postgres.ts";
+import { type BenchFile, benchFile, memoryChunks } from "./apply/data.ts";
+import type { EndpointReady } from "./apply/endpoint-process.ts";
+import { copyText, type LimitFile, runLimit, type StageType } from "./apply/limit.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    rows: { type: "string", default: "300000" },
+    runs: { type: "string", default: "5" },
+    /** Records of 50 other feeds that are in the table before. */
+    preload: { type: "string", default: "0" },
+    stage: { type: "string", default: "text" },
+  },
+});
+const ROWS = Number(flags.rows);
+const RUNS = Number(flags.runs);
+const PRELOAD = Number(flags.preload);
+const STAGE: StageType = flags.stage === "jsonb" ? "jsonb" : "text";
+const DATABASE = "mailfeed_bench";
+const PARTS = 4;
+
+const TARGETS = { new: 1.0, unchanged: 0.45, changed: 0.55 } as const;
+const MAX_WAL_UNCHANGED_BYTES = 2_000_000;
+const MAX_REPLAY_SHARE = 0.05;
+
+type Phase = keyof typeof TARGETS;
+const PHASES: readonly Phase[] = ["new", "unchanged", "changed"];
+
+const server = process.env.DATABASE_URL ? undefined : await startEmbeddedPostgres();
+const serverUrl = process.env.DATABASE_URL || server!.url;
+const adminSession = new pg.Client(serverUrl);
+await adminSession.connect();
+await adminSession.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
+await adminSession.query(`CREATE DATABASE ${DATABASE}`);
+const url = withDatabase(serverUrl, DATABASE);
+const endpoint = await startChild<EndpointReady>(new URL("./apply/endpoint-process.ts", import.meta.url), { url });
+const { endpointUrl, connectionString } = endpoint.ready;
+const database = postgres(connectionString, { fetchEndpoint: endpointUrl });
+await migrate(neon(connectionString), { folder: join(import.meta.dirname, "../migrations") });
+
+const sessions = Array.from({ length: PARTS }, () => new pg.Client(url));
+for (const session of sessions) await session.connect();
+const sql = sessions[0]!;
+const { rows: versions } = await sql.query<{ version: string }>("SELECT version()");
+
+const FILES: Record<Phase, BenchFile> = {
+  new: benchFile(ROWS),
+  unchanged: benchFile(ROWS),
+  changed: benchFile(ROWS, (i) => i % 20 === 7),
+};
+const COPY = Object.fromEntries(
+  PHASES.map((phase) => [phase, { one: copyText(FILES[phase], 1), four: copyText(FILES[phase], PARTS) }]),
+) as Record<Phase, { one: Buffer[][]; four: Buffer[][] }>;
+
+const chunks = memoryChunks();
+let statements = 0;
+const counted = {
+  query: <Row>(text: string, params: readonly unknown[]) => {
+    statements++;
+    return database.query<Row>(text, params);
+  },
+};
+const waiting = { sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)), random: Math.random };
+const deps: ApplyDeps = {
+  ...waiting,
+  database: counted,
+  chunks,
+  plan: (file, lease) => planFile({ ...waiting, database: counted, chunks }, file, { record: true, ...lease }),
+  gate,
+  token: randomUUID,
+  now: Date.now,
+  log: { info: () => undefined, warn: console.warn, error: console.error },
+};
+
+let made = 0;
+
+async function newFeed(): Promise<{ customerId: number; feedId: number }> {
+  made++;
+  const { rows } = await sql.query<{ customer_id: number; feed_id: number }>(
+    "SELECT * FROM register_feed($1, 'Bench', 'stock', 'Stock', 'full', 'v1')",
+    [`bench-${made}`],
+  );
+  return { customerId: rows[0]!.customer_id, feedId: rows[0]!.feed_id };
+}
+
+async function newFile(feed: { customerId: number; feedId: number }, file: BenchFile): Promise<LimitFile> {
+  made++;
+  const at = new Date(Date.UTC(2026, 10, 1) + made * 60_000);
+  const orderKey = orderKeyOf({ asOfMs: at.getTime(), sequence: 0, receivedAtMs: at.getTime(), position: 0 });
+  const id = made.toString(16).padStart(32, "0");
+  await sql.query(
+    `INSERT INTO deliveries (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender, sender_proof, received_at)
+     VALUES ($1, $2, $3, 'upload', 'parsed', 'raw', 0, repeat('0', 64), 'bench', 'token', $4)`,
+    [id, feed.customerId, feed.feedId, at],
+  );
+  const { rows } = await sql.query<{ id: string }>(
+    `INSERT INTO files (delivery_id, position, customer_id, feed_id, path, content_type, state, adapter_version, as_of,
+       as_of_source, order_key, chunks, lines, header_lines, preamble_lines, footer_lines, blank_lines, continuation_lines,
+       accepted, rejected, received_at, parsed_at)
+     VALUES ($1, 0, $2, $3, 'stock.csv', 'text/csv', 'parsed', 'v1', $4, 'test', $5, $6, $7, 0, 0, 0, 0, 0, $7, 0, $4, now())
+     RETURNING id`,
+    [id, feed.customerId, feed.feedId, at, orderKey, JSON.stringify(file.entries), file.rows],
+  );
+  const fileId = rows[0]!.id;
+  chunks.put(fileId, file);
+  return { ...feed, fileId, orderKey };
+}
+
+interface Measured {
+  readonly ms: number;
+  readonly walBytes: number;
+  readonly statements: number;
+}
+
+const walNow = async () =>
+  (await sql.query<{ lsn: string }>("SELECT (pg_current_wal_insert_lsn() - '0/0')::text AS lsn")).rows[0]!.lsn;
+
+async function measure(work: () => Promise<unknown>): Promise<Measured> {
+  await sql.query("CHECKPOINT");
+  const before = await walNow();
+  const statementsBefore = statements;
+  const from = performance.now();
+  await work();
+  const ms = performance.now() - from;
+  return { ms, walBytes: Number(await walNow()) - Number(before), statements: statements - statementsBefore };
+}
+
+/** What autovacuum does between two files of a feed, done for every contender alike and outside the measured time. */
+const settle = () => sql.query("VACUUM (ANALYZE) records, changes_default, seen, ledger, files, feeds");
+
+const message = (fileId: string) => ({
+  v: 1 as const,
+  type: "apply-file" as const,
+  customer: "bench",
+  feed: "stock",
+  correlationId: "0".repeat(32),
+  fileId,
+});
+
+type Contender = "ours" | "limit" | "limit4";
+const results = new Map<string, Measured[]>();
+const note = (name: string, measured: Measured) => {
+  results.set(name, [...(results.get(name) ?? []), measured]);
+  const { ms, walBytes } = measured;
+  console.error(`${name.padEnd(20)} ${ms.toFixed(0).padStart(7)} ms ${(walBytes / 1e6).toFixed(2).padStart(8)} MB WAL`);
+};
+
+async function runOurs(): Promise<void> {
+  const feed = await newFeed();
+  for (const phase of PHASES) {
+    const { fileId } = await newFile(feed, FILES[phase]);
+    note(`ours ${phase}`, await measure(() => applyHandler(message(fileId), deps)));
+    await expectBooks(fileId, phase);
+    note(`ours replay`, await measure(() => applyHandler(message(fileId), deps)));
+    await sql.query("UPDATE files SET state = 'parsed' WHERE id = $1", [fileId]);
+    const before = await totals();
+    note(`ours resume ${phase}`, await measure(() => applyHandler(message(fileId), deps)));
+    const after = await totals();
+    if (after !== before) throw new Error(`A replay changed something: ${before} before, ${after} after`);
+    await expectBooks(fileId, phase);
+    await settle();
+  }
+}
+
+const totals = async () =>
+  JSON.stringify(
+    (
+      await sql.query(
+        "SELECT (SELECT sum(version) FROM records) AS versions, (SELECT count(*) FROM changes) AS changes",
+      )
+    ).rows[0],
+  );
+
+async function expectBooks(fileId: string, phase: Phase): Promise<void> {
+  const { rows } = await sql.query("SELECT state, inserted, changed, unchanged FROM files WHERE id = $1", [fileId]);
+  const changed = phase === "changed" ? FILES.changed.rows - FILES.changed.chunks.flatMap(unchangedKeys).length : 0;
+  const inserted = phase === "new" ? ROWS : 0;
+  const expected = { state: "applied", inserted, changed, unchanged: ROWS - inserted - changed };
+  if (JSON.stringify(rows[0]) !== JSON.stringify(expected)) {
+    throw new Error(`The books of ${phase} are ${JSON.stringify(rows[0])} instead of ${JSON.stringify(expected)}`);
+  }
+}
+
+const unchangedKeys = (chunk: BenchFile["chunks"][number], n: number) =>
+  chunk.hashes.filter((hash, i) => FILES.new.chunks[n]!.hashes[i] === hash);
+
+async function runYardstick(contender: "limit" | "limit4"): Promise<void> {
+  const feed = await newFeed();
+  for (const phase of PHASES) {
+    const file = await newFile(feed, FILES[phase]);
+    const parts = contender === "limit" ? COPY[phase].one : COPY[phase].four;
+    note(`${contender} ${phase}`, await measure(() => runLimit(sessions, parts, file, STAGE)));
+    await settle();
+  }
+}
+
+async function clear(): Promise<void> {
+  await sql.query("TRUNCATE records, changes, seen, ledger, files, deliveries, feeds, customers CASCADE");
+  if (PRELOAD > 0) await preload();
+  await settle();
+}
+
+async function preload(): Promise<void> {
+  await sql.query(
+    `INSERT INTO records (order_key, row_hash, file_id, customer_id, feed_id, line, natural_key, data)
+     SELECT '00000000-0000-0000-0000-000000000001', md5(i::text)::uuid, 0, 1000000 + i % 50, 1000000 + i % 50, i, 'ART-' || lpad((i::bigint * 7919 % 1000000007)::text, 10, '0'),
+       jsonb_build_object('sku', i, 'description', 'Hexagon bolt', 'quantity', i % 1000, 'price', i % 777)
+     FROM generate_series(1, $1::int) i`,
+    [PRELOAD],
+  );
+}
+
+try {
+  console.error(versions[0]!.version);
+  for (let run = 0; run < RUNS; run++) {
+    for (const contender of ["ours", "limit", "limit4"] as Contender[]) {
+      await clear();
+      await (contender === "ours" ? runOurs() : runYardstick(contender));
+    }
+  }
+  summarize();
+} finally {
+  for (const session of sessions) await session.end();
+  await endpoint.stop();
+  await adminSession.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
+  await adminSession.end();
+  await server?.stop();
+}
+
+function summarize(): void {
+  const say = (measure: string, value: number, target: number | undefined, more: Record<string, number>) =>
+    console.log(
+      JSON.stringify({
+        measure,
+        value: Number(value.toFixed(3)),
+        ...(target === undefined ? {} : { target, met: value <= target }),
+        ...more,
+      }),
+    );
+  for (const phase of PHASES) {
+    const ours = median(`ours ${phase}`, "ms");
+    const limit = median(`limit ${phase}`, "ms");
+    const limit4 = median(`limit4 ${phase}`, "ms");
+    const requests = median(`ours ${phase}`, "statements");
+    const walls = { rows: ROWS, runs: RUNS, oursMs: ours, limitMs: limit, limit4Ms: limit4, requests };
+    say(`${phase}: ours / limit`, ours / limit, TARGETS[phase], walls);
+    say(`${phase}: ours / limit4`, ours / limit4, undefined, { limit4: limit4 / limit });
+    say(`${phase}: resumed / ours`, median(`ours resume ${phase}`, "ms") / ours, undefined, {});
+  }
+  say("replay / applying", median("ours replay", "ms") / median("ours unchanged", "ms"), MAX_REPLAY_SHARE, {});
+  say("unchanged: WAL bytes", median("ours unchanged", "walBytes"), MAX_WAL_UNCHANGED_BYTES, { rows: ROWS });
+}
+
+function median(name: string, field: keyof Measured): number {
+  const sorted = (results.get(name) ?? []).map((measured) => measured[field]).sort((a, b) => a - b);
+  return Math.round(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
+}

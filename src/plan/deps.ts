@@ -1,0 +1,19 @@
+/** What plan needs from outside. */
+import type { Waiting } from "../domain/attempt.ts";
+import type { ChunkEntry } from "../domain/chunk.ts";
+import type { FileToApply } from "../domain/plan.ts";
+
+export interface PlanDatabase {
+  /** Rows as objects: int as number, bigint as text, boolean as boolean. Throws Failures. */
+  query<Row>(text: string, params: readonly unknown[]): Promise<Row[]>;
+}
+
+export interface ChunkHeads {
+  /** Exactly the first `entry.headBytes` bytes of a chunk. Throws `chunk-missing` or `storage-unavailable`. */
+  head(file: FileToApply, entry: ChunkEntry): Promise<Uint8Array>;
+}
+
+export interface PlanDeps extends Waiting {
+  readonly database: PlanDatabase;
+  readonly chunks: ChunkHeads;
+}

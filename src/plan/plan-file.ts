@@ -1,0 +1,154 @@
+/**
+ * Plan: asks the database which rows of a file differ from its records, by key and hash alone. It is the dry run, what the
+ * gate between plan and apply looks at, and the reason why an unchanged file costs almost nothing.
+ */
+import { attempt, oneRow } from "../domain/attempt.ts";
+import { type ChunkEntry, type ChunkHead, decodeHead } from "../domain/chunk.ts";
+import { failure } from "../domain/failures.ts";
+import { inLanes } from "../domain/lanes.ts";
+import {
+  chosenText,
+  type FileToApply,
+  headText,
+  joinRows,
+  lastLinesOf,
+  type Plan,
+  type RowsText,
+  standing,
+} from "../domain/plan.ts";
+import type { PlanDeps } from "./deps.ts";
+
+/** Keys asked about in one statement: two full chunks; larger ones were not faster. */
+export const PLAN_MAX_ROWS = 10_000;
+
+/**
+ * `record: true` writes the answers to the ledger, once, under the lease `token`: a second attempt gets the same plan.
+ * `beat` is awaited before every statement, so that the owner of the lease can renew it.
+ * `record: false` writes nothing and needs no lease; it compares also where a recorded plan would send the whole file.
+ */
+export type PlanOptions =
+  | { readonly record: true; readonly token: string; readonly beat: () => Promise<void> }
+  | { readonly record: false };
+
+interface PlanRow {
+  readonly outcome: "planned" | "replayed" | "lease-lost";
+  readonly inserted: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly stale: number;
+  /** Lines joined by commas. */
+  readonly need: string;
+}
+
+/** The plan of a file. Throws `lease-lost`, `chunk-missing`, `storage-unavailable` and the database's failures. */
+export async function planFile(deps: PlanDeps, file: FileToApply, options: PlanOptions): Promise<Plan> {
+  const lastLines = await readLastLines(deps, file);
+  const base = { accepted: file.accepted, lastLines };
+  if (file.late || (options.record && file.planMode === "whole")) {
+    const superseded = lastLines.size === 0 ? 0 : await countSuperseded(deps, file, lastLines);
+    if (file.late) return { ...base, mode: "late", superseded, stale: file.accepted - superseded };
+    return { ...base, mode: "whole", superseded };
+  }
+
+  const sums = { inserted: 0, changed: 0, unchanged: 0, stale: 0, superseded: 0 };
+  const need = new Map<number, readonly number[]>();
+  await inLanes(groupsOf(file.chunks), async (group) => {
+    const lots: Lot[] = [];
+    for (const entry of group) lots.push(await readLot(deps, file, entry, lastLines));
+    for (const lot of lots) sums.superseded += lot.entry.rows - lot.text.rows;
+    const rows = joinRows(lots.map((lot) => lot.text));
+    if (rows.rows === 0) return;
+    const answer = await askDatabase(deps, file, rows, options);
+    sums.inserted += answer.inserted;
+    sums.changed += answer.changed;
+    sums.unchanged += answer.unchanged;
+    sums.stale += answer.stale;
+    share(answer.need, lots, need);
+  });
+  return { ...base, mode: "diff", ...sums, need };
+}
+
+/** Neighbouring chunks of together at most PLAN_MAX_ROWS rows: a function of the manifest, so a replay asks the same. */
+export function groupsOf(chunks: readonly ChunkEntry[]): ChunkEntry[][] {
+  const groups: ChunkEntry[][] = [];
+  let rows = Number.POSITIVE_INFINITY;
+  for (const entry of chunks) {
+    if (rows + entry.rows > PLAN_MAX_ROWS) {
+      groups.push([]);
+      rows = 0;
+    }
+    groups.at(-1)!.push(entry);
+    rows += entry.rows;
+  }
+  return groups;
+}
+
+interface Lot {
+  readonly entry: ChunkEntry;
+  readonly text: RowsText;
+}
+
+async function readLot(
+  deps: PlanDeps,
+  file: FileToApply,
+  entry: ChunkEntry,
+  lastLines: ReadonlyMap<string, number>,
+): Promise<Lot> {
+  const bytes = await deps.chunks.head(file, entry);
+  if (lastLines.size === 0) return { entry, text: headText(bytes, entry.rows) };
+  const head = decodeHead(bytes);
+  return { entry, text: chosenText(head, standing(head, lastLines)) };
+}
+
+async function askDatabase(deps: PlanDeps, file: FileToApply, rows: RowsText, options: PlanOptions): Promise<PlanRow> {
+  if (options.record) await options.beat();
+  const answer = await attempt(deps, async () =>
+    oneRow(
+      await deps.database.query<PlanRow>(
+        `SELECT outcome, inserted, changed, unchanged, stale, array_to_string(need, ',') AS need
+         FROM plan_chunk($1, $2, $3, $4, $5)`,
+        [file.id, options.record ? options.token : null, rows.keys, `{${rows.lines}}`, `{${rows.hashes}}`],
+      ),
+    ),
+  );
+  if (answer.outcome === "lease-lost") throw failure("lease-lost", { file: file.id });
+  return answer;
+}
+
+/** Gives the lines that differ back to their chunks, in the order in which they stand there. */
+function share(lines: string, lots: readonly Lot[], need: Map<number, readonly number[]>): void {
+  if (lines === "") return;
+  const wanted = new Set(lines.split(",").map(Number));
+  for (const lot of lots) {
+    if (lot.text.rows === 0) continue;
+    const mine = lot.text.lines
+      .split(",")
+      .map(Number)
+      .filter((line) => wanted.has(line));
+    if (mine.length > 0) need.set(lot.entry.n, mine);
+  }
+}
+
+async function readLastLines(deps: PlanDeps, file: FileToApply): Promise<Map<string, number>> {
+  const tails: ChunkHead[] = [];
+  await inLanes(
+    file.chunks.filter((entry) => entry.tail),
+    async (entry) => {
+      tails.push(decodeHead(await deps.chunks.head(file, entry)));
+    },
+  );
+  return lastLinesOf(tails);
+}
+
+async function countSuperseded(
+  deps: PlanDeps,
+  file: FileToApply,
+  lastLines: ReadonlyMap<string, number>,
+): Promise<number> {
+  let superseded = 0;
+  await inLanes(file.chunks, async (entry) => {
+    const head = decodeHead(await deps.chunks.head(file, entry));
+    superseded += entry.rows - standing(head, lastLines).length;
+  });
+  return superseded;
+}
