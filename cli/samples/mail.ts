@@ -219,19 +219,20 @@ function bodyPart(body: string): Part {
   };
 }
 
+/** Each further attempt needs a content that holds the digest of the one before: two are one more than chance needs. */
+const MAX_BOUNDARY_ATTEMPTS = 8;
+
+const holds = ({ content }: Part, text: string): boolean =>
+  Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(text);
+
 /** A boundary that no content holds (RFC 2046 section 5.1.1), drawn from the Message-ID. */
 function boundaryFor(messageId: string, parts: readonly Part[]): string {
-  for (let attempt = 0; ; attempt++) {
+  for (let attempt = 0; attempt < MAX_BOUNDARY_ATTEMPTS; attempt++) {
     const digest = createHash("sha256").update(`${messageId}\n${attempt}`).digest("hex").slice(0, 32);
     const boundary = `=_part_${digest}`; // "=_" stands in no base64 and no quoted-printable (RFC 2045 section 6.7)
-    if (
-      !parts.some((part) =>
-        Buffer.from(part.content.buffer, part.content.byteOffset, part.content.byteLength).includes(boundary),
-      )
-    ) {
-      return boundary;
-    }
+    if (!parts.some((part) => holds(part, boundary))) return boundary;
   }
+  throw new RangeError("The contents hold every boundary that was tried.");
 }
 
 /**

@@ -52,6 +52,10 @@ export function unzipped(bytes: Uint8Array): { name: string; bytes: Buffer; meth
   return entries;
 }
 
+/** Whether a GTIN's check digit holds, by the rule over all its digits: every second one from the right, but the last, counts thrice. */
+export const gtinHolds = (gtin: string): boolean =>
+  [...gtin].reverse().reduce((sum, digit, i) => sum + Number(digit) * (i % 2 === 1 ? 3 : 1), 0) % 10 === 0;
+
 /** Rows by an independent reader of quoted CSV. */
 export function csvRows(text: string, delimiter: string): string[][] {
   const result = Papa.parse<string[]>(text, { delimiter, newline: "\r\n", skipEmptyLines: true });
