@@ -135,7 +135,7 @@ export function buchungenSample(plan: Plan): Sample {
       Skonto: draw.chance(0.08) ? fixed(Math.round(cents * 0.02), 2, ",") : "",
       Buchungstext: text,
       "KOST1 – Kostenstelle": draw.chance(0.4) ? draw.pick(["0100", "0200", "VERTRIEB"]) : "",
-      "EU-Land u. USt-IdNr.": draw.chance(0.03) ? draw.filled("ATU99999999") : "",
+      "EU-Land u. USt-IdNr.": draw.chance(0.03) ? `ATU${draw.filled("99999999")}` : "",
       Festschreibung: "0",
       Leistungsdatum: draw.chance(0.2) ? `${day}${month}${year}` : "",
     };

@@ -242,6 +242,7 @@ describe("kontor/buchungen", () => {
     expect(unlike(field("Kurs"), /^(|\d,\d{6})$/)).toEqual([]);
     expect(unlike(field("Leistungsdatum"), /^(|\d{4}2026)$/)).toEqual([]);
     expect(unlike(field("Konto"), /^\d{4,5}$/)).toEqual([]);
+    expect(unlike(field("EU-Land u. USt-IdNr."), /^(|ATU\d{8})$/)).toEqual([]);
     expect(new Set(field("Belegfeld 1")).size).toBe(400);
     expect(field("Kurs").filter((cell) => cell !== "").length).toBeGreaterThan(0);
   });
