@@ -35,8 +35,7 @@ export function postgresUser(): RunAs {
 }
 
 /** Throws an Error with one sentence if the package is not installed. */
-export async function postgresBinaries(): Promise<PostgresBinaries> {
-  const installed = nativeFolder();
+export async function postgresBinaries(installed = nativeFolder()): Promise<PostgresBinaries> {
   const reachable = process.getuid?.() !== 0 || traversableByOthers(installed);
   const folder = reachable && (await completeSymlinks(installed)) ? installed : await copyOf(installed);
   const suffix = process.platform === "win32" ? ".exe" : "";

@@ -67,7 +67,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 interface Booted {
   readonly url: string;
   readonly backend: PgBackend;
-  readonly admin: pg.Pool;
+  readonly admin: pg.Client;
   stop(): Promise<void>;
 }
 
@@ -125,12 +125,12 @@ async function start(): Promise<SharedDatabase> {
 /** Starts the server and makes the template. */
 async function boot(template: string): Promise<Booted> {
   const { url, stop } = await startEmbeddedPostgres();
-  // CREATE DATABASE refuses a template that somebody is connected to, and two clones at once disturb each other.
-  const admin = new pg.Pool({ connectionString: url, max: 1 });
-  // A connection that is closing when the server is stopped still hears of it.
+  // One connection, so that databases are made one after the other: clones of one template would wait for each other anyway.
+  const admin = new pg.Client(url);
   admin.on("error", (error) => console.info(`The connection to the test server was lost: ${error.message}`));
   const backend = pgBackend(url);
   try {
+    await admin.connect();
     await admin.query(`CREATE DATABASE ${template}`);
     await applyMigrations(backend, template);
     return { url, backend, admin, stop };
