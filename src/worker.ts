@@ -1,0 +1,163 @@
+/**
+ * The Worker: mail, HTTP, queues and cron come in here, and here alone the stages are given what they need. No decision
+ * is made in this file.
+ */
+import { drizzle } from "drizzle-orm/neon-http";
+import { feeds } from "../adapters/index.ts";
+import { createApi } from "./api/app.ts";
+import { gate } from "./apply/gate.ts";
+import { applyHandler } from "./apply/handler.ts";
+import { factsFromMetadata } from "./domain/delivery.ts";
+import { failure } from "./domain/failures.ts";
+import { APPLY_DLQ, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "./domain/keys.ts";
+import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
+import type { FileToApply } from "./domain/plan.ts";
+import { type Config, readEnv } from "./env.ts";
+import type { IntakeDeps } from "./intake/deps.ts";
+import { type IncomingMail, receiveMail, receiveUpload } from "./intake/handler.ts";
+import { jsonLog } from "./observe/log.ts";
+import type { ParseDeps } from "./parse/deps.ts";
+import { parseHandler } from "./parse/handler.ts";
+import { parseTables } from "./parse/tables.ts";
+import { planFile } from "./plan/plan-file.ts";
+import { type Database, neonSql, type PostgresOptions, postgres } from "./platform/postgres.ts";
+import { archiveRaw, getBytes, headOf, objectSource, putBytes } from "./platform/r2.ts";
+import { type ConsumeDeps, consume, type Incoming } from "./queues/consume.ts";
+import { keepDeadLetters } from "./queues/dead-letters.ts";
+
+/** Shown by the health route; bumped with CHANGELOG.md. */
+const VERSION = "0.1.0";
+/** How many days ahead the partitions of `changes` are kept: a cron that fails for a week does no harm. */
+const PARTITION_DAYS_AHEAD = 14;
+
+const now = () => new Date();
+const log = jsonLog(now);
+const random = () => Math.random();
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+const databaseOptions = (config: Config): PostgresOptions =>
+  config.databaseEndpoint === undefined ? {} : { fetchEndpoint: config.databaseEndpoint };
+
+const enqueueParse = (config: Config) => async (message: ParseDelivery) => {
+  await config.parseQueue(message.customer).send(message);
+};
+const enqueueApply = (config: Config) => async (message: ApplyFile) => {
+  await config.applyQueue.send(message);
+};
+
+const intakeDeps = (config: Config): IntakeDeps => ({
+  archive: (key, bytes, facts) => archiveRaw(config.store, key, bytes, facts),
+  enqueueParse: enqueueParse(config),
+  now,
+  log,
+});
+
+const parseDeps = (config: Config, database: Database): ParseDeps => ({
+  feeds,
+  async openRaw(key) {
+    const head = await headOf(config.store, key);
+    if (!head) throw failure("raw-missing", { key });
+    return { facts: factsFromMetadata(head.metadata), source: objectSource(config.store, key, head.bytes) };
+  },
+  tables: parseTables(database),
+  putChunk: (fileId, version, entry, bytes) => putBytes(config.store, chunkKey(fileId, version, entry.n), bytes),
+  enqueueApply: enqueueApply(config),
+  log,
+});
+
+async function chunkBytes(config: Config, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
+  const key = chunkKey(file.id, file.adapterVersion, n);
+  const bytes = await getBytes(config.store, key, length);
+  if (!bytes) throw failure("chunk-missing", { key });
+  return bytes;
+}
+
+async function apply(message: ApplyFile, config: Config, database: Database): Promise<void> {
+  const chunks = {
+    head: (file: FileToApply, entry: { n: number; headBytes: number }) =>
+      chunkBytes(config, file, entry.n, entry.headBytes),
+  };
+  await applyHandler(message, {
+    database,
+    chunks: { whole: (file, entry) => chunkBytes(config, file, entry.n) },
+    plan: (file, lease) => planFile({ database, chunks, sleep, random }, file, { record: true, ...lease }),
+    gate,
+    token: () => crypto.randomUUID(),
+    now: () => Date.now(),
+    sleep,
+    random,
+    log,
+  });
+}
+
+/** The consumer of one queue, by its name. */
+function consumerOf(queue: string, config: Config): (messages: readonly Incoming[]) => Promise<void> {
+  const database = postgres(config.databaseUrl, databaseOptions(config));
+  if (queue === PARSE_DLQ) return (messages) => keepDeadLetters("parse", messages, { database, random, log });
+  if (queue === APPLY_DLQ) return (messages) => keepDeadLetters("apply", messages, { database, random, log });
+  const stage = queue === APPLY_QUEUE ? "apply" : "parse";
+  const deps: ConsumeDeps = {
+    stage,
+    async handle(message) {
+      if (message.type === "parse-delivery") await parseHandler(message, parseDeps(config, database));
+      else await apply(message, config, database);
+    },
+    async defer(message, delaySeconds) {
+      const to = message.type === "parse-delivery" ? config.parseQueue(message.customer) : config.applyQueue;
+      await to.send(message, { delaySeconds });
+    },
+    async park(letter) {
+      await (stage === "parse" ? config.parseDlq : config.applyDlq).send(letter);
+    },
+    random,
+    log,
+  };
+  return (messages) => consume(messages, deps);
+}
+
+export default {
+  async email(message, env) {
+    const config = readEnv(env);
+    const mail: IncomingMail = {
+      envelopeFrom: message.from,
+      envelopeTo: message.to,
+      rawBytes: message.rawSize,
+      raw: message.raw,
+    };
+    const outcome = await receiveMail(mail, { feeds, ...config }, intakeDeps(config));
+    if (!outcome.accepted) message.setReject(`${outcome.reject.sentence} ${outcome.reject.hint}`);
+  },
+
+  async fetch(request, env, context) {
+    const config = readEnv(env);
+    const api = createApi({
+      db: drizzle(neonSql(config.databaseUrl, databaseOptions(config))),
+      now,
+      log,
+      enqueueParse: enqueueParse(config),
+      enqueueApply: enqueueApply(config),
+      knowsFeed: (customer, feed) => feeds.some((f) => f.customer === customer && f.feed === feed),
+      async intakeUpload(upload) {
+        const feed = feeds.find((f) => f.customer === upload.customer && f.feed === upload.feed);
+        if (!feed) throw failure("unknown-feed", { customer: upload.customer, feed: upload.feed });
+        return receiveUpload({ ...upload, feed, key: crypto.randomUUID() }, intakeDeps(config));
+      },
+      version: VERSION,
+    });
+    return api.fetch(request, env, context);
+  },
+
+  async queue(batch, env) {
+    await consumerOf(batch.queue, readEnv(env))(batch.messages);
+  },
+
+  async scheduled(_event, env) {
+    const config = readEnv(env);
+    const database = postgres(config.databaseUrl, databaseOptions(config));
+    await database.query("SELECT ensure_change_partitions($1::date, $2::int)", [
+      now().toISOString().slice(0, 10),
+      PARTITION_DAYS_AHEAD,
+    ]);
+    log.info("partitions-ensured", { days: PARTITION_DAYS_AHEAD });
+  },
+} satisfies ExportedHandler;

@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { feedAddress, feedAt, maskedAddress } from "../../src/domain/address.ts";
+import { deliveryIdOf, type FileOrder, orderKeyOf } from "../../src/domain/ids.ts";
+
+const SECRET = "a-secret-of-more-than-16";
+const DOMAIN = "feeds.example";
+const feeds = [
+  { customer: "acme", feed: "inventory", intake: { addressEdition: 1 } },
+  { customer: "acme", feed: "orders", intake: { addressEdition: 1 } },
+  { customer: "kontor-nord", feed: "buchungen", intake: { addressEdition: 3 } },
+];
+
+describe("a feed's address", () => {
+  it.each(feeds)("finds its feed again, in any case and with a detail behind it", (feed) => {
+    const address = feedAddress(feed, SECRET, DOMAIN);
+    expect(feedAt(address, feeds, SECRET, DOMAIN)).toBe(feed);
+    expect(feedAt(address.toUpperCase(), feeds, SECRET, DOMAIN)).toBe(feed);
+    expect(feedAt(address.replace("@", "+dryrun@"), feeds, SECRET, DOMAIN)).toBe(feed);
+  });
+
+  it("changes with its edition, so that a leaked one can be given up", () => {
+    const [feed] = feeds;
+    const leaked = feedAddress(feed!, SECRET, DOMAIN);
+    const now = [{ ...feed!, intake: { addressEdition: 2 } }];
+    expect(feedAt(leaked, now, SECRET, DOMAIN)).toBeUndefined();
+  });
+
+  it("does not open with the token of another feed, another secret, another domain or none", () => {
+    const inventory = feedAddress(feeds[0]!, SECRET, DOMAIN);
+    expect(feedAt(inventory.replace("inventory", "orders"), feeds, SECRET, DOMAIN)).toBeUndefined();
+    expect(feedAt(inventory, feeds, `${SECRET}!`, DOMAIN)).toBeUndefined();
+    expect(feedAt(inventory, feeds, SECRET, "elsewhere.example")).toBeUndefined();
+    expect(feedAt(`acme.inventory@${DOMAIN}`, feeds, SECRET, DOMAIN)).toBeUndefined();
+    expect(feedAt(`acme.inventory.@${DOMAIN}`, feeds, SECRET, DOMAIN)).toBeUndefined();
+  });
+
+  it("never throws and never opens for what a stranger writes", () => {
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => feedAt(text, feeds, SECRET, DOMAIN) === undefined));
+    fc.assert(
+      fc.property(
+        fc.string(),
+        (token) => feedAt(`acme.inventory.${token}@${DOMAIN}`, feeds, SECRET, DOMAIN) === undefined,
+      ),
+    );
+  });
+
+  it("stays within the 64 octets of a local part for the longest names", () => {
+    const longest = { customer: "c".repeat(20), feed: "f".repeat(24), intake: { addressEdition: 1 } };
+    expect(feedAddress(longest, SECRET, DOMAIN).split("@")[0]!.length).toBeLessThanOrEqual(64);
+  });
+
+  it("is shown without its token", () => {
+    const address = feedAddress(feeds[0]!, SECRET, DOMAIN);
+    expect(maskedAddress(address)).toBe(`acme.inventory.…@${DOMAIN}`);
+  });
+});
+
+describe("a delivery's id", () => {
+  const identity = { customer: "acme", recipient: "a@b", messageId: "<1@x>", bodySha256: "0".repeat(64) };
+
+  it("is the same for the same delivery", () => {
+    expect(deliveryIdOf({ ...identity })).toBe(deliveryIdOf(identity));
+  });
+
+  it.each(["customer", "recipient", "messageId", "bodySha256"] as const)("differs with another %s", (part) => {
+    expect(deliveryIdOf({ ...identity, [part]: `${identity[part]}x` })).not.toBe(deliveryIdOf(identity));
+  });
+
+  it("does not mix its parts up", () => {
+    expect(deliveryIdOf({ ...identity, recipient: "a@bc", messageId: "d" })).not.toBe(
+      deliveryIdOf({ ...identity, recipient: "a@b", messageId: "cd" }),
+    );
+  });
+});
+
+describe("the order key of a file", () => {
+  const order = fc.record({
+    asOfMs: fc.nat({ max: 4_102_444_800_000 }),
+    sequence: fc.nat({ max: 0xffffff }),
+    receivedAtMs: fc.nat({ max: 4_102_444_800_000 }),
+    position: fc.nat({ max: 255 }),
+  });
+  const tuple = (o: FileOrder) => [o.asOfMs, o.sequence, o.receivedAtMs, o.position];
+  const compare = (a: number[], b: number[]) => a.map((x, i) => x - b[i]!).find((d) => d !== 0) ?? 0;
+
+  it("sorts as the tuple (as-of, sequence, arrival, position)", () => {
+    fc.assert(
+      fc.property(order, order, (a, b) => {
+        const [x, y] = [orderKeyOf(a), orderKeyOf(b)];
+        return Math.sign(compare(tuple(a), tuple(b))) === (x < y ? -1 : x > y ? 1 : 0);
+      }),
+    );
+  });
+
+  it("is a UUID in text", () => {
+    fc.assert(fc.property(order, (o) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(orderKeyOf(o))));
+  });
+});
