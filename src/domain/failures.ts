@@ -158,10 +158,12 @@ export const FAILURES = {
   ),
 
   // ── files as tables ────────────────────────────────────────────────────────────────────────────────────────────
-  "wrong-charset": toCustomer<{ charset: string; offset: number; line: number }>(
+  "wrong-charset": toCustomer<{ charset: string; offset: number; line: number; mark?: string | undefined }>(
     "file",
     (e) =>
-      `The file is not ${e.charset} text: line ${e.line} (byte ${e.offset}) holds bytes that ${e.charset} has not.`,
+      e.mark === undefined
+        ? `The file is not ${e.charset} text: line ${e.line} (byte ${e.offset}) holds bytes that ${e.charset} has not.`
+        : `The file is not ${e.charset} text: it begins with the byte order mark of ${e.mark}.`,
     (e) => `Export the file as ${e.charset}.`,
   ),
   "nul-bytes": toCustomer<{ line: number }>(
@@ -188,6 +190,11 @@ export const FAILURES = {
     (e) => `Line ${e.line} should begin with ${shown(e.expected)} but reads ${shown(e.found)}.`,
     () => "Check that the right export was sent.",
   ),
+  "bad-preamble-value": toCustomer<{ line: number; field: number; column: string; value: string }>(
+    "file",
+    (e) => `${shown(e.value)}, field ${e.field} of line ${e.line}, cannot be read as ${shown(e.column)}.`,
+    () => "Check that the right export was sent; the value holds for every row of the file.",
+  ),
   "wrong-column-count": toCustomer<{ line: number; expected: number; found: number }>(
     "file",
     (e) => `The first row (line ${e.line}) has ${e.found} columns where the feed has ${e.expected}.`,
@@ -198,9 +205,10 @@ export const FAILURES = {
     (e) => `The file ends (after ${e.lines} lines) before its header line.`,
     () => "Check that the export ran to its end, then send it again.",
   ),
-  "unclosed-quote": toCustomer<{ line: number }>(
+  "unclosed-quote": toCustomer<{ line: number; withinChars?: number | undefined }>(
     "file",
-    (e) => `A quotation mark opened in line ${e.line} is never closed, so everything after it cannot be told apart.`,
+    (e) =>
+      `A quotation mark opened in line ${e.line} is ${e.withinChars === undefined ? "never closed" : `not closed within ${e.withinChars} characters`}, so everything after it cannot be told apart.`,
     () => 'Double every quotation mark inside a text (""), or send the file again if it was cut off.',
   ),
   "row-too-long": toCustomer<{ line: number; limitChars: number }>(
@@ -278,6 +286,12 @@ export const FAILURES = {
     "row",
     (e) => `The text in column ${shown(e.column)} has ${e.length} characters, more than ${e.limit}.`,
     () => "Shorten it.",
+  ),
+  "key-too-long": toCustomer<{ column: string; chars: number; limitChars: number; bytes: number; limitBytes: number }>(
+    "row",
+    (e) =>
+      `The key in ${shown(e.column)} has ${e.chars} characters (${e.bytes} bytes), more than ${e.limitChars} (${e.limitBytes} bytes).`,
+    () => "Shorten it; a key should only name the record.",
   ),
   "control-characters": toCustomer<{ column: string; value: string }>(
     "row",

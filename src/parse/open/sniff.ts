@@ -1,0 +1,172 @@
+/**
+ * What a file is, from its first bytes. Its name and declared type are evidence only: they decide where bytes cannot.
+ */
+import { Buffer } from "node:buffer";
+
+/** What a payload can be. `ole` and `ooxml` are Office files that are no workbook. */
+export type FileFormat =
+  | "text"
+  | "html"
+  | "xml"
+  | "xlsx"
+  | "xlsb"
+  | "xls"
+  | "ods"
+  | "ole"
+  | "ooxml"
+  | "pdf"
+  | "image"
+  | "smime"
+  | "pgp"
+  | "binary";
+
+/** What is opened further, or refused. */
+export type Container =
+  | "zip"
+  | "gzip"
+  | "mail"
+  | "tnef"
+  | "encrypted-office"
+  | "encrypted-pgp"
+  | "encrypted-smime"
+  | "signed-smime"
+  | "mail-fragment"
+  | "rar"
+  | "7z"
+  | "bzip2"
+  | "xz"
+  | "zstd"
+  | "compress"
+  | "cab"
+  | "tar";
+
+export interface SniffEvidence {
+  readonly name: string;
+  readonly contentType: string;
+}
+
+/** Bytes that sniffing wants to see: enough for the directory of an OLE file, which usually follows its header. */
+export const SNIFF_BYTES = 16_384;
+
+const MAGIC: readonly (readonly [format: FileFormat | Container, at: number, hex: string])[] = [
+  ["zip", 0, "504b0304"],
+  ["zip", 0, "504b0506"],
+  ["zip", 0, "504b0708"],
+  ["gzip", 0, "1f8b08"],
+  ["pdf", 0, "255044462d"],
+  ["tnef", 0, "789f3e22"],
+  ["rar", 0, "526172211a07"],
+  ["7z", 0, "377abcaf271c"],
+  ["xz", 0, "fd377a585a00"],
+  ["zstd", 0, "28b52ffd"],
+  ["compress", 0, "1f9d"],
+  ["cab", 0, "4d53434600000000"],
+  ["tar", 257, "7573746172"],
+  ["image", 0, "89504e470d0a1a0a"],
+  ["image", 0, "ffd8ff"],
+  ["image", 0, "474946383761"],
+  ["image", 0, "474946383961"],
+  ["image", 0, "49492a00"],
+  ["image", 0, "4d4d002a"],
+  // BIFF 2 to 4: workbooks older than OLE, still written by some report tools.
+  ["xls", 0, "09000400"],
+  ["xls", 0, "09020600"],
+  ["xls", 0, "09040600"],
+];
+const MAGIC_BYTES = MAGIC.map(([format, at, hex]) => ({ format, at, bytes: Buffer.from(hex, "hex") }));
+
+const OLE_MAGIC = Buffer.from("d0cf11e0a1b11ae1", "hex");
+/** DER object identifiers of CMS content types (RFC 5652, RFC 5083) as they stand near the beginning of a file. */
+const CMS_ENVELOPED = Buffer.from("06092a864886f70d010703", "hex");
+const CMS_AUTH_ENVELOPED = Buffer.from("060b2a864886f70d0109100117", "hex");
+const CMS_SIGNED = Buffer.from("06092a864886f70d010702", "hex");
+
+/** Decides what the beginning of a file says it is. An empty file is text. */
+export function sniff(head: Uint8Array, evidence: SniffEvidence): FileFormat | Container {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+  const name = evidence.name.toLowerCase();
+  const type = evidence.contentType;
+  for (const { format, at, bytes: magic } of MAGIC_BYTES) {
+    if (bytes.length >= at + magic.length && bytes.compare(magic, 0, magic.length, at, at + magic.length) === 0)
+      return format;
+  }
+  if (bytes.subarray(0, OLE_MAGIC.length).equals(OLE_MAGIC)) return oleFormat(bytes, name);
+  if (bytes.length >= 12 && bytes.toString("latin1", 0, 4) === "RIFF" && bytes.toString("latin1", 8, 12) === "WEBP")
+    return "image";
+  if (/^BZh[1-9]1AY&SY/.test(bytes.toString("latin1", 0, 10))) return "bzip2";
+  const cms = cmsFormat(bytes, name, type);
+  if (cms) return cms;
+  if (!looksLikeText(bytes)) {
+    if (bytes.subarray(0, 1024).includes("%PDF-")) return "pdf";
+    if (/^BM/.test(bytes.toString("latin1", 0, 2)) && /\.(bmp|dib)$/.test(name)) return "image";
+    if (/\.(pgp|gpg)$/.test(name)) return "encrypted-pgp";
+    // Only the directory at the end can tell: the beginning may be damaged or something may stand before it.
+    return /\.zip$/.test(name) ? "zip" : "binary";
+  }
+  return textFormat(bytes, name, type);
+}
+
+function textFormat(bytes: Buffer, name: string, type: string): FileFormat | Container {
+  const start = bytes
+    .toString("latin1", 0, 1024)
+    .replace(/^\u00ef\u00bb\u00bf/, "")
+    .trimStart();
+  if (start.startsWith("-----BEGIN PGP MESSAGE")) return "encrypted-pgp";
+  if (start.startsWith("-----BEGIN PGP") || /^application\/pgp-/.test(type)) return "pgp";
+  if (/^message\/partial$/.test(type)) return "mail-fragment";
+  const isDeclaredMail = /^message\/(rfc822|global)$/.test(type) || name.endsWith(".eml");
+  if (isDeclaredMail && /^(>?From .*\r?\n)?[!-9;-~]+[ \t]*:/.test(start)) return "mail";
+  if (/^(<!--[\s\S]*?-->\s*)?<(!doctype\s+html|html|head|body|table|meta)[\s>]/i.test(start)) return "html";
+  if (/^<\?xml[\s?]/i.test(start)) return /<html[\s>]/i.test(start) ? "html" : "xml";
+  return type === "text/html" && /^\s*</.test(start) ? "html" : "text";
+}
+
+/** An OLE compound file holds a workbook, something else, or an encrypted Office file; its directory names the streams. */
+function oleFormat(bytes: Buffer, name: string): FileFormat | Container {
+  const has = (stream: string) => bytes.includes(Buffer.from(stream, "utf16le"));
+  if (has("EncryptedPackage")) return "encrypted-office";
+  if (has("Workbook") || has("Book\u0000")) return "xls";
+  // The directory may lie further back in a big file: then the name decides.
+  return /\.xl[st]$/.test(name) ? "xls" : "ole";
+}
+
+function cmsFormat(bytes: Buffer, name: string, type: string): FileFormat | Container | undefined {
+  const isSignature =
+    type === "application/pkcs7-signature" || type === "application/x-pkcs7-signature" || name.endsWith(".p7s");
+  if (isSignature) return "smime";
+  if (bytes[0] !== 0x30) return undefined;
+  const start = bytes.subarray(0, 32);
+  if (start.includes(CMS_ENVELOPED) || start.includes(CMS_AUTH_ENVELOPED)) return "encrypted-smime";
+  return start.includes(CMS_SIGNED) ? "signed-smime" : undefined;
+}
+
+/** One control character in so many is still text (a stray NUL is a fault of the text, told by those who read it). */
+const MAX_CONTROL_SHARE = 0.05;
+
+function looksLikeText(bytes: Buffer): boolean {
+  if (bytes.length === 0) return true;
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) return true;
+  let nuls = 0;
+  let evenNuls = 0;
+  let controls = 0;
+  for (let i = 0; i < bytes.length; i += 1) {
+    const byte = bytes[i]!;
+    if (byte === 0) {
+      nuls += 1;
+      if (i % 2 === 0) evenNuls += 1;
+    } else if (byte < 0x20 && (byte < 0x09 || byte > 0x0d) && byte !== 0x1a && byte !== 0x1b) controls += 1;
+  }
+  // UTF-16 without its mark: in Western text nearly every other byte is NUL.
+  const isUtf16 = nuls > bytes.length * 0.3 && (evenNuls < nuls * 0.05 || evenNuls > nuls * 0.95);
+  return isUtf16 ? controls <= bytes.length * MAX_CONTROL_SHARE : nuls + controls <= bytes.length * MAX_CONTROL_SHARE;
+}
+
+/** What a zip of certain members really is; undefined for an archive of files. */
+export function zipFormat(names: readonly string[]): FileFormat | undefined {
+  const has = (name: string) => names.includes(name);
+  if (has("[Content_Types].xml")) {
+    if (has("xl/workbook.xml")) return "xlsx";
+    return has("xl/workbook.bin") ? "xlsb" : "ooxml";
+  }
+  return has("mimetype") && has("content.xml") && has("META-INF/manifest.xml") ? "ods" : undefined;
+}
