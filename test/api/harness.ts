@@ -16,7 +16,17 @@ export interface Answer {
   /** Parsed body; tests assert its shape. */
   readonly json: Json;
 }
-export type Json = { readonly [name: string]: Json } & readonly Json[] & (string | number | boolean | null);
+/** An answer's body: the parts that tests walk into; all others are compared whole. */
+export interface Json {
+  readonly items: readonly Json[];
+  readonly feeds: readonly Json[];
+  readonly latest: readonly Json[];
+  readonly stuck: Json;
+  readonly failure: Json;
+  readonly books: Json;
+  readonly delivery: Json;
+  readonly [name: string]: unknown;
+}
 
 export interface Api {
   readonly database: FreshDatabase;

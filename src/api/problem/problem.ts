@@ -66,11 +66,11 @@ export function problemResponse(refusal: Problem, path: string): Response {
     type: `urn:mailfeed:problem:${refusal.code}`,
     title,
     status,
-    detail: withoutTokens(refusal.detail),
-    instance: withoutTokens(path),
+    detail: refusal.detail,
+    instance: path,
     ...refusal.extras.members,
   };
-  return new Response(JSON.stringify(body), {
+  return new Response(withoutTokens(JSON.stringify(body)), {
     status,
     headers: { "Content-Type": "application/problem+json", ...refusal.extras.headers },
   });

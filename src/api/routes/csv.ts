@@ -4,7 +4,7 @@
  */
 
 /** What starts a formula, also in its full-width forms, also behind blanks and controls that programs trim away. */
-const FORMULA = /^[\s\u0000-\u001f\u007f-\u009f\u200b\ufeff]*[=+\-@|%＝＋－＠]|^[\t\r\n]/;
+const FORMULA = /^[\s\u0000-\u001f\u007f-\u009f\u200b\ufeff]*[=+\-@＝＋－＠]|^[\t\r\n]/;
 
 /** RFC 4180: always quoted, quotes doubled. */
 export function csvCell(value: string | number | null): string {
