@@ -38,8 +38,7 @@ export const open: Command = {
       const [first] = contents.problems;
       if (empty && first) {
         exit = EXIT.unusable;
-        if (args.json)
-          io.out(JSON.stringify({ file: path, error: { code: first.code, message: first.message }, ...contents }));
+        if (args.json) io.out(JSON.stringify({ ...contents, error: { code: first.code, message: first.message } }));
       } else {
         if (contents.problems.length > 0) exit = Math.max(exit, EXIT.refused);
         if (args.json) io.out(JSON.stringify(contents));

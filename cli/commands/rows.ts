@@ -4,9 +4,15 @@ import { CHARSETS } from "../../src/domain/adapter.ts";
 import { failure } from "../../src/domain/failures.ts";
 import { unsupportedFormat } from "../../src/parse/handler.ts";
 import { openDelivery, type Payload } from "../../src/parse/open/open.ts";
-import { readRows } from "../../src/parse/table/rows.ts";
+import type { RowBatch } from "../../src/parse/table/rows.ts";
+import { plainRows } from "../../src/parse/table/rows-plain.ts";
+import { quotedRows } from "../../src/parse/table/rows-quoted.ts";
+import { TextReader } from "../../src/parse/table/text.ts";
 import { type Arguments, type Command, EXIT, textOption, UsageError } from "../command.ts";
 import { feedNamed, type InputFile, inputFile } from "../input.ts";
+
+/** Rows go out in writes of about this size. */
+const BATCH_CHARS = 65_536;
 
 type Layout = FeedDefinition["file"];
 
@@ -31,9 +37,14 @@ export const rows: Command = {
     const unsupported = unsupportedFormat(payload);
     if (unsupported) throw new UsageError(`${unsupported.sentence} ${unsupported.hint}`, unsupported.code);
     let batch = "";
-    for await (const row of readRows(payload.open(), layout)) {
-      batch += `${JSON.stringify(row.cells)}\n`;
-      if (batch.length > 65_536) {
+    for await (const { rows: read, broken, firstLine } of batchesOf(payload, layout)) {
+      for (const [i, cells] of read.entries()) {
+        const reason = broken?.get(i);
+        if (reason !== undefined)
+          io.err(`a row after line ${firstLine}: its quotation marks do not fit together: ${reason}`);
+        batch += `${JSON.stringify(cells)}\n`;
+      }
+      if (batch.length > BATCH_CHARS) {
         io.out(batch);
         batch = "";
       }
@@ -61,6 +72,14 @@ function layoutOf(args: Arguments): Layout {
     preamble: [],
     header: false,
   };
+}
+
+function batchesOf(payload: Payload, layout: Layout): AsyncIterable<RowBatch> {
+  const { charset, delimiter, quote, recordDelimiter } = layout;
+  const slices = new TextReader({ charset, recordDelimiter }).slices(payload.open());
+  return quote === "none"
+    ? plainRows(slices, { delimiter, recordDelimiter })
+    : quotedRows(slices, { delimiter, quote });
 }
 
 /** The first file inside; a body of a mail only if there is nothing else. */

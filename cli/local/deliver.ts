@@ -98,17 +98,17 @@ export async function deliver(
 
 function landed(file: FileStatus): Omit<Landed, "customer" | "feed" | "seconds"> {
   const { lines, records, balanced } = file.books;
-  const accepted = lines.accepted ?? 0;
-  const rejected = lines.rejected ?? 0;
+  const accepted = lines?.accepted ?? 0;
+  const rejected = lines?.rejected ?? 0;
   return {
     file: file.path,
     state: file.state,
     rows: accepted + rejected,
     accepted,
     rejected,
-    inserted: records.inserted ?? 0,
-    changed: records.changed ?? 0,
-    unchanged: records.unchanged ?? 0,
+    inserted: records?.inserted ?? 0,
+    changed: records?.changed ?? 0,
+    unchanged: records?.unchanged ?? 0,
     balanced: balanced === true,
     ...(file.failure ? { failure: file.failure.sentence } : {}),
   };

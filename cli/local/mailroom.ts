@@ -19,8 +19,9 @@ export interface FileStatus {
   readonly state: string;
   readonly failure: { readonly code: string; readonly sentence: string; readonly hint: string } | null;
   readonly books: {
-    readonly lines: Readonly<Record<string, number | null>>;
-    readonly records: Readonly<Record<string, number | null>>;
+    /** Null until they are counted. */
+    readonly lines: Readonly<Record<string, number | null>> | null;
+    readonly records: Readonly<Record<string, number | null>> | null;
     readonly balanced: boolean | null;
   };
 }
@@ -97,9 +98,12 @@ export async function follow(
   options: { timeoutMs: number; pollMs?: number; onChange?: (status: DeliveryStatus | undefined) => void },
 ): Promise<DeliveryStatus> {
   const deadline = Date.now() + options.timeoutMs;
+  let last: string | undefined;
   for (;;) {
     const status = await getJson<DeliveryStatus>(door, `/v1/deliveries/${deliveryId}`);
-    options.onChange?.(status);
+    const now = describe(status);
+    if (now !== last) options.onChange?.(status);
+    last = now;
     if (status && isEnd(status)) return status;
     if (Date.now() > deadline) {
       const where = status
@@ -123,9 +127,9 @@ export function describe(status: DeliveryStatus | undefined): string {
     .map((f) => {
       if (f.failure) return `${f.path} ${f.state}: ${f.failure.sentence}`;
       if (f.state !== "applied") return `${f.path} ${f.state}`;
-      const r = f.books.records;
-      const rejected = f.books.lines.rejected ?? 0;
-      return `${f.path} applied: ${r.inserted} new, ${r.changed} changed, ${r.unchanged} unchanged${rejected ? `, ${rejected} rows rejected` : ""}`;
+      const { lines, records } = f.books;
+      const rejected = lines?.rejected ? `, ${lines.rejected} rows rejected` : "";
+      return `${f.path} applied: ${records?.inserted} new, ${records?.changed} changed, ${records?.unchanged} unchanged${rejected}`;
     })
     .join("; ");
 }

@@ -3,8 +3,7 @@
  * runs is the real Worker with the real driver; only the mail server in front is missing, and wrangler's local door
  * stands in for it.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -13,14 +12,14 @@ import { neonSql } from "../../src/platform/postgres.ts";
 import { UsageError } from "../command.ts";
 import { migrate } from "../migrate.ts";
 import { registerFeeds } from "../register-feeds.ts";
+import { startChild } from "./child-process.ts";
 import { type LocalDatabase, startDatabase } from "./database.ts";
 import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN, PROJECT_ROOT } from "./settings.ts";
+import type { WorkerProcessConfig, WorkerProcessReady } from "./worker-process.ts";
 
-/** wrangler is ready in 2 to 5 seconds; a machine under load takes longer. */
-const READY_TIMEOUT_MS = 120_000;
+/** The first answer comes within a second or two of the start; a machine under load takes longer. */
+const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 200;
-/** How long wrangler may take to stop before it is killed. */
-const STOP_TIMEOUT_MS = 8_000;
 
 export interface StackOptions {
   /** 0: any free port. */
@@ -37,6 +36,12 @@ export interface Stack {
   readonly database: LocalDatabase;
   /** A bearer token of an operator. */
   readonly token: string;
+  readonly logFile: string;
+  stop(): Promise<void>;
+}
+
+interface RunningWorker {
+  readonly url: string;
   readonly logFile: string;
   stop(): Promise<void>;
 }
@@ -92,94 +97,47 @@ async function prepareDatabase(database: LocalDatabase, folder: string): Promise
   return token;
 }
 
-async function startWorker(
-  port: number,
-  folder: string,
-  database: LocalDatabase,
-): Promise<{ url: string; logFile: string; stop(): Promise<void> }> {
-  const variables = join(folder, "worker.vars");
-  const settings = {
-    DATABASE_URL: database.connectionString,
-    DATABASE_ENDPOINT: database.endpointUrl,
-    ADDRESS_SECRET: DEV_ADDRESS_SECRET,
-    MAIL_DOMAIN: DEV_MAIL_DOMAIN,
-  };
-  writeFileSync(
-    variables,
-    Object.entries(settings)
-      .map(([name, value]) => `${name}="${value}"\n`)
-      .join(""),
-    { mode: 0o600 },
-  );
+/** The Worker in its own process, answering before this returns. */
+async function startWorker(port: number, folder: string, database: LocalDatabase): Promise<RunningWorker> {
   const logFile = join(folder, "worker.log");
-  const log = createWriteStream(logFile, { flags: "w" });
-  const wrangler = join(PROJECT_ROOT, "node_modules/wrangler/bin/wrangler.js");
-  const child = spawn(
-    process.execPath,
-    [
-      ...[wrangler, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
-      ...["--show-interactive-dev-session=false", "--persist-to", join(folder, "state"), "--env-file", variables],
-    ],
-    {
-      cwd: PROJECT_ROOT,
-      env: {
-        ...process.env,
-        WRANGLER_SEND_METRICS: "false",
-        WRANGLER_HIDE_BANNER: "true",
-        CLOUDFLARE_CF_FETCH_ENABLED: "false",
-        NO_COLOR: "1",
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-      // A group of its own: Ctrl-C reaches only us, and we stop it in order.
-      detached: true,
+  const config: WorkerProcessConfig = {
+    configFile: join(PROJECT_ROOT, "wrangler.toml"),
+    port,
+    stateFolder: join(folder, "state"),
+    logFile,
+    bindings: {
+      DATABASE_URL: database.connectionString,
+      DATABASE_ENDPOINT: database.endpointUrl,
+      ADDRESS_SECRET: DEV_ADDRESS_SECRET,
+      MAIL_DOMAIN: DEV_MAIL_DOMAIN,
     },
-  );
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
-  const killGroup = () => signal(child, "SIGKILL");
-  process.once("exit", killGroup);
-  const url = `http://127.0.0.1:${port}`;
-  const stop = async () => {
-    process.off("exit", killGroup);
-    signal(child, "SIGTERM");
-    const deadline = Date.now() + STOP_TIMEOUT_MS;
-    while (child.exitCode === null && child.signalCode === null && Date.now() < deadline) await wait(50);
-    signal(child, "SIGKILL");
-    log.end();
   };
+  const child = await startChild<WorkerProcessReady>(new URL("./worker-process.ts", import.meta.url), config);
+  const { url } = child.ready;
   try {
-    await untilHealthy(url, child, logFile);
+    await untilHealthy(url, logFile);
   } catch (error) {
-    await stop();
+    await child.stop();
     throw error;
   }
-  return { url, logFile, stop };
+  return { url, logFile, stop: child.stop };
 }
 
-function signal(child: ChildProcess, name: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
-
-async function untilHealthy(url: string, child: ChildProcess, logFile: string): Promise<void> {
+async function untilHealthy(url: string, logFile: string): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
-    if (child.exitCode !== null)
-      throw new UsageError(`the Worker did not start; its last words:\n${lastLines(logFile)}`, "worker-failed");
     const healthy = await fetch(`${url}/v1/health`).then(
       (response) => response.ok,
       () => false,
     );
     if (healthy) return;
-    if (Date.now() > deadline)
+    if (Date.now() > deadline) {
+      const seconds = READY_TIMEOUT_MS / 1_000;
       throw new UsageError(
-        `the Worker is not ready after ${READY_TIMEOUT_MS / 1_000} s; see ${logFile}`,
+        `the Worker is not ready after ${seconds} s; its last words:\n${lastLines(logFile)}`,
         "worker-failed",
       );
+    }
     await wait(POLL_MS);
   }
 }
