@@ -21,7 +21,7 @@ $fn$;
 --   not-needed  the file is in `file_state`: applied, held, rejected, dead, or being parsed again
 --   unknown     there is no such file
 -- The first acquisition decides once how the file is applied: 'whole' when the feed has no applied file yet, or when more
--- than half of the last one was new; else 'diff'.
+-- than half of the last one was new (the first of a feed always is: it says nothing about the second); else 'diff'.
 CREATE FUNCTION acquire_lease(p_file bigint, p_token uuid, p_seconds int, p_earlier_seconds int)
 RETURNS TABLE (outcome text, active_file bigint, file_state text, customer_id int, feed_id int, feed_mode text,
                adapter_version text, order_key uuid, accepted int, plan_mode text, late boolean, chunks jsonb)
@@ -32,7 +32,7 @@ DECLARE
   v_feed  feeds%ROWTYPE;
   v_other bigint;
   v_books uuid;
-  v_whole boolean;
+  v_whole boolean[];
 BEGIN
   SELECT * INTO v_feed FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
   IF NOT FOUND THEN
@@ -60,9 +60,9 @@ BEGIN
     IF v_file.books_of IS DISTINCT FROM v_books THEN
       DELETE FROM ledger l WHERE l.file_id = p_file;
       DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.order_key = v_file.order_key AND s.file_id = p_file;
-      SELECT (x.inserted + x.changed) * 2 > x.accepted INTO v_whole
-      FROM files x WHERE x.feed_id = v_feed.id AND x.state = 'applied' ORDER BY x.order_key DESC LIMIT 1;
-      v_file.plan_mode := CASE WHEN coalesce(v_whole, true) THEN 'whole' ELSE 'diff' END;
+      SELECT array_agg((l.inserted + l.changed) * 2 > l.accepted ORDER BY l.order_key DESC) INTO v_whole
+      FROM (SELECT x.* FROM files x WHERE x.feed_id = v_feed.id AND x.state = 'applied' ORDER BY x.order_key DESC LIMIT 2) l;
+      v_file.plan_mode := CASE WHEN v_whole IS NULL OR (v_whole[1] AND cardinality(v_whole) = 2) THEN 'whole' ELSE 'diff' END;
     END IF;
     UPDATE feeds f SET active_file_id = p_file, lease_token = p_token,
       lease_until = clock_timestamp() + make_interval(secs => p_seconds) WHERE f.id = v_feed.id;

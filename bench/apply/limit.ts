@@ -82,9 +82,9 @@ upd AS (
   RETURNING r.id, r.natural_key, r.version, r.row_hash, r.line, r.data),
 event AS (
   INSERT INTO changes (record_id, customer_id, feed_id, file_id, line, version, kind, row_hash, natural_key, before, after)
-  SELECT i.id, $1::int, $2::int, $4::bigint, i.line, 1, 'inserted', i.row_hash, i.natural_key, NULL, i.data FROM ins i
+  SELECT i.id, $1::int, $2::int, $4::bigint, i.line, 1, 'inserted'::change_kind, i.row_hash, i.natural_key, NULL, i.data FROM ins i
   UNION ALL
-  SELECT u.id, $1::int, $2::int, $4::bigint, u.line, u.version, 'changed', u.row_hash, u.natural_key, o.data, u.data
+  SELECT u.id, $1::int, $2::int, $4::bigint, u.line, u.version, 'changed'::change_kind, u.row_hash, u.natural_key, o.data, u.data
   FROM upd u JOIN old o ON o.k = u.natural_key
   RETURNING kind),
 total AS (

@@ -18,7 +18,7 @@ export async function applyFile(deps: ApplyDeps, file: FileToApply, plan: Plan, 
       });
     case "diff":
       return inLanes(
-        neededBatches(file.chunks, plan, (entry) => deps.chunks.whole(file, entry)),
+        neededBatches(file.chunks, plan, (entry) => deps.chunks.whole(file, entry), deps.maxRows),
         (batch) => applyBatch(deps, file, batch, lease),
       );
   }

@@ -65,13 +65,14 @@ function recordsAt(bytes: Uint8Array, headBytes: number, positions: readonly num
 }
 
 /**
- * The rows that a plan needs, pooled over the chunks in their order into batches of at most CHUNK_MAX_ROWS rows and about
+ * The rows that a plan needs, pooled over the chunks in their order into batches of at most `maxRows` rows and about
  * CHUNK_MAX_DATA_BYTES characters of records. Chunks without such rows are not read.
  */
 export async function* neededBatches(
   chunks: readonly ChunkEntry[],
   plan: DiffPlan,
   read: (entry: ChunkEntry) => Promise<Uint8Array>,
+  maxRows = CHUNK_MAX_ROWS,
 ): AsyncGenerator<Batch> {
   let pool: Picked[] = [];
   let rows = 0;
@@ -80,12 +81,12 @@ export async function* neededBatches(
   for await (const { entry, bytes } of readAhead(wanted, read)) {
     const lines = plan.need.get(entry.n)!;
     for (let from = 0; from < lines.length; ) {
-      const picked = pick(bytes, entry, lines.slice(from, from + CHUNK_MAX_ROWS - rows));
+      const picked = pick(bytes, entry, lines.slice(from, from + maxRows - rows));
       pool.push(picked);
       from += picked.text.rows;
       rows += picked.text.rows;
       for (const record of picked.records) characters += record.length;
-      if (rows >= CHUNK_MAX_ROWS || characters >= CHUNK_MAX_DATA_BYTES) {
+      if (rows >= maxRows || characters >= CHUNK_MAX_DATA_BYTES) {
         yield batchOf(pool);
         pool = [];
         rows = 0;

@@ -36,6 +36,8 @@ export interface ApplyDeps extends Waiting {
   readonly log: Log;
   /** How long a file waits for an earlier one of its feed; see `EARLIER_FIRST_SECONDS`, the default. */
   readonly earlierFirstSeconds?: number;
+  /** Rows written by one statement in diff mode; CHUNK_MAX_ROWS where absent. */
+  readonly maxRows?: number;
 }
 
 export type Verdict = "go";

@@ -16,4 +16,6 @@ export interface ChunkHeads {
 export interface PlanDeps extends Waiting {
   readonly database: PlanDatabase;
   readonly chunks: ChunkHeads;
+  /** Keys asked about in one statement; PLAN_MAX_ROWS where absent. */
+  readonly maxRows?: number;
 }

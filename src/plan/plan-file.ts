@@ -52,7 +52,7 @@ export async function planFile(deps: PlanDeps, file: FileToApply, options: PlanO
 
   const sums = { inserted: 0, changed: 0, unchanged: 0, stale: 0, superseded: 0 };
   const need = new Map<number, readonly number[]>();
-  await inLanes(groupsOf(file.chunks), async (group) => {
+  await inLanes(groupsOf(file.chunks, deps.maxRows ?? PLAN_MAX_ROWS), async (group) => {
     const lots: Lot[] = [];
     for (const entry of group) lots.push(await readLot(deps, file, entry, lastLines));
     for (const lot of lots) sums.superseded += lot.entry.rows - lot.text.rows;
@@ -68,12 +68,12 @@ export async function planFile(deps: PlanDeps, file: FileToApply, options: PlanO
   return { ...base, mode: "diff", ...sums, need };
 }
 
-/** Neighbouring chunks of together at most PLAN_MAX_ROWS rows: a function of the manifest, so a replay asks the same. */
-export function groupsOf(chunks: readonly ChunkEntry[]): ChunkEntry[][] {
+/** Neighbouring chunks of together at most `maxRows` rows: a function of the manifest, so a replay asks the same. */
+export function groupsOf(chunks: readonly ChunkEntry[], maxRows: number): ChunkEntry[][] {
   const groups: ChunkEntry[][] = [];
   let rows = Number.POSITIVE_INFINITY;
   for (const entry of chunks) {
-    if (rows + entry.rows > PLAN_MAX_ROWS) {
+    if (rows + entry.rows > maxRows) {
       groups.push([]);
       rows = 0;
     }

@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ChunkEntry } from "../../src/domain/chunk.ts";
+import { lastLinesOf, standing } from "../../src/domain/plan.ts";
+import { groupsOf } from "../../src/plan/plan-file.ts";
+import { books, row, rowsOf, type TestRow, type World, worldOn } from "../apply/world.ts";
+import { type FreshDatabase, freshDatabase } from "../support/database.ts";
+import { openPool } from "../support/database-pool.ts";
+
+let fresh: FreshDatabase;
+let world: World;
+beforeAll(async () => {
+  fresh = await freshDatabase();
+  world = worldOn(fresh.connectionString);
+});
+afterAll(() => fresh.drop());
+
+const entry = (n: number, rows: number): ChunkEntry => ({ n, rows, headBytes: 1, bytes: 1 });
+const sizes = (groups: ChunkEntry[][]) => groups.map((group) => group.map(({ rows }) => rows));
+
+describe("groups of chunks", () => {
+  it("take neighbours together up to the limit", () => {
+    expect(sizes(groupsOf([entry(0, 5), entry(1, 5), entry(2, 4), entry(3, 2), entry(4, 5)], 10))).toEqual([
+      [5, 5],
+      [4, 2],
+      [5],
+    ]);
+  });
+
+  it("send a chunk above the limit alone", () => {
+    expect(sizes(groupsOf([entry(0, 1), entry(1, 99), entry(2, 1)], 10))).toEqual([[1], [99], [1]]);
+  });
+
+  it("of no chunks are none", () => {
+    expect(groupsOf([], 10)).toEqual([]);
+  });
+});
+
+describe("keys that come again", () => {
+  const head = (...rows: [string, number][]) => ({
+    keys: rows.map(([key]) => key),
+    lines: rows.map(([, line]) => line),
+    hashes: rows.map(() => ""),
+  });
+
+  it("leave the last line of each key standing, in whatever order the tail is read", () => {
+    const [one, two] = [head(["a", 8], ["b", 9]), head(["a", 11])];
+    for (const tails of [
+      [one, two],
+      [two, one],
+    ]) {
+      const lastLines = lastLinesOf(tails);
+      expect([...lastLines]).toEqual(
+        expect.arrayContaining([
+          ["a", 11],
+          ["b", 9],
+        ]),
+      );
+      expect(standing(head(["a", 2], ["c", 3], ["b", 4]), lastLines)).toEqual([1]);
+      expect(standing(one, lastLines)).toEqual([1]);
+      expect(standing(two, lastLines)).toEqual([0]);
+    }
+  });
+
+  it("take a tail row whose key never stood before for what it is: a row", () => {
+    const tail = head(["only-here", 9]);
+    expect(standing(tail, lastLinesOf([tail]))).toEqual([0]);
+  });
+});
+
+const MIXED: TestRow[] = [...rowsOf([0, 9, 2, 9, 4, 5, 6]), row("new", 1), row("k6", 9), row("late", 1)];
+
+async function feedWithHistory() {
+  const feed = await world.feed("delta");
+  await world.send(feed, 0, rowsOf([0, 1, 2, 3, 4, 5, 6]));
+  await world.send(feed, 9, [row("late", 5)]);
+  return feed;
+}
+
+describe("a dry run", () => {
+  it("gives the numbers that applying then gives", async () => {
+    const file = await world.file(await feedWithHistory(), 5, MIXED);
+    const { lastLines, need, ...numbers } = (await world.dryRun(file.id)) as Extract<
+      Awaited<ReturnType<World["dryRun"]>>,
+      { mode: "diff" }
+    >;
+    expect(numbers).toEqual({
+      mode: "diff",
+      accepted: 10,
+      superseded: 1,
+      inserted: 1,
+      changed: 3,
+      unchanged: 4,
+      stale: 1,
+    });
+    expect([...lastLines]).toEqual([["k6", 10]]);
+    expect([...need].sort(([a], [b]) => a - b)).toEqual([
+      [0, [3]],
+      [1, [5]],
+      [2, [9]],
+      [3, [10]],
+    ]);
+    await world.apply(file);
+    const { mode, accepted, ...counted } = numbers;
+    expect(await world.books(file)).toEqual(books(accepted, counted));
+    expect(mode).toBe("diff");
+  });
+
+  it("compares also a first file, and writes nothing", async () => {
+    const file = await world.file(await world.feed(), 0, rowsOf([1, 2, 3, 4]));
+    const traces = () =>
+      world.one(
+        `SELECT (SELECT count(*)::int FROM ledger) AS ledger, (SELECT count(*)::int FROM seen) AS seen,
+           (SELECT count(*)::int FROM records) AS records, (SELECT state FROM files WHERE id = $1) AS state,
+           (SELECT count(*)::int FROM feeds WHERE lease_token IS NOT NULL) AS leases`,
+        [file.id],
+      );
+    const before = await traces();
+    expect(await world.dryRun(file.id)).toMatchObject({ mode: "diff", inserted: 4, unchanged: 0, superseded: 0 });
+    expect(await traces()).toEqual(before);
+  });
+
+  it("of a file that is not parsed says that it is missing", async () => {
+    await expect(world.dryRun("999999999")).rejects.toMatchObject({ code: "file-missing" });
+  });
+});
+
+describe("a file that changes nothing", () => {
+  it("makes no version and no change, and is not sent: only keys and hashes are", async () => {
+    const feed = await world.feed("full");
+    await world.send(feed, 0, rowsOf([1, 2, 3, 4, 5, 6, 7]));
+    const before = await world.state(feed);
+    const file = await world.file(feed, 1, rowsOf([1, 2, 3, 4, 5, 6, 7]));
+    const sent: string[] = [];
+    await world.apply(
+      file,
+      world.deps({
+        query: (text, params) => {
+          sent.push(text);
+          return world.database.query(text, params);
+        },
+      }),
+    );
+    const named = sent.map((text) => /(acquire_lease|plan_chunk|apply_chunk|close_file)/.exec(text)?.[0]);
+    expect(named).toEqual(["acquire_lease", "plan_chunk", "plan_chunk", "close_file"]);
+    const after = await world.state(feed);
+    expect({ ...after, files: [] }).toEqual({ ...before, files: [] });
+    expect(after.files[1]).toEqual(books(7, { unchanged: 7 }));
+  });
+});
+
+describe("with 40,000 records", () => {
+  const ROWS = 40_000;
+  const PER_STATEMENT = 10_000;
+  let own: FreshDatabase;
+  let there: World;
+  let fileId: string;
+  let pool: ReturnType<typeof openPool>;
+
+  beforeAll(async () => {
+    own = await freshDatabase();
+    there = worldOn(own.connectionString);
+    pool = openPool(own);
+    const feed = await there.feed("full");
+    await pool.query(
+      `INSERT INTO records (order_key, row_hash, file_id, customer_id, feed_id, line, natural_key, data)
+       SELECT '00000000-0000-0000-0000-000000000001', md5(i::text)::uuid, 0, $1, $2, i, 'ART-' || lpad(i::text, 10, '0'), '{}'
+       FROM generate_series(1, $3::int) i`,
+      [feed.customerId, feed.feedId, ROWS],
+    );
+    fileId = (await there.file(feed, 1, rowsOf([1]))).id;
+  });
+  afterAll(async () => {
+    await pool.end();
+    await own.drop();
+  });
+
+  const keysFrom = (from: number) => ({
+    keys: `SELECT string_agg('ART-' || lpad(i::text, 10, '0'), E'\\n' ORDER BY i) FROM generate_series(${from}, ${from + PER_STATEMENT - 1}) i`,
+    lines: `SELECT array_agg(i ORDER BY i) FROM generate_series(${from}, ${from + PER_STATEMENT - 1}) i`,
+    hashes: `SELECT array_agg(md5(i::text)::uuid ORDER BY i) FROM generate_series(${from}, ${from + PER_STATEMENT - 1}) i`,
+  });
+  const planned = (from: number, token: string) => {
+    const { keys, lines, hashes } = keysFrom(from);
+    return `SELECT * FROM plan_chunk(${fileId}, ${token}, (${keys}), (${lines}), (${hashes}))`;
+  };
+
+  it("an unchanged file writes less than 8 bytes of WAL per row", async () => {
+    await pool.query("VACUUM (ANALYZE) records");
+    const token = "'00000000-0000-0000-0000-000000000001'";
+    await pool.query(`SELECT * FROM acquire_lease(${fileId}, ${token}, 60, 0)`);
+    const lsn = async () => (await pool.query("SELECT pg_current_wal_insert_lsn() - '0/0' AS lsn")).rows[0].lsn;
+    const before = await lsn();
+    for (let from = 1; from <= ROWS; from += PER_STATEMENT) {
+      const { rows } = await pool.query(planned(from, token));
+      expect(rows[0]).toMatchObject({ outcome: "planned", unchanged: PER_STATEMENT, need: [] });
+    }
+    expect(Number(await lsn()) - Number(before)).toBeLessThan(8 * ROWS);
+  });
+
+  it.each([
+    ["as they are", "ANALYZE records"],
+    [
+      "that say the table is empty",
+      "UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE relname IN ('records', 'records_pk'); DELETE FROM pg_statistic WHERE starelid = 'records'::regclass",
+    ],
+  ])(
+    "the lookup is an index-only scan of one probe per key without heap fetches, with statistics %s",
+    async (_, statistics) => {
+      await pool.query("VACUUM records");
+      const client = await pool.connect();
+      try {
+        const notices: string[] = [];
+        client.on("notice", (notice) => notices.push(notice.message ?? ""));
+        await client.query(statistics);
+        await client.query(
+          `LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
+         SET auto_explain.log_analyze = on; SET auto_explain.log_format = json; SET client_min_messages = log`,
+        );
+        await client.query(planned(1, "NULL"));
+        const plan = notices.find((notice) => notice.includes("newer AS MATERIALIZED"));
+        const json = JSON.parse(plan!.slice(plan!.indexOf("{"))) as unknown;
+        const scans = nodes(json).filter((node) => node["Relation Name"] === "records");
+        expect(scans.map((node) => [node["Node Type"], node["Heap Fetches"], node["Actual Loops"]])).toEqual([
+          ["Index Only Scan", 0, PER_STATEMENT],
+        ]);
+        expect(JSON.stringify(json)).not.toContain('"JIT"');
+      } finally {
+        client.release(true);
+      }
+    },
+  );
+});
+
+type PlanNode = Record<string, unknown>;
+
+/** All nodes of a plan. */
+function nodes(plan: unknown): PlanNode[] {
+  if (Array.isArray(plan)) return plan.flatMap(nodes);
+  if (typeof plan !== "object" || plan === null) return [];
+  const inner = Object.values(plan).flatMap(nodes);
+  return "Node Type" in plan ? [plan as PlanNode, ...inner] : inner;
+}
