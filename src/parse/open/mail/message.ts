@@ -7,7 +7,7 @@ import { firstValue } from "./header-block.ts";
 import { type Ending, type IndexedPart, indexParts, topFields } from "./index-parts.ts";
 import { decodeQuotedPrintable } from "./quoted-printable.ts";
 import { type MailHeaders, readSkeleton } from "./skeleton.ts";
-import { parseStructured } from "./structured.ts";
+import { parseStructured, withoutComments } from "./structured.ts";
 import { decodeUuencode } from "./uuencode.ts";
 
 export type { MailHeaders } from "./skeleton.ts";
@@ -98,7 +98,7 @@ function mailPart(source: ByteSource, part: IndexedPart, name: string | undefine
   const disposition = parseStructured(firstValue(part.fields, "content-disposition")).value;
   const isText = contentType === "text/plain" || contentType === "text/html";
   const encoding =
-    /[\w-]+/.exec(parseStructured(firstValue(part.fields, "content-transfer-encoding")).value)?.[0] ?? "";
+    /[\w-]+/.exec(withoutComments(firstValue(part.fields, "content-transfer-encoding")).toLowerCase())?.[0] ?? "";
   // RFC 2045 section 6.4: a composite type is never encoded as a whole; multiparts that fell apart are read as they stand.
   const decoder = DECODERS[encoding] ?? asItIs;
   const { start, end, ending } = part;

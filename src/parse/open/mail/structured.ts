@@ -50,7 +50,7 @@ export function parseStructured(text: string): StructuredHeader {
  * Takes comments (RFC 822, in parentheses) out where they may stand: outside quoted strings, after white space or at the
  * start. `filename=Invoice(1).pdf` is a name and stays. A comment that is never closed is no comment.
  */
-function withoutComments(text: string): string {
+export function withoutComments(text: string): string {
   if (!text.includes("(")) return text;
   let kept = "";
   let keptUpTo = 0;
