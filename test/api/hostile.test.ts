@@ -59,6 +59,15 @@ describe("requests that make no sense", () => {
     },
   );
 
+  it.each(["9223372036854775808", "99999999999999999999", "0", "01", "-1", "1.0", "0x1"])(
+    "there is no file %s, and the database is not asked",
+    async (id) => {
+      for (const path of [`/v1/files/${id}`, `/v1/files/${id}/rejects`]) {
+        expect((await api.get(path, api.world.operator)).status).toBe(404);
+      }
+    },
+  );
+
   it.each([
     ["DELETE", "/v1/files/1", "GET, HEAD"],
     ["PUT", "/v1/feeds/alpha/stock/files", "POST"],
