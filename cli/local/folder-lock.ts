@@ -61,7 +61,7 @@ function inUse(folder: string, path: string, owner: Owner | undefined): string {
  * Replaces a dead owner's lock. Of several processes that see the same dead owner only one may: they compete for a
  * claim file, and the winner looks again, since the lock may have been taken over before it won.
  */
-async function takeOver(path: string, dead: string, mine: string): Promise<boolean> {
+export async function takeOver(path: string, dead: string, mine: string): Promise<boolean> {
   const claim = `${path}.claim`;
   if (!(await createExclusively(claim, mine))) {
     const claimant = parseOwner((await readFile(claim, "utf8").catch(absent)) ?? "");

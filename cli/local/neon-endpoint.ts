@@ -36,7 +36,7 @@ export interface Backend {
 export interface RunOptions {
   readonly database: string;
   readonly transaction: TransactionModes | undefined;
-  /** Aborted when the client has gone or the endpoint closes: the backend cancels what it can. */
+  /** Aborted when the client has gone (or the endpoint closes, which ends its connection): cancel what can be. */
   readonly signal: AbortSignal;
 }
 
@@ -70,9 +70,8 @@ interface Answer {
 
 /** Starts the endpoint on 127.0.0.1. Throws {@link PortTaken}. */
 export async function startNeonEndpoint(options: NeonEndpointOptions): Promise<NeonEndpoint> {
-  const closing = new AbortController();
   const server = createServer((request, response) => {
-    answer(request, response, options, closing.signal).then(
+    answer(request, response, options).then(
       ({ status, body }) => response.writeHead(status, { "content-type": "application/json" }).end(body),
       (error: unknown) => response.writeHead(500).end(renderError(`The endpoint failed: ${String(error)}`)),
     );
@@ -84,8 +83,8 @@ export async function startNeonEndpoint(options: NeonEndpointOptions): Promise<N
     url: `http://127.0.0.1:${port}/sql`,
     port,
     async close() {
-      closing.abort(new Error("The endpoint is closing"));
       const closed = new Promise((resolve) => server.close(resolve));
+      // To the requests in flight this is a client that has gone: they are cancelled.
       server.closeAllConnections();
       await closed;
       await options.backend.close();
@@ -97,7 +96,6 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   options: NeonEndpointOptions,
-  closing: AbortSignal,
 ): Promise<Answer> {
   const maxBytes = options.maxRequestBytes ?? MAX_REQUEST_BYTES;
   const body = await readBody(request, maxBytes);
@@ -112,7 +110,7 @@ async function answer(
 
   const gone = new AbortController();
   response.once("close", () => gone.abort(new Error("The client has gone")));
-  return runSql(request, body, options, AbortSignal.any([gone.signal, closing]));
+  return runSql(request, body, options, gone.signal);
 }
 
 async function runSql(

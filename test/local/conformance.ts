@@ -232,6 +232,16 @@ export function conforms(name: string, start: () => Promise<Subject>): void {
       expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => [i, i + 1]));
     });
 
+    it("lets a failing batch undo nothing but itself", async () => {
+      await sql`CREATE TABLE mixed (n int)`;
+      const batch = (n: number) =>
+        sql.transaction([sql`INSERT INTO mixed VALUES (${n})`, sql`SELECT 1 / ${n % 2}::int`, sql`SELECT 1`]);
+      const results = await Promise.allSettled(Array.from({ length: 30 }, (_, n) => batch(n)));
+      expect(results.map((result) => result.status)).toEqual(results.map((_, n) => (n % 2 ? "fulfilled" : "rejected")));
+      const kept = (await sql`SELECT n FROM mixed ORDER BY n`).map((row) => row.n);
+      expect(kept).toEqual(Array.from({ length: 15 }, (_, i) => 2 * i + 1));
+    });
+
     it.each<[string, unknown, Record<string, string>, RegExp]>([
       ["a body that is no JSON", "{", {}, /not JSON/],
       ["a body of another shape", [1], {}, /Expected/],

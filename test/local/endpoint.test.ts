@@ -119,6 +119,28 @@ describe("a database behind the endpoint", () => {
 });
 
 describe("a server that goes and comes back", () => {
+  it("is a 5xx when a backend is killed outright, which restarts them all", {
+    skip: !!process.env.TEST_DATABASE_URL,
+  }, async () => {
+    const server = await startEmbeddedPostgres();
+    const endpoint = await startNeonEndpoint({ backend: pgBackend(server.url) });
+    const sql = neon(endpointConnectionString(endpoint.port, "postgres"));
+    await sql`CREATE TABLE mark (n int)`;
+    await sql`INSERT INTO mark VALUES (1)`;
+    const failed = thrownBy(sql`SELECT pg_sleep(600)`);
+    await expect.poll(() => sql`SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'`).toHaveLength(1);
+    const [sleeping] = await sql`SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'`;
+    process.kill(sleeping?.pid, "SIGKILL");
+    expect((await failed).message).toContain("HTTP status 503");
+    await expect
+      .poll(() => sql`SELECT count(*)::int AS n FROM mark`.catch((error: NeonDbError) => error.message), {
+        timeout: 20_000,
+      })
+      .toEqual([{ n: 1 }]);
+    await endpoint.close();
+    await server.stop();
+  });
+
   it("is a 5xx while it is away and works again afterwards", { skip: !!process.env.TEST_DATABASE_URL }, async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "mailfeed-test-"));
     const first = await startEmbeddedPostgres({ dataDir });

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { FolderInUse, lockFolder } from "../../cli/local/folder-lock.ts";
+import { FolderInUse, lockFolder, takeOver } from "../../cli/local/folder-lock.ts";
 import { startOwner } from "./owner.ts";
 
 let folder: string;
@@ -49,6 +49,15 @@ it("lets one only take over from the dead", async () => {
     expect(winners).toHaveLength(1);
     await winners[0]?.value.release();
   }
+});
+
+it("does not replace a lock that was taken over since it was looked at", async () => {
+  const lock = await lockFolder(folder);
+  const living = await readFile(lockFile(), "utf8");
+  expect(await takeOver(lockFile(), "the dead owner seen before", "mine")).toBe(false);
+  expect(await readFile(lockFile(), "utf8")).toBe(living);
+  expect(await readdir(folder)).toEqual(["lock"]);
+  await lock.release();
 });
 
 it("takes over when a claimant died half way", async () => {

@@ -1,7 +1,7 @@
 /** Starts the fixture program that owns a database, to be killed by the test. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
 export interface Owner<T> {
   readonly said: T;
@@ -11,7 +11,7 @@ export interface Owner<T> {
 }
 
 export async function startOwner<T>(kind: "pglite" | "postgres" | "lock", folder: string): Promise<Owner<T>> {
-  const child: ChildProcess = fork(fileURLToPath(new URL("./fixtures/owner.ts", import.meta.url)), [kind, folder], {
+  const child: ChildProcess = fork(join(import.meta.dirname, "fixtures/owner.ts"), [kind, folder], {
     execArgv: [],
   });
   const [said] = await once(child, "message");

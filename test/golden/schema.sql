@@ -1,0 +1,650 @@
+-- The schema that migrations/ makes. Rebuilt by `npm run schema:dump`; not meant to be run.
+
+-- schemas
+
+schema public
+
+-- extensions
+
+extension plpgsql in pg_catalog
+
+-- types
+
+enum public.change_kind ('inserted', 'changed', 'retired', 'restored')
+
+-- tables
+
+table public.api_tokens
+  column id bigint not null generated always as identity
+  column name text not null
+  column sha256 text not null
+  column role text not null
+  column customer_id integer
+  column created_at timestamp with time zone not null default now()
+  column revoked_at timestamp with time zone
+  constraint api_tokens_pkey PRIMARY KEY (id)
+  constraint api_tokens_sha256_key UNIQUE (sha256)
+  constraint api_tokens_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint api_tokens_check CHECK (((role = 'customer'::text) = (customer_id IS NOT NULL)))
+  constraint api_tokens_role_check CHECK ((role = ANY (ARRAY['operator'::text, 'customer'::text])))
+  constraint api_tokens_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+  CREATE UNIQUE INDEX api_tokens_pkey ON public.api_tokens USING btree (id)
+  CREATE UNIQUE INDEX api_tokens_sha256_key ON public.api_tokens USING btree (sha256)
+
+table public.audit_log
+  column id bigint not null generated always as identity
+  column at timestamp with time zone not null default now()
+  column actor text not null
+  column action text not null
+  column subject text not null
+  column detail jsonb not null default '{}'::jsonb
+  constraint audit_log_pkey PRIMARY KEY (id)
+  CREATE UNIQUE INDEX audit_log_pkey ON public.audit_log USING btree (id)
+
+table public.changes partition by RANGE (created_at)
+  column id bigint not null generated always as identity
+  column created_at timestamp with time zone not null default now()
+  column record_id bigint not null
+  column file_id bigint not null
+  column row_hash uuid not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column line integer not null
+  column version integer not null
+  column kind public.change_kind not null
+  column natural_key text collate "C" not null
+  column before jsonb
+  column after jsonb
+  constraint changes_images CHECK ((((kind = 'inserted'::public.change_kind) = (before IS NULL)) AND ((kind = 'retired'::public.change_kind) = (after IS NULL))))
+  CREATE INDEX changes_by_place ON ONLY public.changes USING brin (id, file_id) WITH (pages_per_range='16')
+
+table public.changes_default partition of public.changes DEFAULT
+  column id bigint not null generated always as identity
+  column created_at timestamp with time zone not null default now()
+  column record_id bigint not null
+  column file_id bigint not null
+  column row_hash uuid not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column line integer not null
+  column version integer not null
+  column kind public.change_kind not null
+  column natural_key text collate "C" not null
+  column before jsonb
+  column after jsonb
+  constraint changes_images CHECK ((((kind = 'inserted'::public.change_kind) = (before IS NULL)) AND ((kind = 'retired'::public.change_kind) = (after IS NULL))))
+  CREATE INDEX changes_default_id_file_id_idx ON public.changes_default USING brin (id, file_id) WITH (pages_per_range='16')
+
+table public.customers
+  column id integer not null generated always as identity
+  column slug text not null
+  column title text not null
+  column created_at timestamp with time zone not null default now()
+  constraint customers_pkey PRIMARY KEY (id)
+  constraint customers_slug_key UNIQUE (slug)
+  constraint customers_slug_check CHECK ((slug ~ '^[a-z][a-z0-9-]{0,19}$'::text))
+  CREATE UNIQUE INDEX customers_pkey ON public.customers USING btree (id)
+  CREATE UNIQUE INDEX customers_slug_key ON public.customers USING btree (slug)
+
+table public.dead_letters
+  column id bigint not null generated always as identity
+  column stage text not null
+  column message_id text not null
+  column message jsonb not null
+  column failure jsonb not null
+  column customer text
+  column correlation_id text
+  column attempts integer not null
+  column state text not null default 'open'::text
+  column first_at timestamp with time zone not null default now()
+  column last_at timestamp with time zone not null default now()
+  constraint dead_letters_pkey PRIMARY KEY (id)
+  constraint dead_letters_message_id_key UNIQUE (message_id)
+  constraint dead_letters_stage_check CHECK ((stage = ANY (ARRAY['parse'::text, 'apply'::text])))
+  constraint dead_letters_state_check CHECK ((state = ANY (ARRAY['open'::text, 'redriven'::text, 'discarded'::text])))
+  CREATE UNIQUE INDEX dead_letters_message_id_key ON public.dead_letters USING btree (message_id)
+  CREATE INDEX dead_letters_open ON public.dead_letters USING btree (last_at DESC, id DESC) WHERE (state = 'open'::text)
+  CREATE UNIQUE INDEX dead_letters_pkey ON public.dead_letters USING btree (id)
+
+table public.deliveries
+  column id text not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column door text not null
+  column state text not null
+  column raw_key text not null
+  column raw_bytes bigint not null
+  column raw_sha256 text not null
+  column sender text not null
+  column sender_proof text not null
+  column subject text
+  column message_id text
+  column sent_at timestamp with time zone
+  column received_at timestamp with time zone not null
+  column released_at timestamp with time zone
+  column released_by text
+  column payloads jsonb not null default '[]'::jsonb
+  column failure jsonb
+  column attempts integer not null default 0
+  column created_at timestamp with time zone not null default now()
+  column updated_at timestamp with time zone not null default now()
+  constraint deliveries_pkey PRIMARY KEY (id)
+  constraint deliveries_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint deliveries_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint deliveries_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'ignored'::text, 'rejected'::text, 'dead'::text])) = (failure IS NOT NULL)))
+  constraint deliveries_door_check CHECK ((door = ANY (ARRAY['mail'::text, 'upload'::text])))
+  constraint deliveries_id_check CHECK ((id ~ '^[0-9a-f]{32}$'::text))
+  constraint deliveries_raw_bytes_check CHECK ((raw_bytes >= 0))
+  constraint deliveries_raw_sha256_check CHECK ((raw_sha256 ~ '^[0-9a-f]{64}$'::text))
+  constraint deliveries_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'quarantined'::text, 'ignored'::text, 'rejected'::text, 'dead'::text])))
+  CREATE INDEX deliveries_by_customer ON public.deliveries USING btree (customer_id, received_at DESC, id DESC)
+  CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
+  CREATE INDEX deliveries_recent ON public.deliveries USING btree (received_at DESC, id DESC)
+
+table public.feeds
+  column id integer not null generated always as identity
+  column customer_id integer not null
+  column slug text not null
+  column title text not null
+  column mode text not null
+  column adapter_version text not null
+  column active_file_id bigint
+  column lease_token uuid
+  column lease_until timestamp with time zone
+  column created_at timestamp with time zone not null default now()
+  constraint feeds_pkey PRIMARY KEY (id)
+  constraint feeds_customer_id_slug_key UNIQUE (customer_id, slug)
+  constraint feeds_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint feeds_check CHECK ((((active_file_id IS NULL) = (lease_token IS NULL)) AND ((lease_token IS NULL) = (lease_until IS NULL))))
+  constraint feeds_mode_check CHECK ((mode = ANY (ARRAY['full'::text, 'delta'::text, 'snapshot'::text])))
+  constraint feeds_slug_check CHECK ((slug ~ '^[a-z][a-z0-9-]{0,23}$'::text))
+  CREATE UNIQUE INDEX feeds_customer_id_slug_key ON public.feeds USING btree (customer_id, slug)
+  CREATE UNIQUE INDEX feeds_pkey ON public.feeds USING btree (id)
+
+table public.files
+  column id bigint not null generated always as identity
+  column delivery_id text not null
+  column "position" integer not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column path text not null
+  column content_type text not null
+  column bytes bigint
+  column content_sha256 text
+  column state text not null
+  column failure jsonb
+  column adapter_version text not null
+  column as_of timestamp with time zone not null
+  column as_of_source text not null
+  column order_key uuid not null
+  column chunks jsonb not null default '[]'::jsonb
+  column lines integer
+  column header_lines integer
+  column preamble_lines integer
+  column footer_lines integer
+  column blank_lines integer
+  column continuation_lines integer
+  column accepted integer
+  column rejected integer
+  column inserted integer
+  column changed integer
+  column unchanged integer
+  column stale integer
+  column superseded integer
+  column plan_mode text
+  column plan jsonb
+  column attempts integer not null default 0
+  column released_at timestamp with time zone
+  column released_by text
+  column received_at timestamp with time zone not null
+  column parse_started_at timestamp with time zone not null default now()
+  column parsed_at timestamp with time zone
+  column apply_started_at timestamp with time zone
+  column applied_at timestamp with time zone
+  column updated_at timestamp with time zone not null default now()
+  column books_of uuid
+  constraint files_pkey PRIMARY KEY (id)
+  constraint files_delivery_id_position_key UNIQUE (delivery_id, "position")
+  constraint files_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint files_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES public.deliveries(id)
+  constraint files_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint files_bytes_check CHECK ((bytes >= 0))
+  constraint files_content_sha256_check CHECK ((content_sha256 ~ '^[0-9a-f]{64}$'::text))
+  constraint files_failure CHECK (((state = ANY (ARRAY['held'::text, 'rejected'::text, 'dead'::text])) = (failure IS NOT NULL)))
+  constraint files_lines_balance CHECK (((state <> ALL (ARRAY['parsed'::text, 'applying'::text, 'applied'::text])) OR COALESCE((lines = ((((((header_lines + preamble_lines) + footer_lines) + blank_lines) + continuation_lines) + accepted) + rejected)), false)))
+  constraint files_plan_mode_check CHECK ((plan_mode = ANY (ARRAY['whole'::text, 'diff'::text])))
+  constraint files_position_check CHECK (("position" >= 0))
+  constraint files_records_balance CHECK (((state <> 'applied'::text) OR COALESCE((accepted = ((((inserted + changed) + unchanged) + stale) + superseded)), false)))
+  constraint files_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'applying'::text, 'applied'::text, 'held'::text, 'rejected'::text, 'dead'::text])))
+  CREATE INDEX files_by_customer ON public.files USING btree (customer_id, received_at DESC, id DESC)
+  CREATE INDEX files_by_feed ON public.files USING btree (feed_id, order_key DESC)
+  CREATE UNIQUE INDEX files_delivery_id_position_key ON public.files USING btree (delivery_id, "position")
+  CREATE UNIQUE INDEX files_pkey ON public.files USING btree (id)
+  CREATE INDEX files_waiting ON public.files USING btree (feed_id, order_key) WHERE (state = ANY (ARRAY['parsed'::text, 'applying'::text]))
+
+table public.ledger
+  column file_id bigint not null
+  column chunk_key uuid not null
+  column rows integer not null
+  column inserted integer not null
+  column changed integer not null
+  column unchanged integer not null
+  column stale integer not null
+  column need integer[] not null default '{}'::integer[]
+  column need_new integer not null default 0
+  column settled_at timestamp with time zone not null default now()
+  constraint ledger_pkey PRIMARY KEY (file_id, chunk_key)
+  constraint ledger_balance CHECK ((rows = ((((inserted + changed) + unchanged) + stale) + cardinality(need))))
+  CREATE UNIQUE INDEX ledger_pkey ON public.ledger USING btree (file_id, chunk_key)
+
+table public.records
+  column id bigint not null generated always as identity
+  column order_key uuid not null
+  column row_hash uuid not null
+  column file_id bigint not null
+  column first_seen_at timestamp with time zone not null default now()
+  column updated_at timestamp with time zone not null default now()
+  column customer_id integer not null
+  column feed_id integer not null
+  column line integer not null
+  column version integer not null default 1
+  column status text not null default 'active'::text
+  column natural_key text collate "C" not null
+  column data jsonb not null
+  constraint records_pk PRIMARY KEY (customer_id, feed_id, natural_key) INCLUDE (row_hash, order_key, line, id)
+  constraint records_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text])))
+  constraint records_version_check CHECK ((version > 0))
+  CREATE UNIQUE INDEX records_pk ON public.records USING btree (customer_id, feed_id, natural_key) INCLUDE (row_hash, order_key, line, id)
+
+table public.rejects
+  column file_id bigint not null
+  column line integer not null
+  column "position" integer not null
+  column code text not null
+  column column_name text
+  column value text
+  column sentence text not null
+  column hint text not null
+  column raw text not null
+  constraint rejects_pkey PRIMARY KEY (file_id, line, "position")
+  constraint rejects_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
+  constraint rejects_line_check CHECK ((line > 0))
+  CREATE UNIQUE INDEX rejects_pkey ON public.rejects USING btree (file_id, line, "position")
+
+table public.schema_migrations
+  column name text not null
+  column sha256 text not null
+  column applied_at timestamp with time zone
+  constraint schema_migrations_pkey PRIMARY KEY (name)
+  CREATE UNIQUE INDEX schema_migrations_pkey ON public.schema_migrations USING btree (name)
+
+table public.seen
+  column feed_id integer not null
+  column order_key uuid not null
+  column file_id bigint not null
+  column chunk_key uuid not null
+  column seen_at timestamp with time zone not null default now()
+  column record_ids bigint[] not null
+  constraint seen_pkey PRIMARY KEY (feed_id, order_key, file_id, chunk_key)
+  CREATE UNIQUE INDEX seen_pkey ON public.seen USING btree (feed_id, order_key, file_id, chunk_key)
+
+-- views
+
+view public.change_events as
+ SELECT id,
+    created_at,
+    record_id,
+    file_id,
+    row_hash,
+    customer_id,
+    feed_id,
+    line,
+    version,
+    kind,
+    natural_key,
+    before,
+    after,
+    md5(concat_ws('|'::text, customer_id, natural_key, file_id, row_hash))::uuid AS idempotency_key
+   FROM public.changes c;
+
+-- functions
+
+CREATE OR REPLACE FUNCTION public.acquire_lease(p_file bigint, p_token uuid, p_seconds integer, p_earlier_seconds integer)
+ RETURNS TABLE(outcome text, active_file bigint, file_state text, customer_id integer, feed_id integer, feed_mode text, adapter_version text, order_key uuid, accepted integer, plan_mode text, late boolean, chunks jsonb)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_file  files%ROWTYPE;
+  v_feed  feeds%ROWTYPE;
+  v_other bigint;
+  v_books uuid;
+  v_whole boolean[];
+BEGIN
+  SELECT * INTO v_feed FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'unknown', NULL::bigint, NULL, NULL::int, NULL::int, NULL, NULL, NULL::uuid, NULL::int, NULL, NULL::boolean, NULL::jsonb;
+    RETURN;
+  END IF;
+  SELECT * INTO STRICT v_file FROM files x WHERE x.id = p_file FOR NO KEY UPDATE;
+
+  IF v_file.state NOT IN ('parsed', 'applying') THEN
+    outcome := 'not-needed';
+  ELSIF v_feed.active_file_id IS NOT NULL AND v_feed.lease_until > clock_timestamp()
+        AND (v_feed.active_file_id, v_feed.lease_token) IS DISTINCT FROM (p_file, p_token) THEN
+    outcome := 'busy';
+    v_other := v_feed.active_file_id;
+  ELSE
+    SELECT x.id INTO v_other FROM files x
+    WHERE x.feed_id = v_feed.id AND x.state IN ('parsed', 'applying') AND x.order_key < v_file.order_key
+      AND x.parsed_at > clock_timestamp() - make_interval(secs => p_earlier_seconds)
+    ORDER BY x.order_key LIMIT 1;
+    outcome := CASE WHEN FOUND THEN 'busy' ELSE 'acquired' END;
+  END IF;
+
+  IF outcome = 'acquired' THEN
+    v_books := md5(v_file.adapter_version || v_file.chunks::text)::uuid;
+    IF v_file.books_of IS DISTINCT FROM v_books THEN
+      DELETE FROM ledger l WHERE l.file_id = p_file;
+      DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.order_key = v_file.order_key AND s.file_id = p_file;
+      SELECT array_agg((l.inserted + l.changed) * 2 > l.accepted ORDER BY l.order_key DESC) INTO v_whole
+      FROM (SELECT x.* FROM files x WHERE x.feed_id = v_feed.id AND x.state = 'applied' ORDER BY x.order_key DESC LIMIT 2) l;
+      v_file.plan_mode := CASE WHEN v_whole IS NULL OR (v_whole[1] AND cardinality(v_whole) = 2) THEN 'whole' ELSE 'diff' END;
+    END IF;
+    UPDATE feeds f SET active_file_id = p_file, lease_token = p_token,
+      lease_until = clock_timestamp() + make_interval(secs => p_seconds) WHERE f.id = v_feed.id;
+    UPDATE files x SET state = 'applying', plan_mode = v_file.plan_mode, books_of = v_books,
+      apply_started_at = coalesce(x.apply_started_at, now()), updated_at = now() WHERE x.id = p_file;
+  END IF;
+
+  RETURN QUERY SELECT outcome, v_other, v_file.state, v_feed.customer_id, v_feed.id, v_feed.mode, v_file.adapter_version,
+    v_file.order_key, v_file.accepted, v_file.plan_mode, file_is_late(p_file), v_file.chunks;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.apply_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes uuid[], p_records text)
+ RETURNS TABLE(outcome text, inserted integer, changed integer, unchanged integer, stale integer)
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_feed     int;
+  v_order    uuid;
+  v_customer int;
+  v_chunk    uuid := chunk_digest('apply', p_keys, p_lines, p_hashes);
+  v_keys     text[];
+  v_records  text[];
+BEGIN
+  SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
+  PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0;
+    RETURN;
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended(v_chunk::text, p_file));
+  RETURN QUERY SELECT 'replayed', l.inserted, l.changed, l.unchanged, l.stale
+    FROM ledger l WHERE l.file_id = p_file AND l.chunk_key = v_chunk;
+  IF FOUND THEN RETURN; END IF;
+
+  v_keys := chunk_keys(p_keys, p_lines, p_hashes);
+  v_records := string_to_array(p_records, E'\n');
+  IF cardinality(v_records) <> cardinality(v_keys) THEN
+    RAISE EXCEPTION 'chunk of % keys, % records', cardinality(v_keys), cardinality(v_records) USING ERRCODE = 'array_subscript_error';
+  END IF;
+
+  RETURN QUERY
+  WITH cur AS MATERIALIZED (   -- one index-only probe per key
+    SELECT i.k, i.n, i.h, i.d, r.id, r.row_hash, (r.order_key, r.line) <= (v_order, i.n) AS open
+    FROM unnest(v_keys, p_lines, p_hashes, v_records) AS i(k, n, h, d)
+    LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
+      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) r ON true),
+  newer AS MATERIALIZED (      -- empty unless this file is late: records that a newer file has confirmed without a write
+    SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
+    WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.id IN (SELECT c.id FROM cur c WHERE c.h <> c.row_hash)),
+  old AS MATERIALIZED (        -- lock the rows to change, ask the guard again of their latest version, keep the before image
+    SELECT c.k, c.n, c.h, c.d, b.data, b.status FROM cur c CROSS JOIN LATERAL (
+      SELECT x.data, x.status FROM records x WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = c.k
+        AND x.row_hash <> c.h AND (x.order_key, x.line) <= (v_order, c.n) LIMIT 1 FOR NO KEY UPDATE) b
+    WHERE c.h <> c.row_hash AND c.open AND NOT EXISTS (SELECT 1 FROM newer w WHERE w.id = c.id)),
+  ins AS (
+    INSERT INTO records (customer_id, feed_id, natural_key, row_hash, data, order_key, line, file_id)
+    SELECT v_customer, v_feed, c.k, c.h, c.d::jsonb, v_order, c.n, p_file FROM cur c WHERE c.id IS NULL
+    RETURNING id, natural_key, row_hash, line, data),
+  upd AS (                     -- the arbiter index instead of UPDATE … FROM: no join with the big table to be planned wrong
+    INSERT INTO records AS r (customer_id, feed_id, natural_key, row_hash, data, order_key, line, file_id)
+    SELECT v_customer, v_feed, o.k, o.h, o.d::jsonb, v_order, o.n, p_file FROM old o
+    ON CONFLICT (customer_id, feed_id, natural_key) DO UPDATE SET row_hash = excluded.row_hash, data = excluded.data,
+      order_key = excluded.order_key, line = excluded.line, file_id = excluded.file_id, status = 'active',
+      version = r.version + 1, updated_at = now()
+    RETURNING r.id, r.natural_key, r.version, r.row_hash, r.line, r.data),
+  event AS (
+    INSERT INTO changes (record_id, customer_id, feed_id, file_id, line, version, kind, row_hash, natural_key, before, after)
+    SELECT i.id, v_customer, v_feed, p_file, i.line, 1, 'inserted', i.row_hash, i.natural_key, NULL, i.data FROM ins i
+    UNION ALL
+    SELECT u.id, v_customer, v_feed, p_file, u.line, u.version,
+      CASE o.status WHEN 'retired' THEN 'restored' ELSE 'changed' END::change_kind, u.row_hash, u.natural_key, o.data, u.data
+    FROM upd u JOIN old o ON o.k = u.natural_key
+    RETURNING kind),
+  total AS (
+    SELECT a.rows, e.inserted, e.changed, a.unchanged, a.rows - a.unchanged - e.inserted - e.changed AS stale,
+      coalesce(a.ids, '{}') || coalesce((SELECT array_agg(i.id) FROM ins i), '{}') AS ids
+    FROM (SELECT count(*)::int AS rows, (count(*) FILTER (WHERE h = row_hash))::int AS unchanged,
+            array_agg(id) FILTER (WHERE id IS NOT NULL) AS ids FROM cur) a,
+         (SELECT (count(*) FILTER (WHERE kind = 'inserted'))::int AS inserted,
+            (count(*) FILTER (WHERE kind <> 'inserted'))::int AS changed FROM event) e),
+  touched AS (
+    INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
+    SELECT v_feed, v_order, p_file, v_chunk, t.ids FROM total t WHERE t.ids <> '{}'),
+  booked AS (
+    INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale)
+    SELECT p_file, v_chunk, t.rows, t.inserted, t.changed, t.unchanged, t.stale FROM total t
+    RETURNING inserted, changed, unchanged, stale)
+  SELECT 'applied', b.inserted, b.changed, b.unchanged, b.stale FROM booked b;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.chunk_digest(p_stage text, p_keys text, p_lines integer[], p_hashes uuid[])
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT md5(p_stage || md5(p_keys) || md5(array_send(p_lines)) || md5(array_send(p_hashes)))::uuid
+$function$
+
+CREATE OR REPLACE FUNCTION public.chunk_keys(p_keys text, p_lines integer[], p_hashes uuid[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_keys text[] := string_to_array(p_keys, E'\n');
+BEGIN
+  IF cardinality(v_keys) <> cardinality(p_lines) OR cardinality(v_keys) <> cardinality(p_hashes) THEN
+    RAISE EXCEPTION 'chunk of % keys, % lines, % hashes', cardinality(v_keys), cardinality(p_lines), cardinality(p_hashes)
+      USING ERRCODE = 'array_subscript_error';
+  END IF;
+  RETURN v_keys;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.close_file(p_file bigint, p_token uuid, p_superseded integer, p_plan jsonb)
+ RETURNS TABLE(outcome text, accepted integer, inserted integer, changed integer, unchanged integer, stale integer, superseded integer)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_file files%ROWTYPE;
+BEGIN
+  PERFORM 1 FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file;
+  IF v_file.state IN ('applied', 'held') THEN
+    outcome := v_file.state;
+  ELSIF NOT EXISTS (SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token) THEN
+    outcome := 'lease-lost';
+  ELSE
+    SELECT coalesce(sum(l.inserted), 0), coalesce(sum(l.changed), 0), coalesce(sum(l.unchanged), 0), coalesce(sum(l.stale), 0), p_superseded
+    INTO v_file.inserted, v_file.changed, v_file.unchanged, v_file.stale, v_file.superseded
+    FROM ledger l WHERE l.file_id = p_file;
+    IF file_is_late(p_file) THEN
+      v_file.stale := v_file.accepted - v_file.inserted - v_file.changed - v_file.unchanged - v_file.superseded;
+    END IF;
+    IF v_file.accepted = v_file.inserted + v_file.changed + v_file.unchanged + v_file.stale + v_file.superseded THEN
+      outcome := 'applied';
+      UPDATE files x SET state = 'applied', applied_at = now(), updated_at = now(), plan = p_plan, inserted = v_file.inserted,
+        changed = v_file.changed, unchanged = v_file.unchanged, stale = v_file.stale, superseded = v_file.superseded
+      WHERE x.id = p_file;
+      PERFORM release_lease(p_file, p_token);
+    ELSE
+      outcome := 'unbalanced';
+    END IF;
+  END IF;
+  RETURN QUERY SELECT outcome, v_file.accepted, v_file.inserted, v_file.changed, v_file.unchanged, v_file.stale, v_file.superseded;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.ensure_change_partitions(p_from date, p_days integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_made int := 0;
+  v_day  date;
+  v_name text;
+  v_low  timestamptz;
+  v_high timestamptz;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('ensure_change_partitions'));
+  FOR i IN 0 .. p_days - 1 LOOP
+    v_day := p_from + i;
+    v_name := 'changes_' || to_char(v_day, 'YYYYMMDD');
+    CONTINUE WHEN to_regclass(v_name) IS NOT NULL;
+    v_low := v_day::timestamp AT TIME ZONE 'UTC';
+    v_high := (v_day + 1)::timestamp AT TIME ZONE 'UTC';
+    EXECUTE format('CREATE TABLE %I (LIKE changes INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
+    EXECUTE format('WITH moved AS (DELETE FROM changes_default WHERE created_at >= %L AND created_at < %L RETURNING *)
+                    INSERT INTO %I SELECT * FROM moved', v_low, v_high, v_name);
+    EXECUTE format('ALTER TABLE changes ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', v_name, v_low, v_high);
+    v_made := v_made + 1;
+  END LOOP;
+  RETURN v_made;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.file_is_late(p_file bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT f.mode <> 'delta' AND EXISTS (
+    SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state = 'applied')
+  FROM files x JOIN feeds f ON f.id = x.feed_id WHERE x.id = p_file
+$function$
+
+CREATE OR REPLACE FUNCTION public.hold_file(p_file bigint, p_token uuid, p_failure jsonb, p_plan jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF release_lease(p_file, p_token) THEN
+    UPDATE files x SET state = 'held', failure = p_failure, plan = p_plan, updated_at = now() WHERE x.id = p_file;
+    RETURN true;
+  END IF;
+  RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
+END $function$
+
+CREATE OR REPLACE FUNCTION public.plan_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes uuid[])
+ RETURNS TABLE(outcome text, inserted integer, changed integer, unchanged integer, stale integer, need integer[])
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_feed     int;
+  v_order    uuid;
+  v_customer int;
+  v_chunk    uuid := chunk_digest('plan', p_keys, p_lines, p_hashes);
+BEGIN
+  SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
+  IF p_token IS NOT NULL THEN
+    PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
+    IF NOT FOUND THEN
+      RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0, '{}'::int[];
+      RETURN;
+    END IF;
+    -- The same question asked twice at once: the second waits here, then finds the row. A collision only waits.
+    PERFORM pg_advisory_xact_lock(hashtextextended(v_chunk::text, p_file));
+    RETURN QUERY SELECT 'replayed', l.need_new, cardinality(l.need) - l.need_new, l.unchanged, l.stale, l.need
+      FROM ledger l WHERE l.file_id = p_file AND l.chunk_key = v_chunk;
+    IF FOUND THEN RETURN; END IF;
+  END IF;
+
+  RETURN QUERY
+  WITH cur AS MATERIALIZED (   -- one index-only probe per key
+    SELECT i.h, i.n, r.id, r.row_hash, (r.order_key, r.line) <= (v_order, i.n) AS open
+    FROM unnest(chunk_keys(p_keys, p_lines, p_hashes), p_lines, p_hashes) AS i(k, n, h)
+    LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
+      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) r ON true),
+  newer AS MATERIALIZED (      -- empty unless this file is late: records that a newer file has confirmed without a write
+    SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
+    WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.id IN (SELECT c.id FROM cur c WHERE c.h <> c.row_hash)),
+  judged AS MATERIALIZED (
+    SELECT c.n, c.id, CASE WHEN c.id IS NULL THEN 'n' WHEN c.h = c.row_hash THEN 'u'
+      WHEN c.open AND w.id IS NULL THEN 'c' ELSE 's' END::"char" AS verdict
+    FROM cur c LEFT JOIN newer w ON w.id = c.id),
+  total AS (
+    SELECT count(*)::int AS rows, (count(*) FILTER (WHERE verdict = 'n'))::int AS inserted,
+      (count(*) FILTER (WHERE verdict = 'c'))::int AS changed, (count(*) FILTER (WHERE verdict = 'u'))::int AS unchanged,
+      (count(*) FILTER (WHERE verdict = 's'))::int AS stale,
+      coalesce(array_agg(n) FILTER (WHERE verdict IN ('n', 'c')), '{}') AS need,
+      array_agg(id) FILTER (WHERE verdict IN ('u', 's')) AS ids
+    FROM judged),
+  booked AS (
+    INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale, need, need_new)
+    SELECT p_file, v_chunk, t.rows, 0, 0, t.unchanged, t.stale, t.need, t.inserted FROM total t WHERE p_token IS NOT NULL),
+  touched AS (
+    INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
+    SELECT v_feed, v_order, p_file, v_chunk, t.ids FROM total t WHERE p_token IS NOT NULL AND t.ids IS NOT NULL)
+  SELECT 'planned', t.inserted, t.changed, t.unchanged, t.stale, t.need FROM total t;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.register_feed(p_customer text, p_customer_title text, p_feed text, p_title text, p_mode text, p_version text)
+ RETURNS TABLE(customer_id integer, feed_id integer)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY SELECT c.id, f.id FROM customers c JOIN feeds f ON f.customer_id = c.id
+    WHERE c.slug = p_customer AND c.title = p_customer_title AND f.slug = p_feed AND f.title = p_title
+      AND f.mode = p_mode AND f.adapter_version = p_version;
+  IF FOUND THEN RETURN; END IF;
+  INSERT INTO customers AS c (slug, title) VALUES (p_customer, p_customer_title)
+    ON CONFLICT (slug) DO UPDATE SET title = excluded.title WHERE c.title <> excluded.title;
+  INSERT INTO feeds AS f (customer_id, slug, title, mode, adapter_version)
+    SELECT c.id, p_feed, p_title, p_mode, p_version FROM customers c WHERE c.slug = p_customer
+    ON CONFLICT (customer_id, slug) DO UPDATE
+      SET title = excluded.title, mode = excluded.mode, adapter_version = excluded.adapter_version;
+  RETURN QUERY SELECT c.id, f.id FROM customers c JOIN feeds f ON f.customer_id = c.id
+    WHERE c.slug = p_customer AND f.slug = p_feed;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.release_lease(p_file bigint, p_token uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE feeds f SET active_file_id = NULL, lease_token = NULL, lease_until = NULL
+  WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) AND f.active_file_id = p_file AND f.lease_token = p_token;
+  RETURN FOUND;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.renew_lease(p_file bigint, p_token uuid, p_seconds integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE feeds f SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
+  WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) AND f.active_file_id = p_file AND f.lease_token = p_token;
+  RETURN FOUND;
+END $function$
