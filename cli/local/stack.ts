@@ -28,6 +28,10 @@ export interface StackOptions {
   readonly folder: string;
   /** A real Postgres instead of PGlite. */
   readonly databaseUrl?: string | undefined;
+  /** A database that runs already. Its owner stops it; the stack does not. */
+  readonly database?: LocalDatabase | undefined;
+  /** Another wrangler configuration than the project's. */
+  readonly configFile?: string | undefined;
   readonly progress?: (text: string) => void;
 }
 
@@ -53,12 +57,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await refuseTakenPort(port);
 
   progress("Starting the database …");
-  const database = await startDatabase({ url: options.databaseUrl, dataDir: join(folder, "pglite") });
+  const database =
+    options.database ?? (await startDatabase({ url: options.databaseUrl, dataDir: join(folder, "pglite") }));
+  const stopDatabase = async () => {
+    if (options.database === undefined) await database.stop();
+  };
   try {
     progress("Applying migrations …");
     const token = await prepareDatabase(database, folder);
     progress("Starting the Worker …");
-    const worker = await startWorker(port, folder, database);
+    const worker = await startWorker(port, folder, database, options.configFile ?? join(PROJECT_ROOT, "wrangler.toml"));
     writeFileSync(join(folder, "stack.json"), JSON.stringify({ url: worker.url, token }), { mode: 0o600 });
     return {
       url: worker.url,
@@ -67,11 +75,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       logFile: worker.logFile,
       async stop() {
         await worker.stop();
-        await database.stop();
+        await stopDatabase();
       },
     };
   } catch (error) {
-    await database.stop();
+    await stopDatabase();
     throw error;
   }
 }
@@ -98,10 +106,15 @@ async function prepareDatabase(database: LocalDatabase, folder: string): Promise
 }
 
 /** The Worker in its own process, answering before this returns. */
-async function startWorker(port: number, folder: string, database: LocalDatabase): Promise<RunningWorker> {
+async function startWorker(
+  port: number,
+  folder: string,
+  database: LocalDatabase,
+  configFile: string,
+): Promise<RunningWorker> {
   const logFile = join(folder, "worker.log");
   const config: WorkerProcessConfig = {
-    configFile: join(PROJECT_ROOT, "wrangler.toml"),
+    configFile,
     port,
     stateFolder: join(folder, "state"),
     logFile,
