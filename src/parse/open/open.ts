@@ -76,7 +76,7 @@ interface Context {
   readonly archiveDepth: number;
   readonly messageDepth: number;
   /** Shared by the whole delivery. */
-  readonly shared: { heldBytes: number; readonly paths: Set<string> };
+  readonly shared: { heldBytes: number; expandedBytes: number; files: number; readonly paths: Set<string> };
 }
 
 /**
@@ -91,7 +91,7 @@ export async function* openDelivery(source: ByteSource, options: OpenOptions): A
     mayLackBoundary: options.mayLackClosingBoundary ?? false,
     archiveDepth: 0,
     messageDepth: 0,
-    shared: { heldBytes: 0, paths: new Set() },
+    shared: { heldBytes: 0, expandedBytes: 0, files: 0, paths: new Set() },
   };
   if (options.door === "mail") {
     yield* orProblem("", "attachment", () => openMessage(source, "", "attachment", context, false));
@@ -166,6 +166,10 @@ async function* openMessage(
 
 /** Looks at the beginning of an item and yields it as a file, what it holds, or what is wrong with it. */
 async function* openItem(given: Item, context: Context): AsyncGenerator<Opened> {
+  const limit = context.limits.maxFiles;
+  context.shared.files += 1;
+  // Thrown past this item: the message or archive that holds it is the problem.
+  if (context.shared.files > limit) throw failure("mail-too-complex", { what: "files", count: limit + 1, limit });
   const item = { ...given, path: uniquePath(given.path, context.shared.paths) };
   yield* orProblem(item.path, item.role, async function* () {
     const { bytes: head } = await collect(item.open(), SNIFF_BYTES, SNIFF_BYTES);
@@ -236,7 +240,7 @@ async function* openZip(item: Item, context: Context): AsyncGenerator<Opened> {
   if (encryption !== undefined && files.every((entry) => entry.encryption !== undefined)) {
     throw failure("file-encrypted", { name: item.name, method: encryption });
   }
-  refuseTooMuch(item.name, files, context.limits);
+  refuseTooMuch(item.name, files, context);
   for (const [index, entry] of files.entries()) {
     const path = safePath(entry.name, `entry-${index + 1}`);
     const name = baseName(path);
@@ -255,9 +259,12 @@ async function* openZip(item: Item, context: Context): AsyncGenerator<Opened> {
 }
 
 /** The declared sizes together; an entry that lies about its own is stopped when it is read. */
-function refuseTooMuch(name: string, files: readonly ZipEntry[], limits: OpenLimits): void {
+function refuseTooMuch(name: string, files: readonly ZipEntry[], { limits, shared }: Context): void {
   const expanded = files.reduce((sum, entry) => sum + (refusalOf(entry, name, limits) ? 0 : entry.expandedBytes), 0);
-  if (expanded <= limits.maxExpandedBytes) return;
+  if (shared.expandedBytes + expanded <= limits.maxExpandedBytes) {
+    shared.expandedBytes += expanded;
+    return;
+  }
   const limit = `${Math.floor(limits.maxExpandedBytes / 1_048_576)} MiB`;
   throw failure("archive-too-large", { name, what: `${expanded} bytes`, limit });
 }
@@ -287,7 +294,7 @@ async function randomAccess(item: Item, context: Context): Promise<{ source: Byt
     const limit = `${Math.floor(context.limits.maxHeldBytes / 1_048_576)} MiB`;
     throw failure("archive-too-large", {
       name: item.name,
-      what: "archives and messages packed inside each other",
+      what: "more packed data than one delivery may hold",
       limit,
     });
   }

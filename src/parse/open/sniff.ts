@@ -126,6 +126,8 @@ function oleFormat(bytes: Buffer, name: string): FileFormat | Container {
   const has = (stream: string) => bytes.includes(Buffer.from(stream, "utf16le"));
   if (has("EncryptedPackage")) return "encrypted-office";
   if (has("Workbook") || has("Book\u0000")) return "xls";
+  // Named as a new workbook but no zip: that is what Excel makes of one with a password.
+  if (/\.xls[xmb]$/.test(name)) return "encrypted-office";
   // The directory may lie further back in a big file: then the name decides.
   return /\.xl[st]$/.test(name) ? "xls" : "ole";
 }

@@ -231,6 +231,7 @@ describe("a bomb", () => {
     const many = { entries: Array.from({ length: 3 }, (_, i) => ({ ...csv, name: `${i}.csv` })) };
     expect(await codes(many, { maxArchiveEntries: 2 })).toEqual(["export.zip !archive-too-large"]);
     expect(await codes(many, { maxExpandedBytes: 40 })).toEqual(["export.zip !archive-too-large"]);
+    expect((await codes(many, { maxFiles: 3 })).at(-1)).toBe("export.zip !mail-too-complex");
     let nested = buildZip({ entries: [csv] });
     for (let i = 0; i < 4; i += 1) nested = buildZip({ entries: [{ name: `${i}.zip`, data: nested }] });
     const [deep] = await openAll(nested, upload());
