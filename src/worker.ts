@@ -7,7 +7,7 @@ import { feeds } from "../adapters/index.ts";
 import { createApi } from "./api/app.ts";
 import { gate } from "./apply/gate.ts";
 import { applyHandler } from "./apply/handler.ts";
-import { factsFromMetadata } from "./domain/delivery.ts";
+import { type DeliveryFacts, factsFromMetadata } from "./domain/delivery.ts";
 import { failure } from "./domain/failures.ts";
 import { APPLY_DLQ, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "./domain/keys.ts";
 import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
@@ -21,12 +21,16 @@ import { parseHandler } from "./parse/handler.ts";
 import { parseTables } from "./parse/tables.ts";
 import { planFile } from "./plan/plan-file.ts";
 import { type Database, neonSql, type PostgresOptions, postgres } from "./platform/postgres.ts";
-import { archiveRaw, getBytes, headOf, objectSource, putBytes } from "./platform/r2.ts";
+import { archiveRaw, getBytes, headOf, listKeys, objectSource, putBytes } from "./platform/r2.ts";
 import { type ConsumeDeps, consume, type Incoming } from "./queues/consume.ts";
 import { keepDeadLetters } from "./queues/dead-letters.ts";
+import { sweep } from "./sweep/sweep.ts";
+import { sweepTables } from "./sweep/tables.ts";
 
 /** Shown by the health route; bumped with CHANGELOG.md. */
 const VERSION = "0.1.0";
+/** The cron of wrangler.toml that comes once a day; the other one sweeps. */
+const DAILY = "10 0 * * *";
 /** How many days ahead the partitions of `changes` are kept: a cron that fails for a week does no harm. */
 const PARTITION_DAYS_AHEAD = 14;
 
@@ -52,12 +56,18 @@ const intakeDeps = (config: Config): IntakeDeps => ({
   log,
 });
 
+/** What is known of an archived delivery. Throws `raw-missing`. */
+async function archived(config: Config, key: string): Promise<{ facts: DeliveryFacts; bytes: number }> {
+  const head = await headOf(config.store, key);
+  if (!head) throw failure("raw-missing", { key });
+  return { facts: factsFromMetadata(head.metadata), bytes: head.bytes };
+}
+
 const parseDeps = (config: Config, database: Database): ParseDeps => ({
   feeds,
   async openRaw(key) {
-    const head = await headOf(config.store, key);
-    if (!head) throw failure("raw-missing", { key });
-    return { facts: factsFromMetadata(head.metadata), source: objectSource(config.store, key, head.bytes) };
+    const { facts, bytes } = await archived(config, key);
+    return { facts, source: objectSource(config.store, key, bytes) };
   },
   tables: parseTables(database),
   putChunk: (fileId, version, entry, bytes) => putBytes(config.store, chunkKey(fileId, version, entry.n), bytes),
@@ -151,9 +161,21 @@ export default {
     await consumerOf(batch.queue, readEnv(env))(batch.messages);
   },
 
-  async scheduled(_event, env) {
+  async scheduled(event, env) {
     const config = readEnv(env);
     const database = postgres(config.databaseUrl, databaseOptions(config));
+    if (event.cron !== DAILY) {
+      await sweep(new Date(event.scheduledTime), {
+        customers: [...new Set(feeds.map((f) => f.customer))],
+        tables: sweepTables(database),
+        listRaw: (prefix) => listKeys(config.store, prefix),
+        feedOf: async (key) => (await archived(config, key)).facts.feed,
+        enqueueParse: enqueueParse(config),
+        enqueueApply: enqueueApply(config),
+        log,
+      });
+      return;
+    }
     await database.query("SELECT ensure_change_partitions($1::date, $2::int)", [
       now().toISOString().slice(0, 10),
       PARTITION_DAYS_AHEAD,

@@ -4,7 +4,7 @@ import { defineFeed, type Feed } from "../../src/domain/adapter.ts";
 const customer = { customer: "adventure", customerTitle: "Adventure Bicycles" };
 const intake = { policy: "trust-address" as const, senders: ["@adventure.example"] };
 /** As many digits after the second as the server cares to write, nine or none. */
-const STAMP = "yyyy-MM-dd HH:mm:ss";
+const STAMP = "yyyy-MM-dd HH:mm:ss[.f]";
 const GUID = "^(\\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\\}|[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12})$";
 
 const address = defineFeed({

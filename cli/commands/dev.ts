@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { feeds } from "../../adapters/index.ts";
 import { feedAddress } from "../../src/domain/address.ts";
+import { STUCK_AFTER_MINUTES } from "../../src/sweep/sweep.ts";
 import { type Command, EXIT, type Io, numberOption, textOption } from "../command.ts";
 import { deliver, type Landed, table } from "../local/deliver.ts";
 import { getJson } from "../local/mailroom.ts";
@@ -28,7 +29,9 @@ export const dev: Command = {
       progress: io.progress,
     });
     try {
-      const landed = args.values["no-demo"] === true || (await hasData(stack)) ? [] : await demo(stack, io, stopped);
+      const resumed = await hasData(stack);
+      if (resumed) await wakeAll(stack);
+      const landed = resumed || args.values["no-demo"] === true ? [] : await demo(stack, io, stopped);
       if (!stopped.aborted)
         io.out(
           args.json ? JSON.stringify({ url: stack.url, token: stack.token, files: landed }) : summary(stack, landed),
@@ -60,6 +63,15 @@ function untilInterrupted(): AbortSignal {
 async function hasData(stack: Stack): Promise<boolean> {
   const page = await getJson<{ items: unknown[] }>(stack, "/v1/deliveries?limit=1");
   return (page?.items.length ?? 0) > 0;
+}
+
+/** The local queues are lost with the process that held them: the sweep, told that it is later, finds what was in them. */
+async function wakeAll(stack: Stack): Promise<void> {
+  const later = Date.now() + (STUCK_AFTER_MINUTES + 1) * 60_000;
+  const query = new URLSearchParams({ cron: "*/10 * * * *", time: String(later), format: "json" });
+  const response = await fetch(`${stack.url}/cdn-cgi/local/scheduled?${query}`);
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`the sweep could not be started (${response.status})`);
 }
 
 /** Two editions of each sample, hours apart, so that there are changes to look at. */

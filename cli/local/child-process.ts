@@ -31,7 +31,7 @@ export async function startChild<Ready>(
   onLost: (how: string) => void = (how) => console.error(`A helper process (${entry.pathname}) ended: ${how}`),
 ): Promise<Child<Ready>> {
   // Detached: Ctrl-C in a terminal goes to the parent alone, which decides in which order things stop.
-  const child = fork(fileURLToPath(entry), [JSON.stringify(config)], {
+  const child = fork(fileURLToPath(entry.href), [JSON.stringify(config)], {
     detached: true,
     execArgv: [],
     stdio: ["ignore", "ignore", "inherit", "ipc"],

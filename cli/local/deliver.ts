@@ -32,6 +32,10 @@ export interface Landed {
   readonly inserted: number;
   readonly changed: number;
   readonly unchanged: number;
+  /** Rows about which a newer file has spoken. */
+  readonly stale: number;
+  /** Rows whose key stands again further down in the file. */
+  readonly superseded: number;
   readonly balanced: boolean;
   readonly seconds: number;
   readonly failure?: string;
@@ -70,7 +74,17 @@ export async function deliver(
   progress(`${name}: mailed, ${(mail.raw.length / 1_048_576).toFixed(1)} MiB`);
   const accepted = await mailIn(door, mail);
   const seconds = () => Math.round(performance.now() - begun) / 1_000;
-  const nothing = { rows: 0, accepted: 0, rejected: 0, inserted: 0, changed: 0, unchanged: 0, balanced: false };
+  const nothing = {
+    rows: 0,
+    accepted: 0,
+    rejected: 0,
+    inserted: 0,
+    changed: 0,
+    unchanged: 0,
+    stale: 0,
+    superseded: 0,
+    balanced: false,
+  };
   const common = { customer: mailing.customer, feed: mailing.feed };
   if (!accepted.accepted) {
     return [
@@ -109,6 +123,8 @@ function landed(file: FileStatus): Omit<Landed, "customer" | "feed" | "seconds">
     inserted: records?.inserted ?? 0,
     changed: records?.changed ?? 0,
     unchanged: records?.unchanged ?? 0,
+    stale: records?.stale ?? 0,
+    superseded: records?.superseded ?? 0,
     balanced: balanced === true,
     ...(file.failure ? { failure: file.failure.sentence } : {}),
   };
@@ -116,16 +132,16 @@ function landed(file: FileStatus): Omit<Landed, "customer" | "feed" | "seconds">
 
 /** A table for people. */
 export function table(rows: readonly Landed[]): string {
-  const head = ["feed", "file", "state", "rows", "new", "changed", "unchanged", "rejected", "books"];
+  const head = ["feed", "file", "state", "rows", "new", "changed", "unchanged", "stale", "rejected", "books"];
   const lines = rows.map((r) => [
     `${r.customer}/${r.feed}`,
     r.file,
     r.state,
-    ...[r.rows, r.inserted, r.changed, r.unchanged, r.rejected].map(String),
+    ...[r.rows, r.inserted, r.changed, r.unchanged, r.stale, r.rejected].map(String),
     r.balanced ? "balance" : "-",
   ]);
   const widths = head.map((h, i) => Math.max(h.length, ...lines.map((l) => l[i]!.length)));
-  const numeric = new Set([3, 4, 5, 6, 7]);
+  const numeric = new Set([3, 4, 5, 6, 7, 8]);
   const render = (cells: string[]) =>
     cells
       .map((cell, i) => (numeric.has(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))

@@ -2,11 +2,13 @@
 
 const two = (n: number) => String(n).padStart(2, "0");
 
+/** Where the raw bytes of a customer's deliveries of one day (UTC) lie. */
+export const rawPrefix = (customer: string, day: Date): string =>
+  `raw/${customer}/${day.getUTCFullYear()}/${two(day.getUTCMonth() + 1)}/${two(day.getUTCDate())}/`;
+
 /** Where a delivery's raw bytes lie for good. The date is the day of arrival in UTC. */
-export function rawKey(customer: string, receivedAt: Date, deliveryId: string, door: "mail" | "upload"): string {
-  const day = `${receivedAt.getUTCFullYear()}/${two(receivedAt.getUTCMonth() + 1)}/${two(receivedAt.getUTCDate())}`;
-  return `raw/${customer}/${day}/${deliveryId}.${door === "mail" ? "eml" : "bin"}`;
-}
+export const rawKey = (customer: string, receivedAt: Date, deliveryId: string, door: "mail" | "upload"): string =>
+  `${rawPrefix(customer, receivedAt)}${deliveryId}.${door === "mail" ? "eml" : "bin"}`;
 
 /**
  * One chunk of a parsed file. The adapter version is part of the key, so that two parses of one file under different

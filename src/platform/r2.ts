@@ -55,6 +55,18 @@ export function getBytes(bucket: R2Bucket, key: string, length?: number): Promis
   });
 }
 
+/** Keys under a prefix with their time of upload, up to 1,000 a page. */
+export async function* listKeys(bucket: R2Bucket, prefix: string): AsyncGenerator<{ key: string; uploadedAt: Date }[]> {
+  let cursor: string | undefined;
+  do {
+    const page: R2Objects = await guarded("list", () =>
+      bucket.list(cursor === undefined ? { prefix } : { prefix, cursor }),
+    );
+    if (page.objects.length > 0) yield page.objects.map(({ key, uploaded }) => ({ key, uploadedAt: uploaded }));
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+}
+
 /**
  * An object read by ranges, one block at a time as the consumer asks for it. A block is valid until the next turn only.
  * The connection is given back when the consumer stops early.

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
-const STAGES = ["intake", "parse", "plan", "apply", "emit"];
+const STAGES = ["intake", "parse", "plan", "apply", "sweep"];
 
 interface Import {
   readonly from: string;
@@ -67,7 +67,7 @@ describe("the import rules", () => {
 
   it("no step takes the time, chance or a network for itself", () => {
     const impure = /\bDate\.now\(|new Date\(\)|Math\.random\(|crypto\.randomUUID\(|\bfetch\(|console\.|setTimeout\(/;
-    const steps = globSync("src/{domain,intake,parse,plan,apply,emit,queues}/**/*.ts", { cwd: root });
+    const steps = globSync("src/{domain,intake,parse,plan,apply,sweep,queues}/**/*.ts", { cwd: root });
     const guilty = steps.filter((file) => {
       const code = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
       return impure.test(code);
