@@ -127,6 +127,11 @@ CREATE INDEX files_by_feed ON files (feed_id, order_key DESC);
 --> statement-breakpoint
 CREATE INDEX files_by_customer ON files (customer_id, received_at DESC, id DESC);
 --> statement-breakpoint
+CREATE INDEX files_recent ON files (received_at DESC, id DESC);
+--> statement-breakpoint
+-- What is not at its end, or waits for an operator: few rows, asked for often.
+CREATE INDEX files_open ON files (customer_id, state) WHERE state NOT IN ('applied', 'rejected');
+--> statement-breakpoint
 CREATE TABLE rejects (
   file_id  bigint NOT NULL REFERENCES files ON DELETE CASCADE,
   line     int    NOT NULL CHECK (line > 0),   -- physical line on which the row begins, 1-based

@@ -150,7 +150,8 @@ export default {
       async intakeUpload(upload) {
         const feed = feeds.find((f) => f.customer === upload.customer && f.feed === upload.feed);
         if (!feed) throw failure("unknown-feed", { customer: upload.customer, feed: upload.feed });
-        return receiveUpload({ ...upload, feed, key: crypto.randomUUID() }, intakeDeps(config));
+        const key = upload.idempotencyKey ?? crypto.randomUUID();
+        return receiveUpload({ ...upload, feed, key }, intakeDeps(config));
       },
       version: VERSION,
     });

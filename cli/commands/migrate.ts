@@ -1,6 +1,5 @@
 /** `mailfeed migrate`: brings a database's schema, and the feeds in it, in line with this checkout. */
 import { join } from "node:path";
-import { neonSql } from "../../src/platform/postgres.ts";
 import { type Command, EXIT } from "../command.ts";
 import { PROJECT_ROOT } from "../local/settings.ts";
 import { databaseOption, withDatabase } from "../local/target.ts";
@@ -14,11 +13,7 @@ export const migrateCommand: Command = {
   options: databaseOption,
   details: "Each migration is applied whole or not at all; several runs at once do no harm.",
   async run(args, io) {
-    return withDatabase(args, async (target) => {
-      const sql = neonSql(
-        target.connectionString,
-        target.fetchEndpoint === undefined ? {} : { fetchEndpoint: target.fetchEndpoint },
-      );
+    return withDatabase(args, async (sql) => {
       const { applied } = await migrate(sql, {
         folder: join(PROJECT_ROOT, "migrations"),
         onApplied: (name) => io.progress(`applied ${name}`),

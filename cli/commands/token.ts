@@ -1,6 +1,5 @@
 /** `mailfeed token`: makes and revokes bearer tokens of the API. */
 import { hashToken, newToken } from "../../src/api/tokens.ts";
-import { neonSql } from "../../src/platform/postgres.ts";
 import { type Command, EXIT, textOption, UsageError } from "../command.ts";
 import { databaseOption, withDatabase } from "../local/target.ts";
 
@@ -18,11 +17,7 @@ export const token: Command = {
     if (!subject || more.length > 0 || (action !== "create" && action !== "revoke")) {
       throw new UsageError("token takes: create NAME, or revoke TOKEN (see mailfeed token --help)");
     }
-    return withDatabase(args, async (target) => {
-      const sql = neonSql(
-        target.connectionString,
-        target.fetchEndpoint === undefined ? {} : { fetchEndpoint: target.fetchEndpoint },
-      );
+    return withDatabase(args, async (sql) => {
       if (action === "revoke") {
         const gone = await sql.query(
           "UPDATE api_tokens SET revoked_at = now() WHERE sha256 = $1 AND revoked_at IS NULL RETURNING name",

@@ -16,6 +16,8 @@ export interface Upload {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Name of the API token that brought it: the sender of the delivery. */
   readonly tokenName: string;
+  /** The client's Idempotency-Key: under the same one the same bytes are the same delivery. Without one each is new. */
+  readonly idempotencyKey: string | undefined;
 }
 
 export interface ApiDeps {

@@ -55,23 +55,25 @@ export interface PostgresOptions {
 }
 
 /**
- * The driver's function with our endpoint set. The endpoint is a property of the driver as a whole, so one process
- * speaks to one endpoint; which database it means is in the connection string.
+ * The driver's function with our endpoint and a time limit. Both are properties of the driver as a whole, so one process
+ * speaks to one endpoint; which database it means is in the connection string. Drizzle changes the driver's parsers for
+ * times, also as a whole: nothing here may rely on a time coming as Date or as text.
  */
 export function neonSql(connectionString: string, options: PostgresOptions = {}) {
-  const { fetchEndpoint } = options;
+  const { fetchEndpoint, timeoutMs = STATEMENT_TIMEOUT_MS } = options;
   if (fetchEndpoint !== undefined) neonConfig.fetchEndpoint = () => fetchEndpoint;
+  // The driver has no limit of its own, and an HTTP request that nobody answers would wait for ever.
+  neonConfig.fetchFunction = (url: string, init: RequestInit) =>
+    fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
   return neon(connectionString);
 }
 
 export function postgres(connectionString: string, options: PostgresOptions = {}): Database {
   const sql = neonSql(connectionString, options);
-  const timeoutMs = options.timeoutMs ?? STATEMENT_TIMEOUT_MS;
-  const fetchOptions = () => ({ fetchOptions: { signal: AbortSignal.timeout(timeoutMs) } });
   return {
     async query<T>(text: string, params: readonly unknown[] = []) {
       try {
-        return (await sql.query(text, [...params], fetchOptions())) as T[];
+        return (await sql.query(text, [...params])) as T[];
       } catch (thrown) {
         throw classify(thrown);
       }
@@ -79,7 +81,7 @@ export function postgres(connectionString: string, options: PostgresOptions = {}
     async transaction(statements) {
       try {
         const queries = statements.map((s) => sql.query(s.text, [...(s.params ?? [])]));
-        return (await sql.transaction(queries, fetchOptions())) as Row[][];
+        return (await sql.transaction(queries)) as Row[][];
       } catch (thrown) {
         throw classify(thrown);
       }

@@ -49,8 +49,19 @@ describe("the upload door", () => {
         contentType: "text/csv; charset=utf-16",
         bytes: body,
         tokenName: "alpha shop",
+        idempotencyKey: undefined,
       },
     ]);
+  });
+
+  it("hands the Idempotency-Key on, and refuses one that is no key", async () => {
+    await post({ body: "a;b", headers: { "Idempotency-Key": "run-2026-11-02" } });
+    expect(api.uploads.map((upload) => upload.idempotencyKey)).toEqual(["run-2026-11-02"]);
+    for (const key of ["two words", "ü", "x".repeat(201)]) {
+      const answer = await post({ body: "a;b", headers: { "Idempotency-Key": key } });
+      expect(answer.status, key).toBe(400);
+    }
+    expect(api.uploads).toHaveLength(1);
   });
 
   it("takes the one file of a form", async () => {
