@@ -12,14 +12,19 @@ export async function applyFile(deps: ApplyDeps, file: FileToApply, plan: Plan, 
     case "late":
       return;
     case "whole":
-      return inLanes(file.chunks, async (entry) => {
-        const batch = wholeBatch(await deps.chunks.whole(file, entry), entry, plan.lastLines);
-        if (batch.rows > 0) await applyBatch(deps, file, batch, lease);
-      });
+      return inLanes(
+        file.chunks,
+        async (entry) => {
+          const batch = wholeBatch(await deps.chunks.whole(file, entry), entry, plan.lastLines);
+          if (batch.rows > 0) await applyBatch(deps, file, batch, lease);
+        },
+        deps.lanes,
+      );
     case "diff":
       return inLanes(
         neededBatches(file.chunks, plan, (entry) => deps.chunks.whole(file, entry), deps.maxRows),
         (batch) => applyBatch(deps, file, batch, lease),
+        deps.lanes,
       );
   }
 }

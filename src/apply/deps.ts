@@ -38,6 +38,8 @@ export interface ApplyDeps extends Waiting {
   readonly earlierFirstSeconds?: number;
   /** Rows written by one statement in diff mode; CHUNK_MAX_ROWS where absent. */
   readonly maxRows?: number;
+  /** Statements at once; LANES where absent. */
+  readonly lanes?: number;
 }
 
 export type Verdict = "go";

@@ -18,4 +18,6 @@ export interface PlanDeps extends Waiting {
   readonly chunks: ChunkHeads;
   /** Keys asked about in one statement; PLAN_MAX_ROWS where absent. */
   readonly maxRows?: number;
+  /** Statements at once; LANES where absent. */
+  readonly lanes?: number;
 }

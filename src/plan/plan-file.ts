@@ -52,19 +52,23 @@ export async function planFile(deps: PlanDeps, file: FileToApply, options: PlanO
 
   const sums = { inserted: 0, changed: 0, unchanged: 0, stale: 0, superseded: 0 };
   const need = new Map<number, readonly number[]>();
-  await inLanes(groupsOf(file.chunks, deps.maxRows ?? PLAN_MAX_ROWS), async (group) => {
-    const lots: Lot[] = [];
-    for (const entry of group) lots.push(await readLot(deps, file, entry, lastLines));
-    for (const lot of lots) sums.superseded += lot.entry.rows - lot.text.rows;
-    const rows = joinRows(lots.map((lot) => lot.text));
-    if (rows.rows === 0) return;
-    const answer = await askDatabase(deps, file, rows, options);
-    sums.inserted += answer.inserted;
-    sums.changed += answer.changed;
-    sums.unchanged += answer.unchanged;
-    sums.stale += answer.stale;
-    share(answer.need, lots, need);
-  });
+  await inLanes(
+    groupsOf(file.chunks, deps.maxRows ?? PLAN_MAX_ROWS),
+    async (group) => {
+      const lots: Lot[] = [];
+      for (const entry of group) lots.push(await readLot(deps, file, entry, lastLines));
+      for (const lot of lots) sums.superseded += lot.entry.rows - lot.text.rows;
+      const rows = joinRows(lots.map((lot) => lot.text));
+      if (rows.rows === 0) return;
+      const answer = await askDatabase(deps, file, rows, options);
+      sums.inserted += answer.inserted;
+      sums.changed += answer.changed;
+      sums.unchanged += answer.unchanged;
+      sums.stale += answer.stale;
+      share(answer.need, lots, need);
+    },
+    deps.lanes,
+  );
   return { ...base, mode: "diff", ...sums, need };
 }
 

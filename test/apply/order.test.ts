@@ -47,6 +47,38 @@ describe("an older file that comes after a newer one", () => {
     expect(await world.books(late)).toEqual(books(2, { stale: 1, inserted: 1 }));
   });
 
+  it("and was planned before it: the plan is out of date, apply decides again", async () => {
+    const feed = await world.feed("delta");
+    await world.send(feed, 1, rowsOf([1, 1, 1]));
+    const older = await world.file(feed, 5, rowsOf([5, 5, 5]));
+    // Lease, plan, and the end before anything is written: all three rows are planned as changes.
+    await expect(world.apply(older, world.deps(faulty(world.database, 3, "dies-before")))).rejects.toThrow("died");
+    await world.expireLease(feed);
+    await world.send(feed, 9, [row("k0", 9), row("k1", 1)]);
+    await world.apply(older);
+    // k0 was changed by the newer file, k1 confirmed without a write, k2 not named.
+    expect(valuesOf(await world.state(feed))).toEqual({ k0: 9, k1: 1, k2: 5 });
+    expect(await world.books(older)).toEqual(books(3, { stale: 2, changed: 1 }));
+  });
+
+  it.each(["before planning", "between planning and applying"])(
+    "never wins, even when the touch of the newer one has been cleared away (%s)",
+    async (when) => {
+      const feed = await world.feed("delta");
+      await world.send(feed, 1, rowsOf([1, 1]));
+      const older = await world.file(feed, 5, rowsOf([5, 5]));
+      if (when !== "before planning") {
+        await world.apply(older, world.deps(faulty(world.database, 3, "dies-before"))).catch(() => undefined);
+        await world.expireLease(feed);
+      }
+      await world.send(feed, 9, [row("k0", 9)]);
+      await world.database.query("DELETE FROM seen WHERE feed_id = $1", [feed.feedId]);
+      await world.apply(older);
+      expect(valuesOf(await world.state(feed))).toEqual({ k0: 9, k1: 5 });
+      expect(await world.books(older)).toEqual(books(2, { stale: 1, changed: 1 }));
+    },
+  );
+
   it("is skipped whole behind a full file that is applied: a key that is gone does not come back", async () => {
     const feed = await world.feed("full");
     await world.send(feed, 2, rowsOf([1, 1]));
