@@ -1,5 +1,5 @@
 /** A real Postgres server for tests and the bench: what PGlite, with its one connection, cannot show. */
-import { startChild } from "./child-process.ts";
+import { type Child, startChild } from "./child-process.ts";
 import type { PostgresProcessConfig, PostgresProcessReady } from "./postgres-process.ts";
 
 export interface EmbeddedPostgresOptions {
@@ -41,6 +41,21 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {
     port: options.port,
     settings: { ...TEST_SETTINGS, ...options.settings },
   };
-  const child = await startChild<PostgresProcessReady>(new URL("./postgres-process.ts", import.meta.url), config);
+  // The server's own supervisor stops it; should that be killed, it is ended from here.
+  const orphaned = (how: string) => {
+    console.error(`The process that owns the Postgres server ended (${how}); the server is ended, too.`);
+    if (child !== undefined) endServer(child.ready.pid);
+  };
+  let child: Child<PostgresProcessReady> | undefined;
+  child = await startChild<PostgresProcessReady>(new URL("./postgres-process.ts", import.meta.url), config, orphaned);
   return { ...child.ready, stop: child.stop };
+}
+
+/** Immediate shutdown. A server that has already gone is what was wanted. */
+function endServer(pid: number): void {
+  try {
+    process.kill(pid, "SIGQUIT");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }

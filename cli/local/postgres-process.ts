@@ -29,6 +29,8 @@ export interface PostgresProcessReady {
 
 /** A free port is found by asking and letting go: another program may be faster, so it is asked again. */
 const PORT_ATTEMPTS = 5;
+/** Below the patience of the parent, which would kill this process and leave the server an orphan. */
+const FAST_SHUTDOWN_MS = 10_000;
 const USER = "postgres";
 /** How much of the server's log is kept for an error message. */
 const LOG_TAIL_CHARS = 4_000;
@@ -49,9 +51,12 @@ async function start(config: PostgresProcessConfig): Promise<Running<PostgresPro
       ready: { url, pid: server.process.pid ?? -1 },
       ended: server.exited,
       async stop() {
-        // Fast shutdown: sessions are ended, the data is written.
-        server.process.kill("SIGINT");
+        // What is thrown away need not be written down (immediate shutdown); what is kept is (fast shutdown), but not for
+        // ever: a server that does not get there recovers from its log at the next start.
+        server.process.kill(config.dataDir === undefined ? "SIGQUIT" : "SIGINT");
+        const impatient = setTimeout(() => server.process.kill("SIGQUIT"), FAST_SHUTDOWN_MS);
         await server.exited;
+        clearTimeout(impatient);
         await remove();
       },
     };

@@ -219,7 +219,9 @@ table public.files
   CREATE INDEX files_by_customer ON public.files USING btree (customer_id, received_at DESC, id DESC)
   CREATE INDEX files_by_feed ON public.files USING btree (feed_id, order_key DESC)
   CREATE UNIQUE INDEX files_delivery_id_position_key ON public.files USING btree (delivery_id, "position")
+  CREATE INDEX files_open ON public.files USING btree (customer_id, state) WHERE (state <> ALL (ARRAY['applied'::text, 'rejected'::text]))
   CREATE UNIQUE INDEX files_pkey ON public.files USING btree (id)
+  CREATE INDEX files_recent ON public.files USING btree (received_at DESC, id DESC)
   CREATE INDEX files_waiting ON public.files USING btree (feed_id, order_key) WHERE (state = ANY (ARRAY['parsed'::text, 'applying'::text]))
 
 table public.ledger

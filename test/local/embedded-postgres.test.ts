@@ -66,6 +66,21 @@ describe("an embedded server", () => {
     await expect.poll(() => existsSync(row.data), { timeout: 20_000 }).toBe(false);
   });
 
+  it("ends when its supervisor is killed, as long as the one who started it lives", {
+    skip: !existsSync("/proc/self/stat"),
+  }, async () => {
+    const told = vi.spyOn(console, "error").mockReturnValue();
+    const server = await startEmbeddedPostgres();
+    const [row] = await ask(server.url, "SELECT current_setting('data_directory') AS data");
+    const stat = await readFile(`/proc/${server.pid}/stat`, "utf8");
+    process.kill(Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]), "SIGKILL");
+    await expect.poll(() => isAlive(server.pid ?? -1), { timeout: 20_000 }).toBe(false);
+    expect(told).toHaveBeenCalledWith(expect.stringContaining("signal SIGKILL"));
+    await server.stop();
+    await rm(join(row.data, ".."), { recursive: true });
+    told.mockRestore();
+  });
+
   it("says why it does not start", async () => {
     await expect(startEmbeddedPostgres({ settings: { work_mem: "lots" } })).rejects.toThrow(
       /Postgres did not start: .*invalid value for parameter "work_mem": "lots"/s,
