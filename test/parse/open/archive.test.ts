@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { safePath } from "../../../src/parse/open/archive/names.ts";
 import { DEFAULT_LIMITS, type OpenLimits } from "../../../src/parse/open/limits.ts";
 import { openDelivery } from "../../../src/parse/open/open.ts";
+import type { ByteSource } from "../../../src/parse/open/source.ts";
 import {
   buildMail,
   buildZip,
@@ -136,6 +137,12 @@ describe("a zip that is damaged or lies", () => {
     expect((await opened({ entries: [late] }))[0]?.problem?.sentence).toContain("its checksum is wrong");
   });
 
+  it("is refused where the sizes behind the data contradict the directory", async () => {
+    const zip = Buffer.from(buildZip({ entries: [{ ...csv, hasDescriptor: true }] }));
+    zip[zip.indexOf("PK\u0007\b", 0, "latin1") + 12]! ^= 1;
+    expect((await openAll(zip, upload()))[0]?.problem?.sentence).toContain("contradicts itself");
+  });
+
   it("breaks a long entry at the place of the damage, never silently", async () => {
     const data = stockCsv(300_000);
     const zip = Buffer.from(buildZip({ entries: [{ name: "stock.csv", data }] }));
@@ -240,6 +247,11 @@ describe("a bomb", () => {
       entries: [{ name: "inner.zip", data: buildZip({ entries: [{ ...csv, data: stockCsv(50_000), method: 0 }] }) }],
     };
     expect(await codes(held, { maxHeldBytes: 20_000 })).toEqual(["export.zip/inner.zip !archive-too-large"]);
+    const twice = { entries: [...held.entries, { ...held.entries[0]!, name: "second.zip" }] };
+    expect(await codes(twice, { maxHeldBytes: 80_000 })).toEqual([
+      "export.zip/inner.zip/stock.csv text 50055",
+      "export.zip/second.zip !archive-too-large",
+    ]);
   });
 
   it("does not hide behind a lie about its size", async () => {
@@ -318,6 +330,24 @@ describe("pulling", () => {
         expect(source.open()).toBe(0);
         expect(source.pulled() - before).toBeLessThan(300_000);
       }
+    }
+  });
+
+  it("throws what is no fault of the sender, so that the delivery is tried again", async () => {
+    const bytes = buildMail({
+      parts: [{ type: "text/csv", filename: "a.csv", disposition: "attachment", body: stockCsv(200_000) }],
+    });
+    const short: ByteSource = { size: bytes.byteLength + 1, blocks: watchedSource(bytes).blocks };
+    await expect(openAll(short)).rejects.toMatchObject({ code: "storage-unavailable", disposition: "retry" });
+    const failing = (error: Error): ByteSource => ({
+      size: 100,
+      async *blocks() {
+        yield new Uint8Array(10);
+        throw error;
+      },
+    });
+    for (const door of ["mail", "upload"] as const) {
+      await expect(openAll(failing(new Error("boom")), { door })).rejects.toThrow("boom");
     }
   });
 

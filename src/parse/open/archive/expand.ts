@@ -90,7 +90,7 @@ class Feeder {
     });
     zlib.once("close", wake);
     // An error reaches the reader of the stream; here it only ends the wait for the slice, whose callback never comes.
-    zlib.once("error", wake);
+    zlib.on("error", wake);
     this.#done = this.#feed().then(
       () => undefined,
       (thrown) => {
