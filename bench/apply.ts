@@ -2,7 +2,9 @@
  * How close plan and apply come to what one session with COPY could do: 300,000 rows all new, all unchanged, 5 % changed,
  * and a message that comes again. Same Postgres, same run, same semantics, median of `--runs`; one JSON line per ratio.
  *
- *   node bench/apply.ts [--rows 300000] [--runs 5] [--preload 0] [--only new,unchanged,changed] [--stage text|jsonb]
+ *   node bench/apply.ts [--rows 300000] [--runs 5] [--preload 0] [--stage text|jsonb]
+ *
+ * `limit` is COPY and one set-based statement in one session, `limit4` the same in four sessions at once.
  *
  * DATABASE_URL names a Postgres to use (a database `mailfeed_bench` is made in it and dropped); else an own one is started.
  * The walls mean something on a quiet machine only; ratios and WAL bytes are what to compare.
@@ -20,6 +22,7 @@ import type { ApplyDeps } from "../src/apply/deps.ts";
 import { gate } from "../src/apply/gate.ts";
 import { applyHandler } from "../src/apply/handler.ts";
 import { orderKeyOf } from "../src/domain/ids.ts";
+import { LANES } from "../src/domain/lanes.ts";
 import { planFile } from "../src/plan/plan-file.ts";
 import { postgres } from "../src/platform/postgres.ts";
 import { type BenchFile, benchFile, memoryChunks } from "./apply/data.ts";
@@ -43,6 +46,8 @@ const DATABASE = "mailfeed_bench";
 const PARTS = 4;
 
 const TARGETS = { new: 1.0, unchanged: 0.45, changed: 0.55 } as const;
+/** One statement after the other, whatever the phase. */
+const SERIAL_TARGET = 1.3;
 const MAX_WAL_UNCHANGED_BYTES = 2_000_000;
 const MAX_REPLAY_SHARE = 0.05;
 
@@ -87,21 +92,17 @@ const counted = {
   },
 };
 const waiting = { sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)), random: Math.random };
-const deps: ApplyDeps = {
+const depsWith = (lanes: number): ApplyDeps => ({
   ...waiting,
   database: counted,
   chunks,
-  plan: async (file, lease) => {
-    const from = performance.now();
-    const plan = await planFile({ ...waiting, database: counted, chunks }, file, { record: true, ...lease });
-    console.error(`  plan ${(performance.now() - from).toFixed(0)}`);
-    return plan;
-  },
+  lanes,
+  plan: (file, lease) => planFile({ ...waiting, database: counted, chunks, lanes }, file, { record: true, ...lease }),
   gate,
   token: randomUUID,
   now: Date.now,
   log: { info: () => undefined, warn: console.warn, error: console.error },
-};
+});
 
 let made = 0;
 
@@ -168,7 +169,7 @@ const message = (fileId: string) => ({
   fileId,
 });
 
-type Contender = "ours" | "limit" | "limit4";
+type Contender = "ours" | "serial" | "limit" | "limit4";
 const results = new Map<string, Measured[]>();
 const note = (name: string, measured: Measured) => {
   results.set(name, [...(results.get(name) ?? []), measured]);
@@ -176,21 +177,27 @@ const note = (name: string, measured: Measured) => {
   console.error(`${name.padEnd(20)} ${ms.toFixed(0).padStart(7)} ms ${(walBytes / 1e6).toFixed(2).padStart(8)} MB WAL`);
 };
 
-async function runOurs(): Promise<void> {
+async function runOurs(name: "ours" | "serial"): Promise<void> {
+  const deps = depsWith(name === "ours" ? LANES : 1);
   const feed = await newFeed();
   for (const phase of PHASES) {
     const { fileId } = await newFile(feed, FILES[phase]);
-    note(`ours ${phase}`, await measure(() => applyHandler(message(fileId), deps)));
+    note(`${name} ${phase}`, await measure(() => applyHandler(message(fileId), deps)));
     await expectBooks(fileId, phase);
-    note(`ours replay`, await measure(() => applyHandler(message(fileId), deps)));
-    await sql.query("UPDATE files SET state = 'parsed' WHERE id = $1", [fileId]);
-    const before = await totals();
-    note(`ours resume ${phase}`, await measure(() => applyHandler(message(fileId), deps)));
-    const after = await totals();
-    if (after !== before) throw new Error(`A replay changed something: ${before} before, ${after} after`);
-    await expectBooks(fileId, phase);
+    if (name === "ours") await replay(fileId, phase, deps);
     await settle();
   }
+}
+
+/** The message comes again; then every statement comes again, as after a worker that died before it closed the file. */
+async function replay(fileId: string, phase: Phase, deps: ApplyDeps): Promise<void> {
+  const before = await totals();
+  note("ours replay", await measure(() => applyHandler(message(fileId), deps)));
+  await sql.query("UPDATE files SET state = 'parsed' WHERE id = $1", [fileId]);
+  note(`ours resume ${phase}`, await measure(() => applyHandler(message(fileId), deps)));
+  const after = await totals();
+  if (after !== before) throw new Error(`A replay changed something: ${before} before, ${after} after`);
+  await expectBooks(fileId, phase);
 }
 
 const totals = async () =>
@@ -225,9 +232,10 @@ async function runYardstick(contender: "limit" | "limit4"): Promise<void> {
   }
 }
 
+/** An empty table for every contender; with `--preload` one that is never empty and only grows. */
 async function clear(): Promise<void> {
-  await sql.query("TRUNCATE records, changes, seen, ledger, files, deliveries, feeds, customers CASCADE");
-  if (PRELOAD > 0) await preload();
+  if (PRELOAD === 0)
+    await sql.query("TRUNCATE records, changes, seen, ledger, files, deliveries, feeds, customers CASCADE");
   await settle();
 }
 
@@ -243,10 +251,11 @@ async function preload(): Promise<void> {
 
 try {
   console.error(versions[0]!.version);
+  if (PRELOAD > 0) await preload();
   for (let run = 0; run < RUNS; run++) {
-    for (const contender of ["ours", "limit", "limit4"] as Contender[]) {
+    for (const contender of ["ours", "serial", "limit", "limit4"] as Contender[]) {
       await clear();
-      await (contender === "ours" ? runOurs() : runYardstick(contender));
+      await (contender === "ours" || contender === "serial" ? runOurs(contender) : runYardstick(contender));
     }
   }
   summarize();
@@ -276,6 +285,7 @@ function summarize(): void {
     const walls = { rows: ROWS, runs: RUNS, oursMs: ours, limitMs: limit, limit4Ms: limit4, requests };
     say(`${phase}: ours / limit`, ours / limit, TARGETS[phase], walls);
     say(`${phase}: ours / limit4`, ours / limit4, undefined, { limit4: limit4 / limit });
+    say(`${phase}: one after the other / limit`, median(`serial ${phase}`, "ms") / limit, SERIAL_TARGET, {});
     say(`${phase}: resumed / ours`, median(`ours resume ${phase}`, "ms") / ours, undefined, {});
   }
   say("replay / applying", median("ours replay", "ms") / median("ours unchanged", "ms"), MAX_REPLAY_SHARE, {});
