@@ -51,7 +51,9 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Pro
 }
 
 /** A delivery that is kept but not read: its sender is not proven, or it is no feed at all. */
-export function refusalOf(facts: DeliveryFacts): { state: "quarantined" | "ignored"; failure: FailureReport } | undefined {
+export function refusalOf(
+  facts: DeliveryFacts,
+): { state: "quarantined" | "ignored"; failure: FailureReport } | undefined {
   const { verdict, sender } = facts;
   if (verdict.kind === "proven") return undefined;
   if (verdict.kind === "automatic")
@@ -132,12 +134,15 @@ async function readFile(feed: Feed, fileId: string, one: Opened, deps: ParseDeps
 
 const FORMAT_NAMES: Readonly<Record<string, string>> = {
   xlsx: "an Excel workbook",
+  xlsb: "a binary Excel workbook",
   xls: "an old Excel workbook",
+  ods: "an OpenDocument spreadsheet",
+  ooxml: "an Office document",
   ole: "an old Office document",
   pdf: "a PDF",
   image: "a picture",
   html: "a web page",
-  tnef: "an Outlook container (winmail.dat)",
+  xml: "an XML document",
   smime: "an encrypted or signed mail (S/MIME)",
   pgp: "PGP-encrypted",
   binary: "not text",
