@@ -1,0 +1,104 @@
+/**
+ * The bench: what Mailfeed costs and how that compares.
+ *
+ *   node bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--json]
+ *
+ * Standard output: one JSON line per figure, then (without --json) a table of them. Progress goes to standard error.
+ * Ends with 1 where a target is missed.
+ */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { benchMemory } from "./memory/memory.ts";
+import { type Figure, machine, type Part, type Report, type Sizes, tableOf } from "./parse/figures.ts";
+import { hasProc } from "./parse/proc.ts";
+import { benchParse } from "./parse.ts";
+
+const MAX_ROWS = 1_000_000;
+const MAX_RUNS = 100;
+
+async function benchApply({ rows, runs }: Sizes, report: Report): Promise<void> {
+  const script = join(import.meta.dirname, "apply.ts");
+  const child = spawn(process.execPath, [script, "--rows", String(rows), "--runs", String(runs)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise<number | null>((done, failed) => child.once("close", done).once("error", failed));
+  for await (const line of createInterface({ input: child.stdout })) {
+    const figure = applyFigure(line, runs);
+    if (figure) report(figure);
+  }
+  const code = await ended;
+  if (code !== 0) throw new Error(`bench/apply.ts ended with ${code}`);
+}
+
+/** A line of bench/apply.ts: `{measure, value, target?, met?, …}`, where every value is a ratio but those in bytes. */
+function applyFigure(line: string, runs: number): Figure | undefined {
+  if (!line.startsWith("{")) return undefined;
+  const said = JSON.parse(line) as {
+    measure?: string;
+    value: number;
+    target?: number;
+    met?: boolean;
+  } & Partial<Figure>;
+  const { value } = said;
+  return {
+    part: "apply",
+    figure: said.figure ?? said.measure ?? "unnamed",
+    value,
+    unit: said.unit ?? (said.measure?.endsWith("bytes") ? "bytes" : "×"),
+    target: said.target ?? null,
+    aim: said.target == null ? null : (said.aim ?? "at-most"),
+    met: said.met ?? null,
+    runs: said.runs ?? runs,
+    min: said.min ?? value,
+    median: said.median ?? value,
+    max: said.max ?? value,
+    machine: said.machine ?? machine(),
+  };
+}
+
+const PARTS: Readonly<Record<Part, (sizes: Sizes, report: Report) => Promise<void>>> = {
+  apply: benchApply,
+  parse: benchParse,
+  memory: benchMemory,
+};
+const isPart = (name: string): name is Part => name in PARTS;
+
+function usage(why: string): never {
+  console.error(`${why}\nnode bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--json]`);
+  process.exit(2);
+}
+
+const whole = (text: string, name: string, max: number): number => {
+  const value = Number(text);
+  return Number.isInteger(value) && value >= 1 && value <= max
+    ? value
+    : usage(`--${name} is a whole number from 1 to ${max}`);
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rows: { type: "string", default: "300000" },
+    runs: { type: "string", default: "5" },
+    json: { type: "boolean", default: false },
+  },
+});
+const unknown = positionals.find((name) => !isPart(name));
+if (unknown !== undefined) usage(`there is no part ${unknown}`);
+const sizes: Sizes = { rows: whole(values.rows, "rows", MAX_ROWS), runs: whole(values.runs, "runs", MAX_RUNS) };
+const wanted = (Object.keys(PARTS) as Part[]).filter((part) => positionals.length === 0 || positionals.includes(part));
+if (wanted.some((part) => part !== "apply") && !hasProc()) {
+  usage("parse and memory read CPU time and memory from /proc, which this system has not; apply runs anywhere");
+}
+
+const figures: Figure[] = [];
+for (const part of wanted) {
+  await PARTS[part](sizes, (figure) => {
+    figures.push(figure);
+    console.log(JSON.stringify(figure));
+  });
+}
+if (!values.json) console.log(`\n${machine()}\n\n${tableOf(figures)}`);
+if (figures.some((figure) => figure.met === false)) process.exitCode = 1;
