@@ -52,13 +52,14 @@ const column = {
   source,
   /** What a blank cell means: `null` stores null, `reject` refuses the row. Key columns always reject. */
   blank: z.enum(["null", "reject"]).default("null"),
-  /** Remove blanks at both ends before reading (ERPs pad cells). */
+  /** Remove blanks, tabs and U+FEFF at both ends before reading (ERPs pad cells). A cell is blank if nothing is left. */
   trim: z.boolean().default(true),
 };
 
 export const columnSchema = z.discriminatedUnion("type", [
+  /** Lengths are in characters (code points). Line breaks inside a text are stored as LF. */
   z.object({ ...column, type: z.literal("text"), maxLength: z.number().int().min(1).default(4_000) }).strict(),
-  /** Letters and digits that only look like a number: kept to the letter, never a number. */
+  /** Letters and digits that only look like a number: kept to the letter, never a number. `pattern` holds for the whole. */
   z
     .object({
       ...column,
@@ -76,7 +77,11 @@ export const columnSchema = z.discriminatedUnion("type", [
       max: z.number().int().optional(),
     })
     .strict(),
-  /** Exact: kept as canonical text (`-12.50`), never a float. `scale`: most digits after the mark. */
+  /**
+   * Exact: kept as canonical text, never a float; `-12.50` and `-12.5` are the same value and stored as `-12.5`. Fits
+   * `numeric(precision, scale)`: `scale` digits after the mark at most, `precision - scale` before it. Group marks may be
+   * left out; the blank is also a no-break one.
+   */
   z
     .object({
       ...column,
@@ -88,8 +93,8 @@ export const columnSchema = z.discriminatedUnion("type", [
     })
     .strict(),
   /**
-   * Tokens yyyy yy MM dd M d HH mm ss SSS and literal separators. `yy` needs `century`. `ddMM` (day and month without a
-   * year, leading zero may be missing) needs `fiscalYearStart`: a preamble field `yyyyMMdd` from which twelve months run.
+   * Tokens yyyy yy MM dd M d and literal separators. `yy` needs `century`. `ddMM` (day and month without a
+   * year, the day's leading zero may be missing) needs `fiscalYearStart`: a preamble field `yyyyMMdd` from which twelve months run.
    */
   z
     .object({
@@ -103,7 +108,10 @@ export const columnSchema = z.discriminatedUnion("type", [
         .optional(),
     })
     .strict(),
-  /** Like date, with time; stored as `yyyy-MM-ddTHH:mm:ss[.SSS]`, plus the offset in `offset` where the ERP's is known. */
+  /**
+   * Like date, with the tokens HH mm ss SSS (milliseconds) f (a fraction of one to nine digits); `[.f]` may be missing.
+   * Stored as `yyyy-MM-ddTHH:mm:ss[.fraction]` without zeros at its end, plus `offset` where the ERP's is known.
+   */
   z
     .object({
       ...column,
@@ -116,12 +124,27 @@ export const columnSchema = z.discriminatedUnion("type", [
         .optional(),
     })
     .strict(),
-  /** What the ERP writes → what we store. */
+  /** What the ERP writes → what we store. `""` may be listed, also for booleans: then a blank cell is that value. */
   z.object({ ...column, type: z.literal("enum"), values: z.record(z.string(), z.string()) }).strict(),
   z
     .object({ ...column, type: z.literal("boolean"), yes: z.array(z.string()).min(1), no: z.array(z.string()).min(1) })
     .strict(),
 ]);
+
+/** Tokens that a date's format must hold exactly once and does not. */
+function missingTokens(format: string, time: boolean): string[] {
+  const tokens = format.match(/yyyy|yy|MM|M|dd|d|HH|mm|ss|SSS|f|\[|\]/g) ?? [];
+  const count = (...names: string[]): number => tokens.filter((token) => names.includes(token)).length;
+  const needed: [string, number][] = [
+    ["yyyy or yy", count("yyyy", "yy")],
+    ["MM or M", count("MM", "M")],
+    ["dd or d", count("dd", "d")],
+    ...(time ? ([["HH", count("HH")]] as [string, number][]) : []),
+  ];
+  const twice = ["mm", "ss", "SSS", "f"].filter((token) => count(token) > 1);
+  if (/^[^[\]]*(\[[^[\]a-zA-Z][^[\]]*\][^[\]]*)*$/.test(format) === false) twice.push("pair of [ ] around a literal");
+  return [...needed.filter(([, n]) => n !== 1).map(([name]) => name), ...twice];
+}
 
 export const SENDER_POLICIES = ["require-dkim", "require-spf-or-dkim", "trust-address"] as const;
 
@@ -210,10 +233,23 @@ export const feedSchema = z
       }
       if (c.type === "date" && c.format === "ddMM" && !c.fiscalYearStart)
         fault(["columns", i], "ddMM needs fiscalYearStart");
+      if (c.type === "decimal" && c.scale > c.precision) fault(["columns", i, "scale"], "is more than the precision");
+      if (c.type === "decimal" && c.groupMark === c.decimalMark) {
+        fault(["columns", i, "groupMark"], "is the decimal mark");
+      }
+      if ((c.type === "date" || c.type === "datetime") && !(c.type === "date" && c.format === "ddMM")) {
+        for (const lacking of missingTokens(c.format, c.type === "datetime")) {
+          fault(["columns", i, "format"], `needs exactly one ${lacking}`);
+        }
+      }
       if ((c.type === "date" || c.type === "datetime") && /(?<!y)yy(?!y)/.test(c.format) && c.century === undefined) {
         fault(["columns", i], "yy needs century");
       }
     }
+    if (/[\r\n\0\ufeff]/.test(feed.file.delimiter) || feed.file.delimiter.includes(feed.file.quote)) {
+      fault(["file", "delimiter"], "holds a line end, a quotation mark or a character that no text has");
+    }
+    if (/^[\r\n]/.test(feed.file.recordDelimiter)) fault(["file", "recordDelimiter"], 'is a line end: say "line"');
     if (!feed.file.header && feed.file.columnCount === undefined)
       fault(["file", "columnCount"], "is needed without a header");
     if (feed.file.recordDelimiter !== "line" && feed.file.quote !== "none") {

@@ -16,9 +16,18 @@ export const CHUNK_MAX_DATA_BYTES = 2_000_000;
 /** More rows than this that repeat an earlier key are not settled but refused: it bounds memory in parse and plan. */
 export const MAX_DUPLICATE_ROWS = 200_000;
 
+/**
+ * Main chunks are numbered from 0, tail chunks from here: a tail is written as soon as it is full, while main chunks still
+ * follow, and yet comes after all of them by number too. No file has so many main chunks (5 million rows at most).
+ */
+export const TAIL_FIRST_N = 100_000_000;
+
 export const SEPARATOR = "\u001e";
 
-/** One chunk in the manifest of a file (`files.chunks`). `tail`: it holds rows whose key stood earlier in the file. */
+/**
+ * One chunk in the manifest of a file (`files.chunks`), main chunks before tail chunks. `tail`: it holds rows whose key
+ * stood earlier in the file (in a main chunk or in the tail), in the order of the file.
+ */
 export interface ChunkEntry {
   readonly n: number;
   readonly rows: number;

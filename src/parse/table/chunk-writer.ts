@@ -1,0 +1,129 @@
+/**
+ * Records → chunks as bytes, in the format of domain/chunk.ts, and their row hashes. Text becomes bytes at once, so that
+ * nothing keeps a slice of the file alive, and the hash is taken from the bytes.
+ *
+ * The row hash is MurmurHash3 x86_128 of the record's JSON text in UTF-8: columns in the order of the adapter, values in
+ * canonical form. So it covers the column names, tells null from the empty text and a number from a text, and anyone can
+ * make it again from a stored chunk.
+ */
+import { CHUNK_MAX_DATA_BYTES, CHUNK_MAX_ROWS, type ChunkEntry, SEPARATOR } from "../../domain/chunk.ts";
+import { Bytes } from "./bytes.ts";
+import { HASH_HEX_BYTES, hashBytes, hashWords, writeHex } from "./hash.ts";
+
+const SEPARATOR_BYTE = SEPARATOR.charCodeAt(0);
+const NEWLINE_BYTE = 10;
+const COMMA_BYTE = 44;
+const HASH_SEED = 0;
+
+export interface EncodedChunk {
+  readonly entry: ChunkEntry;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+const encoder = new TextEncoder();
+
+export class ChunkWriter {
+  /**
+   * Records of the chunk at hand, each with its separator. The next one is written behind them: `commit` makes a row of it;
+   * a record that is not to be is removed by setting the length back to `committedBytes`.
+   */
+  readonly records = new Bytes();
+  readonly #keys = new Bytes();
+  /** Where the bytes of each row's key and record end, separator included. */
+  readonly #keyEnds: number[] = [];
+  readonly #recordEnds: number[] = [];
+  readonly #lines: number[] = [];
+  readonly #hash = hashWords();
+  readonly #tail: boolean;
+  #n: number;
+  #rowsWritten = 0;
+
+  /** `firstN`: number of the first chunk; the others follow. */
+  constructor(firstN: number, tail: boolean) {
+    this.#n = firstN;
+    this.#tail = tail;
+  }
+
+  /** Rows in the chunks made so far. */
+  get rowsWritten(): number {
+    return this.#rowsWritten;
+  }
+
+  get committedBytes(): number {
+    return this.#recordEnds.at(-1) ?? 0;
+  }
+
+  /** Makes a row of the record that was written last. True when a chunk is full. */
+  commit(key: string, line: number): boolean {
+    this.records.byte(SEPARATOR_BYTE);
+    this.#recordEnds.push(this.records.length);
+    this.#keys.text(key);
+    this.#keys.byte(SEPARATOR_BYTE);
+    this.#keyEnds.push(this.#keys.length);
+    this.#lines.push(line);
+    return this.#fullRows() > 0;
+  }
+
+  /** The chunks that are full, all if `atEnd`. Where a chunk ends depends on the rows alone, not on when this is called. */
+  *take(atEnd: boolean): Generator<EncodedChunk, void, undefined> {
+    for (let rows = this.#fullRows(); rows > 0; rows = this.#fullRows()) yield this.#cut(rows);
+    if (atEnd && this.#lines.length > 0) yield this.#cut(this.#lines.length);
+  }
+
+  /** Rows of the next chunk if it is full, else 0. A record larger than a chunk's data makes a chunk by itself. */
+  #fullRows(): number {
+    const ends = this.#recordEnds;
+    const last = ends.length - 1;
+    if (last < 0) return 0;
+    // The separator behind the last record is not written.
+    if (ends[last]! - 1 <= CHUNK_MAX_DATA_BYTES) return ends.length >= CHUNK_MAX_ROWS ? CHUNK_MAX_ROWS : 0;
+    let rows = Math.min(ends.length, CHUNK_MAX_ROWS);
+    while (rows > 1 && ends[rows - 1]! - 1 > CHUNK_MAX_DATA_BYTES) rows--;
+    // Fewer rows than there are: the next one would not have fitted.
+    return rows;
+  }
+
+  #cut(rows: number): EncodedChunk {
+    const keyBytes = this.#keyEnds[rows - 1]!;
+    const recordBytes = this.#recordEnds[rows - 1]!;
+    const lines = encoder.encode(this.#lines.slice(0, rows).join(","));
+    // Each line of the head ends in LF where its last separator would be; the records end without.
+    const headBytes = keyBytes + lines.byteLength + 1 + rows * (HASH_HEX_BYTES + 1);
+    const bytes = new Uint8Array(headBytes + recordBytes - 1);
+    bytes.set(this.#keys.all.subarray(0, keyBytes));
+    bytes[keyBytes - 1] = NEWLINE_BYTE;
+    bytes.set(lines, keyBytes);
+    bytes[keyBytes + lines.byteLength] = NEWLINE_BYTE;
+    this.#writeHashes(bytes, keyBytes + lines.byteLength + 1, rows);
+    bytes[headBytes - 1] = NEWLINE_BYTE;
+    bytes.set(this.records.all.subarray(0, recordBytes - 1), headBytes);
+
+    this.#keys.dropFirst(keyBytes);
+    this.records.dropFirst(recordBytes);
+    dropFirst(this.#keyEnds, rows, keyBytes);
+    dropFirst(this.#recordEnds, rows, recordBytes);
+    this.#lines.splice(0, rows);
+    this.#rowsWritten += rows;
+    const tail = this.#tail ? { tail: true as const } : {};
+    return { entry: { n: this.#n++, rows, headBytes, bytes: bytes.byteLength, ...tail }, bytes };
+  }
+
+  #writeHashes(target: Uint8Array, at: number, rows: number): void {
+    const { view } = this.records;
+    let start = 0;
+    let to = at;
+    for (let row = 0; row < rows; row++) {
+      const end = this.#recordEnds[row]!;
+      hashBytes(view, start, end - 1, HASH_SEED, this.#hash);
+      writeHex(this.#hash, target, to);
+      to += HASH_HEX_BYTES;
+      target[to++] = COMMA_BYTE;
+      start = end;
+    }
+  }
+}
+
+function dropFirst(ends: number[], count: number, bytes: number): void {
+  ends.splice(0, count);
+  for (let i = 0; i < ends.length; i++) ends[i]! -= bytes;
+}

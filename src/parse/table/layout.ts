@@ -1,0 +1,108 @@
+/** Where each column of the adapter stands in this file: decided once, from the preamble and the header. */
+import type { Column, Feed } from "../../domain/adapter.ts";
+import { failure } from "../../domain/failures.ts";
+import { compileCalendar } from "./calendar.ts";
+import { CellFault, cutValue, trimCell } from "./cell.ts";
+import { type ColumnParser, compileColumn } from "./columns.ts";
+
+/** A column bound to its place. `at`: index of its cell; `constant`: the same for all rows; neither: the row's ordinal. */
+export interface BoundColumn {
+  readonly name: string;
+  /** What the customer calls it. */
+  readonly label: string;
+  readonly parser: ColumnParser;
+  readonly at: number | null;
+  readonly constant: string | null | undefined;
+}
+
+export interface Layout {
+  /** Cells that every row must have. */
+  readonly width: number;
+  readonly columns: readonly BoundColumn[];
+  /** Indexes into `columns` of the key, in the adapter's order. */
+  readonly key: readonly number[];
+}
+
+/** The header line: its cells and where it stands. */
+export interface Header {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+/**
+ * Binds the columns. Names in the header are trimmed and must be equal to the letter; columns that the feed does not name
+ * are left alone. Throws `wrong-column-count`, `missing-column` (with all that are missing), `duplicate-column` (of a
+ * column that the feed reads) and `bad-preamble-value`.
+ */
+export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[], header: Header | null): Layout {
+  const { columnCount } = feed.file;
+  const names = header?.cells.map(trimCell) ?? [];
+  const width = header === null ? (columnCount ?? 0) : names.length;
+  if (header !== null && columnCount !== undefined && width !== columnCount) {
+    throw failure("wrong-column-count", { line: header.line, expected: columnCount, found: width });
+  }
+  if (header !== null) checkHeader(feed, names, header.line);
+  const columns = feed.columns.map((column): BoundColumn => {
+    const { source } = column;
+    const label = "header" in source ? source.header : column.name;
+    const isKey = feed.key.includes(column.name);
+    const fiscalYearStart = fiscalStart(column, preamble, label);
+    const parser = compileColumn(column, { label, isKey, fiscalYearStart });
+    const bound = { name: column.name, label, parser, at: null, constant: undefined };
+    if ("header" in source) return { ...bound, at: names.indexOf(source.header) };
+    if ("position" in source) return { ...bound, at: source.position - 1 };
+    if ("preamble" in source) return { ...bound, constant: constantOf(source, preamble, parser, label) };
+    return bound;
+  });
+  return { width, columns, key: feed.key.map((name) => columns.findIndex((column) => column.name === name)) };
+}
+
+function checkHeader(feed: Feed, names: readonly string[], line: number): void {
+  const missing: string[] = [];
+  for (const { source } of feed.columns) {
+    if ("position" in source && source.position > names.length) missing.push(`column ${source.position}`);
+    if (!("header" in source)) continue;
+    const at = names.indexOf(source.header);
+    if (at === -1) missing.push(source.header);
+    else if (names.indexOf(source.header, at + 1) !== -1) {
+      throw failure("duplicate-column", { column: source.header, line });
+    }
+  }
+  if (missing.length > 0) throw failure("missing-column", { missing, found: names.map(cutValue), line });
+}
+
+interface PreamblePlace {
+  readonly preamble: number;
+  readonly field: number;
+}
+
+const preambleValue = (preamble: readonly (readonly string[])[], place: PreamblePlace): string =>
+  preamble[place.preamble - 1]?.[place.field - 1] ?? "";
+
+function constantOf(
+  place: PreamblePlace,
+  preamble: readonly (readonly string[])[],
+  parser: ColumnParser,
+  column: string,
+): string | null {
+  const value = preambleValue(preamble, place);
+  const result = parser.parse(value);
+  if (!(result instanceof CellFault)) return result;
+  throw failure("bad-preamble-value", { line: place.preamble, field: place.field, column, value: cutValue(value) });
+}
+
+const readCompactDate = compileCalendar({ format: "yyyyMMdd", time: false });
+
+function fiscalStart(column: Column, preamble: readonly (readonly string[])[], label: string): string | undefined {
+  if (column.type !== "date" || column.format !== "ddMM" || column.fiscalYearStart === undefined) return undefined;
+  const place = column.fiscalYearStart;
+  const value = trimCell(preambleValue(preamble, place));
+  const start = readCompactDate(value);
+  if (start !== undefined) return start;
+  throw failure("bad-preamble-value", {
+    line: place.preamble,
+    field: place.field,
+    column: label,
+    value: cutValue(value),
+  });
+}

@@ -1,0 +1,266 @@
+/**
+ * The pure core of the parse stage: the bytes of one payload and its feed → chunks, rejects, books. It pulls: while the
+ * sink waits nothing is read, and nothing that is held grows with the file but the set of key hashes (8 bytes a slot).
+ */
+import { createHash, type Hash } from "node:crypto";
+import type { Feed } from "../../domain/adapter.ts";
+import { type ChunkEntry, MAX_DUPLICATE_ROWS, TAIL_FIRST_N } from "../../domain/chunk.ts";
+import { type FailureReport, failure, report } from "../../domain/failures.ts";
+import { Bookkeeper, type Books } from "./books.ts";
+import { cutValue, trimCell } from "./cell.ts";
+import { ChunkWriter } from "./chunk-writer.ts";
+import { KeyHashSet } from "./duplicates.ts";
+import { hashText, hashWords } from "./hash.ts";
+import { bindColumns, type Layout } from "./layout.ts";
+import { RecordBuilder, type RowFault } from "./records.ts";
+import { type Reject, RejectCollector } from "./rejects.ts";
+import type { RowBatch } from "./row-batch.ts";
+import { rowBatches } from "./rows.ts";
+import { TextReader } from "./text.ts";
+
+export type { Books } from "./books.ts";
+export type { Reject } from "./rejects.ts";
+
+/** Takes what is made, in the order of the file. Reading goes on when the promise is fulfilled. */
+export interface ParseSink {
+  /** The bytes are the sink's to keep. */
+  chunk(entry: ChunkEntry, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  rejects(batch: Reject[]): Promise<void>;
+}
+
+export interface ParseOptions {
+  /** Characters in a slice of text; for tests of its borders. */
+  readonly sliceChars?: number;
+  /** Rejects stored; MAX_STORED_REJECTS otherwise. */
+  readonly maxStoredRejects?: number;
+}
+
+export interface ParsedFile {
+  /** Main chunks first, then tail chunks. */
+  readonly chunks: ChunkEntry[];
+  readonly books: Books;
+  /** Of the payload as it came. */
+  readonly bytes: number;
+  readonly contentSha256: string;
+  /** Cells of the preamble lines. */
+  readonly preamble: string[][];
+  /** Data rows: accepted and rejected. */
+  readonly rows: number;
+  /** Faults stored; those beyond the limit are counted in the books only. */
+  readonly rejectsStored: number;
+  /** `too-many-rejects`: the file is held, its chunks are never applied. */
+  readonly failure: FailureReport | null;
+}
+
+/**
+ * Parses one payload. Throws a Failure where the file is refused whole: `file-empty`, `wrong-charset`, `nul-bytes`,
+ * `no-header`, `missing-column`, `duplicate-column`, `wrong-preamble`, `bad-preamble-value`, `wrong-column-count`,
+ * `unclosed-quote`, `row-too-long`, `too-many-rows`, `too-many-duplicates`, `books-unbalanced`; and whatever the sink throws.
+ * The same bytes and feed give the same chunks, however the bytes are cut into blocks.
+ */
+export async function parseFile(
+  feed: Feed,
+  blocks: AsyncIterable<Uint8Array>,
+  sink: ParseSink,
+  options: ParseOptions = {},
+): Promise<ParsedFile> {
+  const meter = { bytes: 0, hash: createHash("sha256") };
+  const { charset, recordDelimiter } = feed.file;
+  const sliceChars = options.sliceChars === undefined ? {} : { sliceChars: options.sliceChars };
+  const text = new TextReader({ charset, recordDelimiter, ...sliceChars });
+  const batches = rowBatches(text.slices(metered(blocks, meter)), feed.file);
+
+  const table = new TableReader(feed, sink, options);
+  for await (const batch of batches) await table.read(batch);
+  return table.finish(text.lines, meter.bytes, meter.hash.digest("hex"));
+}
+
+async function* metered(
+  blocks: AsyncIterable<Uint8Array>,
+  meter: { bytes: number; hash: Hash },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const block of blocks) {
+    meter.bytes += block.byteLength;
+    meter.hash.update(block);
+    yield block;
+  }
+}
+
+/** One file on its way: preamble, header, data, footer. */
+class TableReader {
+  readonly #feed: Feed;
+  readonly #sink: ParseSink;
+  readonly #books = new Bookkeeper();
+  readonly #preamble: string[][] = [];
+  #wrongPreamble: Error | null = null;
+  #layout: Layout | null = null;
+  #builder: RecordBuilder | null = null;
+  #inFooter = false;
+  #sawText = false;
+  #rows = 0;
+  #duplicates = 0;
+  readonly #keys = new KeyHashSet();
+  readonly #words = hashWords();
+  readonly #main = new ChunkWriter(0, false);
+  readonly #tail = new ChunkWriter(TAIL_FIRST_N, true);
+  readonly #mainEntries: ChunkEntry[] = [];
+  readonly #tailEntries: ChunkEntry[] = [];
+  readonly #rejects: RejectCollector;
+
+  constructor(feed: Feed, sink: ParseSink, options: ParseOptions) {
+    this.#feed = feed;
+    this.#sink = sink;
+    this.#rejects = new RejectCollector(options.maxStoredRejects);
+  }
+
+  async read(batch: RowBatch): Promise<void> {
+    const { rows, spans } = batch;
+    let line = batch.firstLine;
+    for (let i = 0; i < rows.length; i++) {
+      const span = spans === null ? 1 : spans[i]!;
+      if (this.#take(rows[i]!, line, span, batch, i)) await this.#flush(false);
+      line += span;
+    }
+  }
+
+  async finish(lines: number, bytes: number, contentSha256: string): Promise<ParsedFile> {
+    if (!this.#sawText) throw failure("file-empty", {});
+    const { preamble, header } = this.#feed.file;
+    if (this.#preamble.length < preamble.length) throw this.#preambleFault("", this.#preamble.length + 1);
+    if (this.#layout === null && header) throw failure("no-header", { lines });
+    await this.#flush(true);
+    const books = this.#books.close(lines, this.#main.rowsWritten + this.#tail.rowsWritten);
+    return {
+      chunks: [...this.#mainEntries, ...this.#tailEntries],
+      books,
+      bytes,
+      contentSha256,
+      preamble: this.#preamble,
+      rows: this.#rows,
+      rejectsStored: this.#rejects.stored,
+      failure: tooManyRejects(this.#feed, books),
+    };
+  }
+
+  /** Takes one row. True when something waits to be given to the sink. */
+  #take(cells: readonly string[], line: number, span: number, batch: RowBatch, index: number): boolean {
+    const { file } = this.#feed;
+    const blank = cells.length === 1 && trimCell(cells[0]!) === "";
+    if (!blank) {
+      this.#sawText = true;
+      if (this.#wrongPreamble) throw this.#wrongPreamble;
+    }
+    if (this.#inFooter) {
+      this.#books.enter("footer", span);
+      return false;
+    }
+    if (this.#preamble.length < file.preamble.length) {
+      this.#takePreamble(cells, line, span, batch.raw(index));
+      return false;
+    }
+    if (blank) {
+      this.#books.enter("blank", span);
+      return false;
+    }
+    if (this.#layout === null && file.header) {
+      this.#begin(bindColumns(this.#feed, this.#preamble, { cells, line }));
+      this.#books.enter("header", span);
+      return false;
+    }
+    if (file.footer !== undefined && trimCell(cells[0]!).startsWith(file.footer.startsWith)) {
+      this.#inFooter = true;
+      this.#books.enter("footer", span);
+      return false;
+    }
+    if (this.#layout === null) this.#beginWithoutHeader(cells, line, batch.broken?.has(index) === true);
+    return this.#takeRow(cells, line, span, batch, index);
+  }
+
+  /** The lines of the preamble are known by their number; blank ones count. Whether the file is empty is decided first. */
+  #takePreamble(cells: readonly string[], line: number, span: number, raw: string): void {
+    const at = this.#preamble.length;
+    const expected = this.#feed.file.preamble[at]!.startsWith;
+    if (!raw.startsWith(expected) && !cells[0]!.startsWith(expected)) {
+      const fault = this.#preambleFault(raw, line);
+      if (this.#sawText) throw fault;
+      this.#wrongPreamble ??= fault;
+    }
+    // Copies: a substring would keep its slice alive.
+    this.#preamble.push(JSON.parse(JSON.stringify(cells)) as string[]);
+    this.#books.enter("preamble", span);
+  }
+
+  #preambleFault(found: string, line: number): Error {
+    const expected = this.#feed.file.preamble[this.#preamble.length]!.startsWith;
+    return failure("wrong-preamble", { line, expected, found: cutValue(found) });
+  }
+
+  #begin(layout: Layout): RecordBuilder {
+    this.#layout = layout;
+    this.#builder = new RecordBuilder(layout);
+    return this.#builder;
+  }
+
+  /** Without a header the first row shows whether this is the right file at all. */
+  #beginWithoutHeader(cells: readonly string[], line: number, broken: boolean): void {
+    const layout = bindColumns(this.#feed, this.#preamble, null);
+    if (!broken && cells.length !== layout.width) {
+      throw failure("wrong-column-count", { line, expected: layout.width, found: cells.length });
+    }
+    this.#begin(layout);
+  }
+
+  #takeRow(cells: readonly string[], line: number, span: number, batch: RowBatch, index: number): boolean {
+    const builder = this.#builder!;
+    const { maxRows } = this.#feed.limits;
+    if (++this.#rows > maxRows) throw failure("too-many-rows", { limit: maxRows });
+
+    const main = this.#main;
+    const start = main.committedBytes;
+    const { width } = this.#layout!;
+    const reason = batch.broken?.get(index);
+    let faults: RowFault[] | null;
+    if (reason !== undefined) faults = ofRow(report("broken-quoting", { reason }));
+    else if (cells.length === width) faults = builder.build(cells, this.#rows, main.records);
+    else faults = ofRow(report("row-width", { expected: width, found: cells.length }));
+
+    if (faults !== null) {
+      main.records.length = start;
+      this.#books.enter("rejected", span);
+      return this.#rejects.add(line, faults, cells, () => batch.raw(index));
+    }
+    this.#books.enter("accepted", span);
+    hashText(builder.key, 0, this.#words);
+    if (this.#keys.add(this.#words[0]!, this.#words[1]!)) return main.commit(builder.key, line);
+    if (++this.#duplicates > MAX_DUPLICATE_ROWS) throw failure("too-many-duplicates", { limit: MAX_DUPLICATE_ROWS });
+    this.#tail.records.bytes(main.records.all.subarray(start, main.records.length));
+    main.records.length = start;
+    return this.#tail.commit(builder.key, line);
+  }
+
+  async #flush(atEnd: boolean): Promise<void> {
+    for (const { entry, bytes } of this.#main.take(atEnd)) {
+      await this.#sink.chunk(entry, bytes);
+      this.#mainEntries.push(entry);
+    }
+    for (const { entry, bytes } of this.#tail.take(atEnd)) {
+      await this.#sink.chunk(entry, bytes);
+      this.#tailEntries.push(entry);
+    }
+    if (!atEnd && !this.#rejects.full) return;
+    const batch = this.#rejects.take();
+    if (batch.length > 0) await this.#sink.rejects(batch);
+  }
+}
+
+const ofRow = (why: FailureReport): RowFault[] => [{ report: why, column: null, at: null }];
+
+function tooManyRejects(feed: Feed, { accepted, rejected }: Books): FailureReport | null {
+  const { maxRejects, maxRejectShare } = feed.limits;
+  const rows = accepted + rejected;
+  if (rejected > maxRejects) return report("too-many-rejects", { rejected, rows, limit: `${maxRejects} rows` });
+  if (rejected > rows * maxRejectShare) {
+    return report("too-many-rejects", { rejected, rows, limit: `${Number((maxRejectShare * 100).toFixed(2))} %` });
+  }
+  return null;
+}

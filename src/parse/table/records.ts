@@ -1,0 +1,115 @@
+/** Cells of a row → the record as JSON in UTF-8 and its natural key, or all that is wrong with it. The hot loop of parse. */
+import { type FailureReport, report } from "../../domain/failures.ts";
+import type { Bytes } from "./bytes.ts";
+import { CellFault, fromJsonBody } from "./cell.ts";
+import type { ColumnParser } from "./columns.ts";
+import type { Layout } from "./layout.ts";
+import { isPlainPart, keyFault, keyPart } from "./natural-key.ts";
+
+export interface RowFault {
+  readonly report: FailureReport;
+  /** What the customer calls the column; null where the fault is of the row. */
+  readonly column: string | null;
+  /** Index of the cell, null where there is none. */
+  readonly at: number | null;
+}
+
+/** One column in the hot loop. What is written before a value depends on what stands before that. */
+interface Step {
+  readonly parse: ColumnParser["parse"];
+  readonly quoted: boolean;
+  /** Index of the cell, or CONSTANT or ORDINAL. */
+  readonly at: number;
+  readonly constant: string | null;
+  /** `,"name":"` or `,"name":` */
+  readonly afterPlain: Uint8Array;
+  /** The same behind the mark that closes the value before. */
+  readonly afterQuoted: Uint8Array;
+  /** `,"name":null` */
+  readonly nullAfterPlain: Uint8Array;
+  readonly nullAfterQuoted: Uint8Array;
+}
+
+const CONSTANT = -1;
+const ORDINAL = -2;
+
+const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
+const CLOSE_PLAIN = ascii("}");
+const CLOSE_QUOTED = ascii('"}');
+
+/** Builds the records of one file. `key` is that of the last row that `build` took. */
+export class RecordBuilder {
+  key = "";
+  readonly #layout: Layout;
+  readonly #steps: readonly Step[];
+  readonly #firstKey: number;
+  readonly #keyLabel: string;
+  /** JSON texts of the values of the row at hand. */
+  readonly #bodies: (string | null)[];
+
+  constructor(layout: Layout) {
+    this.#layout = layout;
+    this.#steps = layout.columns.map(({ name, parser, at, constant }, i) => {
+      const start = `${i === 0 ? "{" : ","}${JSON.stringify(name)}:`;
+      const mark = parser.quoted ? '"' : "";
+      return {
+        parse: parser.parse,
+        quoted: parser.quoted,
+        at: at ?? (constant === undefined ? ORDINAL : CONSTANT),
+        constant: constant ?? null,
+        afterPlain: ascii(start + mark),
+        afterQuoted: ascii(`"${start}${mark}`),
+        nullAfterPlain: ascii(`${start}null`),
+        nullAfterQuoted: ascii(`"${start}null`),
+      };
+    });
+    this.#bodies = layout.columns.map(() => null);
+    this.#firstKey = layout.key[0]!;
+    this.#keyLabel = layout.key.map((i) => layout.columns[i]!.label).join(" + ");
+  }
+
+  /**
+   * Reads a row of the right width and writes its record behind what stands in `out`; `ordinal`: its number among the data
+   * rows. Answers null when it became a record, else every fault in it; then what was written is to be dropped.
+   */
+  build(cells: readonly string[], ordinal: number, out: Bytes): RowFault[] | null {
+    const steps = this.#steps;
+    const bodies = this.#bodies;
+    let open = false;
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!;
+      const { at } = step;
+      const body = at >= 0 ? step.parse(cells[at]!) : at === CONSTANT ? step.constant : step.parse(String(ordinal));
+      if (typeof body === "string") {
+        out.bytes(open ? step.afterQuoted : step.afterPlain);
+        out.text(body);
+        open = step.quoted;
+      } else if (body === null) {
+        out.bytes(open ? step.nullAfterQuoted : step.nullAfterPlain);
+        open = false;
+      } else return this.#faults(cells, ordinal);
+      bodies[i] = body;
+    }
+    out.bytes(open ? CLOSE_QUOTED : CLOSE_PLAIN);
+    const first = bodies[this.#firstKey]!;
+    if (this.#layout.key.length === 1 && isPlainPart(first)) {
+      this.key = first;
+      return null;
+    }
+    this.key = this.#layout.key.map((i) => keyPart(fromJsonBody(bodies[i]!))).join("|");
+    const fault = keyFault(this.key, this.#keyLabel);
+    return fault === undefined ? null : [{ report: fault, column: this.#keyLabel, at: null }];
+  }
+
+  /** Reads a refused row again, to the end. */
+  #faults(cells: readonly string[], ordinal: number): RowFault[] {
+    const faults: RowFault[] = [];
+    for (const column of this.#layout.columns) {
+      if (column.constant !== undefined) continue;
+      const result = column.parser.parse(column.at === null ? String(ordinal) : cells[column.at]!);
+      if (!(result instanceof CellFault)) continue;
+      faults.push({ report: report(result.code, result.evidence), column: column.label, at: column.at });
+    }
+    return faults;
+  }
+}
