@@ -2,14 +2,7 @@
  * Which rows go to Postgres together. A pure function of the manifest and the plan, so that a second attempt sends the
  * very same batches and the ledger knows them again.
  */
-import {
-  CHUNK_MAX_DATA_BYTES,
-  CHUNK_MAX_ROWS,
-  type ChunkEntry,
-  decodeChunk,
-  decodeHead,
-  SEPARATOR,
-} from "../domain/chunk.ts";
+import { CHUNK_MAX_DATA_BYTES, CHUNK_MAX_ROWS, type ChunkEntry, decodeChunk, SEPARATOR } from "../domain/chunk.ts";
 import { failure } from "../domain/failures.ts";
 import { chosenText, type DiffPlan, forWire, headText, type RowsText, standing } from "../domain/plan.ts";
 
@@ -42,19 +35,27 @@ interface Row {
 
 const SEPARATOR_BYTE = SEPARATOR.charCodeAt(0);
 
-/** The rows of a chunk on the given lines. Records in between are stepped over byte by byte and never decoded. */
+/** A hash in the head: 32 hex digits and a comma. */
+const HASH_STRIDE = 33;
+
+/**
+ * The rows of a chunk on the given lines, which stand in the chunk's own order. Of the other rows nothing is decoded but
+ * key and line: their records are stepped over from separator byte to separator byte.
+ */
 function pick(bytes: Uint8Array, entry: ChunkEntry, lines: readonly number[]): Row[] {
-  const head = decodeHead(bytes.subarray(0, entry.headBytes));
   const buffer = bufferOf(bytes);
-  const wanted = new Set(lines);
+  const [keysText = "", linesText = "", hashes = ""] = buffer.toString("utf8", 0, entry.headBytes).split("\n", 3);
+  const keys = keysText.split(SEPARATOR);
   const rows: Row[] = [];
   let start = entry.headBytes;
-  for (const [i, line] of head.lines.entries()) {
+  for (const [i, text] of linesText.split(",").entries()) {
     const separator = buffer.indexOf(SEPARATOR_BYTE, start);
     const end = separator < 0 ? buffer.length : separator;
-    if (wanted.has(line)) {
-      const record = buffer.toString("utf8", start, end);
-      rows.push({ key: head.keys[i]!, line, hash: head.hashes[i]!, record, bytes: end - start });
+    const line = lines[rows.length];
+    if (line === undefined) break;
+    if (Number(text) === line) {
+      const hash = hashes.slice(i * HASH_STRIDE, (i + 1) * HASH_STRIDE - 1);
+      rows.push({ key: keys[i]!, line, hash, record: buffer.toString("utf8", start, end), bytes: end - start });
     }
     start = end + 1;
   }

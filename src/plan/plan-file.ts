@@ -122,13 +122,13 @@ async function askDatabase(deps: PlanDeps, file: FileToApply, rows: RowsText, op
 /** Gives the lines that differ back to their chunks, in the order in which they stand there. */
 function share(lines: string, lots: readonly Lot[], need: Map<number, readonly number[]>): void {
   if (lines === "") return;
-  const wanted = new Set(lines.split(",").map(Number));
+  const wanted = new Set(lines.split(","));
   for (const lot of lots) {
     if (lot.text.rows === 0) continue;
     const mine = lot.text.lines
       .split(",")
-      .map(Number)
-      .filter((line) => wanted.has(line));
+      .filter((line) => wanted.has(line))
+      .map(Number);
     if (mine.length > 0) need.set(lot.entry.n, mine);
   }
 }

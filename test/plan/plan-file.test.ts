@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ChunkEntry } from "../../src/domain/chunk.ts";
 import { lastLinesOf, standing } from "../../src/domain/plan.ts";
 import { groupsOf } from "../../src/plan/plan-file.ts";
+import { faulty } from "../apply/faults.ts";
 import { books, row, rowsOf, type TestRow, type World, worldOn } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { openPool } from "../support/database-pool.ts";
@@ -122,6 +123,52 @@ describe("a dry run", () => {
 
   it("of a file that is not parsed says that it is missing", async () => {
     await expect(world.dryRun("999999999")).rejects.toMatchObject({ code: "file-missing" });
+  });
+});
+
+describe("how a file is sent", () => {
+  const modeOf = async (file: { id: string }) =>
+    (
+      await world.one<{ mode: string }>(
+        "SELECT plan->>'mode' AS mode FROM files WHERE id = $1 AND plan->>'mode' = plan_mode",
+        [file.id],
+      )
+    ).mode;
+
+  it("whole for the first of a feed, hash first for the second, whole again once most of a file was new", async () => {
+    const feed = await world.feed();
+    const modes = [];
+    for (const [place, values] of [
+      [1, 1, 1],
+      [1, 1, 2],
+      [2, 2, 2],
+      [3, 3, 3],
+      [3, 3, 3],
+      [3, 3, 4],
+    ].entries()) {
+      modes.push(await modeOf(await world.send(feed, place, rowsOf(values))));
+    }
+    expect(modes).toEqual(["whole", "diff", "diff", "whole", "whole", "diff"]);
+  });
+
+  it("is decided once: a second attempt keeps the way of the first", async () => {
+    const feed = await world.feed();
+    const file = await world.file(feed, 5, rowsOf([1, 2, 3, 4]));
+    await world.apply(file, world.deps(faulty(world.database, 2, "dies-before"))).catch(() => undefined);
+    await world.expireLease(feed);
+    await world.send(feed, 1, rowsOf([1]));
+    await world.apply(file);
+    expect(await modeOf(file)).toBe("whole");
+  });
+
+  it("not at all when it is a full file that comes late", async () => {
+    const feed = await world.feed("full");
+    await world.send(feed, 2, rowsOf([1]));
+    const late = await world.file(feed, 1, rowsOf([2, 2, 2, 2]));
+    const unread = async () => Promise.reject(new Error("a late file was read"));
+    const { plan } = world.deps(world.database);
+    await world.apply(late, world.deps(world.database, { plan, chunks: { whole: unread } }));
+    expect(await world.books(late)).toEqual(books(4, { stale: 4 }));
   });
 });
 
