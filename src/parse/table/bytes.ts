@@ -8,6 +8,21 @@ const LONG_TEXT_CHARS = 256;
 
 const encoder = new TextEncoder();
 
+/** A text that is written often, as little-endian words. */
+export interface Literal {
+  readonly words: Int32Array;
+  readonly length: number;
+}
+
+export function literal(text: string): Literal {
+  const bytes = encoder.encode(text);
+  const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+  padded.set(bytes);
+  const view = new DataView(padded.buffer);
+  const words = Int32Array.from({ length: padded.length / 4 }, (_, i) => view.getInt32(i * 4, true));
+  return { words, length: bytes.length };
+}
+
 export class Bytes {
   /** The first `length` bytes are written. Another array after a growth: do not keep it. */
   all = new Uint8Array(FIRST_BYTES);
@@ -15,23 +30,32 @@ export class Bytes {
   length = 0;
 
   byte(value: number): void {
-    if (this.length === this.all.length) this.#grow(1);
+    this.#reserve(1);
     this.all[this.length++] = value;
   }
 
   bytes(values: Uint8Array): void {
-    const count = values.length;
-    if (this.length + count > this.all.length) this.#grow(count);
-    const { all } = this;
+    this.#reserve(values.length);
+    this.all.set(values, this.length);
+    this.length += values.length;
+  }
+
+  /** Appends a fixed text, four bytes at a time: what is written behind its end is written over by what comes next. */
+  literal({ words, length }: Literal): void {
+    this.#reserve(words.length * 4);
+    const { view } = this;
     let at = this.length;
-    for (let i = 0; i < count; i++) all[at++] = values[i]!;
-    this.length = at;
+    for (let i = 0; i < words.length; i++) {
+      view.setInt32(at, words[i]!, true);
+      at += 4;
+    }
+    this.length += length;
   }
 
   /** Appends a well-formed text. */
   text(text: string): void {
     const count = text.length;
-    if (this.length + count * MAX_BYTES_PER_UNIT > this.all.length) this.#grow(count * MAX_BYTES_PER_UNIT);
+    this.#reserve(count * MAX_BYTES_PER_UNIT);
     const { all } = this;
     let at = this.length;
     if (count >= LONG_TEXT_CHARS) {
@@ -59,12 +83,42 @@ export class Bytes {
     this.length = at;
   }
 
+  /**
+   * Appends a text that stands in JSON as it is (see `isPlain`); false, with nothing appended, if it does not. Looking and
+   * writing in one pass is what makes texts cheap.
+   */
+  plainText(text: string): boolean {
+    const count = text.length;
+    this.#reserve(count * MAX_BYTES_PER_UNIT);
+    const { all } = this;
+    let at = this.length;
+    for (let i = 0; i < count; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x7f) {
+        if (unit < 0x20 || unit === 0x22 || unit === 0x5c) return false;
+        all[at++] = unit;
+      } else if (unit < 0x800) {
+        if (unit < 0xa0) return false;
+        all[at++] = 0xc0 | (unit >> 6);
+        all[at++] = 0x80 | (unit & 0x3f);
+      } else {
+        if (unit >= 0xd800 && unit <= 0xdfff) return false;
+        all[at++] = 0xe0 | (unit >> 12);
+        all[at++] = 0x80 | ((unit >> 6) & 0x3f);
+        all[at++] = 0x80 | (unit & 0x3f);
+      }
+    }
+    this.length = at;
+    return true;
+  }
+
   dropFirst(count: number): void {
     this.all.copyWithin(0, count, this.length);
     this.length -= count;
   }
 
-  #grow(more: number): void {
+  #reserve(more: number): void {
+    if (this.length + more <= this.all.length) return;
     const larger = new Uint8Array(Math.max(this.length + more, this.all.length * 2));
     larger.set(this.all.subarray(0, this.length));
     this.all = larger;

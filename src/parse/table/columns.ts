@@ -33,6 +33,12 @@ export type CellResult = string | null | CellFault;
 
 export interface ColumnParser {
   readonly quoted: boolean;
+  /**
+   * Characters up to which a plain cell (see `isPlain`) that is not blank, trimmed where `trim` says so, is its own result:
+   * the hot loop then need not ask. 0 where the content decides.
+   */
+  readonly plainChars: number;
+  readonly trim: boolean;
   readonly parse: (raw: string) => CellResult;
 }
 
@@ -56,6 +62,8 @@ export function compileColumn(column: Column, context: ColumnContext): ColumnPar
       new CellFault("not-in-list", { column: label, value: cutValue(value), allowed: [...table.keys()] });
     return {
       quoted: column.type === "enum",
+      plainChars: 0,
+      trim,
       parse(raw) {
         const cell = trim ? trimCell(raw) : raw;
         return table.get(cell) ?? (cell === "" ? blank : fault(cell));
@@ -65,11 +73,18 @@ export function compileColumn(column: Column, context: ColumnContext): ColumnPar
   const read = readerOf(column, context);
   return {
     quoted: column.type !== "integer",
+    plainChars: plainCharsOf(column),
+    trim,
     parse(raw) {
       const cell = trim ? trimCell(raw) : raw;
       return cell === "" ? blank : read(cell);
     },
   };
+}
+
+function plainCharsOf(column: Column): number {
+  if (column.type === "text") return column.maxLength;
+  return column.type === "identifier" && column.pattern === undefined ? column.maxLength : 0;
 }
 
 /** For columns that have a list of values: what is written → JSON text. */

@@ -1,7 +1,7 @@
 /** Cells of a row → the record as JSON in UTF-8 and its natural key, or all that is wrong with it. The hot loop of parse. */
 import { type FailureReport, report } from "../../domain/failures.ts";
-import type { Bytes } from "./bytes.ts";
-import { CellFault, fromJsonBody } from "./cell.ts";
+import { type Bytes, type Literal, literal } from "./bytes.ts";
+import { CellFault, fromJsonBody, trimCell } from "./cell.ts";
 import type { ColumnParser } from "./columns.ts";
 import type { Layout } from "./layout.ts";
 import { isPlainPart, keyFault, keyPart } from "./natural-key.ts";
@@ -17,25 +17,26 @@ export interface RowFault {
 /** One column in the hot loop. What is written before a value depends on what stands before that. */
 interface Step {
   readonly parse: ColumnParser["parse"];
+  readonly plainChars: number;
+  readonly trim: boolean;
   readonly quoted: boolean;
   /** Index of the cell, or CONSTANT or ORDINAL. */
   readonly at: number;
   readonly constant: string | null;
   /** `,"name":"` or `,"name":` */
-  readonly afterPlain: Uint8Array;
+  readonly afterPlain: Literal;
   /** The same behind the mark that closes the value before. */
-  readonly afterQuoted: Uint8Array;
+  readonly afterQuoted: Literal;
   /** `,"name":null` */
-  readonly nullAfterPlain: Uint8Array;
-  readonly nullAfterQuoted: Uint8Array;
+  readonly nullAfterPlain: Literal;
+  readonly nullAfterQuoted: Literal;
 }
 
 const CONSTANT = -1;
 const ORDINAL = -2;
 
-const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
-const CLOSE_PLAIN = ascii("}");
-const CLOSE_QUOTED = ascii('"}');
+const CLOSE_PLAIN = literal("}");
+const CLOSE_QUOTED = literal('"}');
 
 /** Builds the records of one file. `key` is that of the last row that `build` took. */
 export class RecordBuilder {
@@ -54,13 +55,15 @@ export class RecordBuilder {
       const mark = parser.quoted ? '"' : "";
       return {
         parse: parser.parse,
+        plainChars: at === null ? 0 : parser.plainChars,
+        trim: parser.trim,
         quoted: parser.quoted,
         at: at ?? (constant === undefined ? ORDINAL : CONSTANT),
         constant: constant ?? null,
-        afterPlain: ascii(start + mark),
-        afterQuoted: ascii(`"${start}${mark}`),
-        nullAfterPlain: ascii(`${start}null`),
-        nullAfterQuoted: ascii(`"${start}null`),
+        afterPlain: literal(start + mark),
+        afterQuoted: literal(`"${start}${mark}`),
+        nullAfterPlain: literal(`${start}null`),
+        nullAfterQuoted: literal(`"${start}null`),
       };
     });
     this.#bodies = layout.columns.map(() => null);
@@ -79,18 +82,31 @@ export class RecordBuilder {
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
       const { at } = step;
+      if (step.plainChars > 0) {
+        const cell = step.trim ? trimCell(cells[at]!) : cells[at]!;
+        const before = out.length;
+        if (cell !== "" && cell.length <= step.plainChars) {
+          out.literal(open ? step.afterQuoted : step.afterPlain);
+          if (out.plainText(cell)) {
+            bodies[i] = cell;
+            open = true;
+            continue;
+          }
+          out.length = before;
+        }
+      }
       const body = at >= 0 ? step.parse(cells[at]!) : at === CONSTANT ? step.constant : step.parse(String(ordinal));
       if (typeof body === "string") {
-        out.bytes(open ? step.afterQuoted : step.afterPlain);
+        out.literal(open ? step.afterQuoted : step.afterPlain);
         out.text(body);
         open = step.quoted;
       } else if (body === null) {
-        out.bytes(open ? step.nullAfterQuoted : step.nullAfterPlain);
+        out.literal(open ? step.nullAfterQuoted : step.nullAfterPlain);
         open = false;
       } else return this.#faults(cells, ordinal);
       bodies[i] = body;
     }
-    out.bytes(open ? CLOSE_QUOTED : CLOSE_PLAIN);
+    out.literal(open ? CLOSE_QUOTED : CLOSE_PLAIN);
     const first = bodies[this.#firstKey]!;
     if (this.#layout.key.length === 1 && isPlainPart(first)) {
       this.key = first;
