@@ -199,6 +199,41 @@ describe("keys that stand more than once in a file", () => {
     expect(await world.books(file)).toEqual(books(17, { inserted: 12, unchanged: 1, superseded: 4 }));
   });
 
+  it("are told apart to the letter", async () => {
+    const odd = [
+      "a",
+      "A",
+      "a ",
+      " a",
+      "ä",
+      "a\u0308",
+      "007",
+      "7",
+      "NULL",
+      '"',
+      "\\",
+      "\\n",
+      "{a,b}",
+      "a,b",
+      "'; --",
+      "😀",
+      "|",
+    ];
+    const feed = await world.feed("delta");
+    await world.send(
+      feed,
+      1,
+      odd.map((key, i) => row(key, i)),
+    );
+    const again = await world.send(
+      feed,
+      2,
+      odd.map((key, i) => row(key, i)),
+    );
+    expect(valuesOf(await world.state(feed))).toEqual(Object.fromEntries(odd.map((key, i) => [key, i])));
+    expect(await world.books(again)).toEqual(books(odd.length, { unchanged: odd.length }));
+  });
+
   it.each(["full", "delta"] as const)("give the same books in whole and in diff mode (%s)", async (mode) => {
     const rows = [...rowsOf([1, 2, 3, 4, 5, 6, 7]), row("k1", 9), row("k1", 8), row("k6", 7)];
     const [whole, diff] = [await world.feed(mode), await world.feed(mode)];
