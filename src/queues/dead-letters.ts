@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { type FailureReport, report } from "../domain/failures.ts";
 import type { Log } from "../observe/log.ts";
-import { type Database, jsonText } from "../platform/postgres.ts";
+import { type Database, jsonText, storable } from "../platform/postgres.ts";
 import { backoffSeconds } from "./backoff.ts";
 import type { Incoming } from "./consume.ts";
 
@@ -32,10 +32,19 @@ function letterOf(incoming: Incoming, stage: "parse" | "apply"): Letter {
   };
 }
 
+/** A letter may hold anything at all, and what cannot be stored could never become a row. */
 const text = (message: unknown, field: string): string | null => {
   const value = (message as Record<string, unknown> | null)?.[field];
-  return typeof value === "string" ? value : null;
+  return typeof value === "string" ? storable(value) : null;
 };
+
+const MAX_BIGINT = 2n ** 63n - 1n;
+
+/** The file a letter is about; null where it names none that there could be. */
+function fileIdOf(message: unknown): string | null {
+  const id = text(message, "fileId");
+  return id !== null && /^[0-9]{1,19}$/.test(id) && BigInt(id) <= MAX_BIGINT ? id : null;
+}
 
 /** Writes the letters of a batch. Trouble sends the letter back with backoff; the queue keeps it for its retention. */
 export async function keepDeadLetters(
@@ -71,7 +80,7 @@ export async function keepDeadLetters(
           : {
               text: `UPDATE files SET state = 'dead', failure = $2::jsonb, updated_at = now()
                      WHERE id = $1::bigint AND state IN ('parsed', 'applying')`,
-              params: [text(letter.message, "fileId"), jsonText(letter.failure)],
+              params: [fileIdOf(letter.message), jsonText(letter.failure)],
             },
       ]);
       incoming.ack();

@@ -137,7 +137,7 @@ describe.skipIf(!corporaPresent)("real files", () => {
     ["adventure/store", ["name"]],
   ] as const)("the texts of %s are those of its twin in UTF-8, in every row", (name, fields) => {
     const twin = corpusTruth<TwinTruth>("charset_pairs").find(({ legacy }) => legacy === FILES[name])!;
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(corpusBytes(twin.utf8));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(corpusBytes(twin.utf8));
     const [cell, row] = twin.utf8.endsWith("Store.csv") ? ["+|", "&|"] : ["\t", "\n"];
     const byKey = new Map(of(name).map(({ key, data }) => [key, data]));
     let equal = 0;
