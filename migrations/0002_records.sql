@@ -110,3 +110,11 @@ CREATE TABLE seen (
   record_ids bigint[]    NOT NULL,
   PRIMARY KEY (feed_id, order_key, file_id, chunk_key)
 );
+--> statement-breakpoint
+-- An eighth of the time of planning goes into compressing these arrays with the default method, next to nothing with lz4.
+-- A server built without lz4 keeps the default, which is right, too, only slower.
+DO $do$ BEGIN
+  ALTER TABLE seen ALTER record_ids SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+  RAISE NOTICE 'seen.record_ids stays with the default compression: %', SQLERRM;
+END $do$;
