@@ -61,7 +61,7 @@ function mail(change: {
       { name: inventory.fileName, contentType: inventory.contentType, bytes: change.bytes ?? inventory.bytes },
     ],
   });
-  return { from: change.envelopeFrom ?? "erp@acme.example", to, raw: raw as Uint8Array<ArrayBuffer> };
+  return { from: change.envelopeFrom ?? "erp@acme.example", to, raw };
 }
 
 /** A good mail after something bad: it lands, so whoever consumes is still at work. */

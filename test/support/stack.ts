@@ -9,29 +9,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { neonConfig } from "@neondatabase/serverless";
-import { feeds } from "../../adapters/index.ts";
 import { type LocalDatabase, startDatabase } from "../../cli/local/database.ts";
 import { type Mailing, mailFor } from "../../cli/local/deliver.ts";
 import { type Accepted, type DeliveryStatus, follow, mailIn } from "../../cli/local/mailroom.ts";
 import { localFetchEndpoint } from "../../cli/local/neon-protocol.ts";
-import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN, PROJECT_ROOT } from "../../cli/local/settings.ts";
+import { PROJECT_ROOT } from "../../cli/local/settings.ts";
 import { startStack } from "../../cli/local/stack.ts";
 import type { Sample } from "../../cli/samples/generate.ts";
 import { hashToken, newToken } from "../../src/api/tokens.ts";
-import { feedAddress } from "../../src/domain/address.ts";
+import type { Mail } from "./addresses.ts";
 import { type FreshDatabase, freshDatabase } from "./database.ts";
+
+export { addressOf, type Mail } from "./addresses.ts";
 
 /** Long enough for the largest mail on a busy machine, shorter than a test may take: then it says what it waited for. */
 const DEADLINE_MS = 40_000;
 const POLL_MS = 25;
 /** `bucket_name` in wrangler.toml. */
 const BUCKET = "mailfeed-store";
-
-export interface Mail {
-  readonly from: string;
-  readonly to: string;
-  readonly raw: Uint8Array<ArrayBuffer>;
-}
 
 /** A value and its status, of a JSON answer. */
 export interface Answer<T> {
@@ -108,13 +103,6 @@ export async function written({ sql }: Pick<TestStack, "sql">): Promise<{ versio
 /** As if nothing had ever arrived. The archive keeps what it has. */
 export async function forgetEverything({ sql }: Pick<TestStack, "sql">): Promise<void> {
   await sql`TRUNCATE deliveries, files, rejects, dead_letters, records, changes, ledger, seen, audit_log`;
-}
-
-/** The address of a feed of this project in the local stack. */
-export function addressOf(name: string): string {
-  const feed = feeds.find((f) => `${f.customer}/${f.feed}` === name);
-  if (!feed) throw new Error(`there is no feed ${name}`);
-  return feedAddress(feed, DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN);
 }
 
 /** The mail of a sample; `round` makes another mail of the same file. */
