@@ -151,6 +151,17 @@ export const FAILURES = {
     (e) => `The archive${of(e.name)} holds more than it may: ${e.what} (limit ${e.limit}).`,
     () => "Split the export into smaller files.",
   ),
+  "sheet-missing": toCustomer<{ name?: string | undefined; sheet?: string | undefined; found: string[] }>(
+    "file",
+    (e) =>
+      `The workbook${of(e.name)} has no sheet${e.sheet === undefined ? "" : ` ${shown(e.sheet)}`} (found: ${e.found.join(", ") || "none"}).`,
+    () => "Name the sheet as agreed, or tell your contact that it was renamed on purpose.",
+  ),
+  "sheet-too-large": toCustomer<{ what: string; limit: string }>(
+    "file",
+    (e) => `The sheet holds ${e.what} than it may (limit ${e.limit}).`,
+    () => "Export the table as a text file (CSV), or split it into several files.",
+  ),
   "archive-empty": toCustomer<{ name?: string | undefined }>(
     "file",
     (e) => `The archive${of(e.name)} holds no file.`,
@@ -170,6 +181,22 @@ export const FAILURES = {
     "file",
     (e) => `The file holds NUL bytes (first in line ${e.line}): it is not plain text or was damaged on its way.`,
     () => "Check the export, then send it again.",
+  ),
+  "charset-unsupported": toCustomer<{ charset: string }>(
+    "file",
+    (e) => `The file is ${e.charset} text, a way of writing characters that cannot be read here.`,
+    () => "Export the file as UTF-8.",
+  ),
+  "charset-unknown": toCustomer<{ line: number; bytes: string }>(
+    "file",
+    (e) =>
+      `No known way of writing characters makes words of the file: line ${e.line} holds the bytes ${e.bytes}, which fit none.`,
+    () => "Export the file as UTF-8, and check that it was not damaged on its way.",
+  ),
+  "no-table": toCustomer<{ reason: string }>(
+    "file",
+    (e) => `The file is no table that can be told with certainty: ${e.reason}.`,
+    () => "Export the data as rows of one kind with one separator, or agree on the layout with your contact.",
   ),
   "missing-column": toCustomer<{ missing: string[]; found: string[]; line: number }>(
     "file",
