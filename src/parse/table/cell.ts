@@ -48,8 +48,8 @@ export function trimCell(cell: string): string {
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || code === 0xfeff;
 
 /**
- * How a text stands towards JSON, seen in one pass: `plain` can be written between quotation marks as it is, `special`
- * holds a character to look at (a quotation mark, a backslash, any control character, a surrogate).
+ * Whether a text can be written between the quotation marks of a JSON string as it is and holds nothing to look at: no
+ * quotation mark, no backslash, no control character, no surrogate (which may be a lone one).
  */
 export function isPlain(text: string): boolean {
   for (let i = 0; i < text.length; i++) {

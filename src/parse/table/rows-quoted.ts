@@ -99,6 +99,7 @@ class Scan {
         if (close === -1) return this.#unfinished(at);
         if (close - start >= ROW_MAX_CHARS) throw this.#unclosed(at, ROW_MAX_CHARS);
         const behind = this.#skipBlanks(close + 1);
+        // The mark may be the first of two, or a delimiter behind it cut: the next slice tells.
         const isCut = text.length - behind < this.#delimiter.length && skipLineEnd(text, behind) === behind;
         if (isCut && !this.#atEnd) return this.#unfinished(-1);
         const cell = text.slice(at + 1, close);
@@ -166,9 +167,7 @@ class Scan {
     const text = this.#text;
     const quote = this.#quote;
     for (let at = text.indexOf(quote, from); at !== -1; at = text.indexOf(quote, at + 2)) {
-      if (text[at + 1] === quote) continue;
-      // The mark may be the first of two, the second of which is in the next slice.
-      return at + 1 === text.length && !this.#atEnd ? -1 : at;
+      if (text[at + 1] !== quote) return at;
     }
     return -1;
   }

@@ -79,6 +79,13 @@ describe("the set of key hashes", () => {
     );
   });
 
+  it("keeps hashes that are zero in one half or both, also when it grows", () => {
+    const set = new KeyHashSet();
+    expect([set.add(0, 0), set.add(0, 0), set.add(1, 0), set.add(0, 2)]).toEqual([true, false, true, true]);
+    for (let low = 3; low < 2_000; low++) expect(set.add(0, low)).toBe(true);
+    expect([set.add(0, 0), set.add(1, 0), set.add(0, 2), set.add(0, 1_999)]).toEqual([false, false, false, false]);
+  });
+
   it("keeps 1.5 million keys in 16 MiB and forgets none", () => {
     const set = new KeyHashSet();
     const out = hashWords();

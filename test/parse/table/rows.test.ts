@@ -260,6 +260,22 @@ describe("quotation marks", () => {
     }
   });
 
+  it("fail the file the same way wherever the slices end, when closed just behind the limit", async () => {
+    for (const [chars, code] of [
+      [ROW_MAX_CHARS - 3, undefined],
+      [ROW_MAX_CHARS - 2, "row-too-long"],
+      [ROW_MAX_CHARS - 1, "unclosed-quote"],
+      [ROW_MAX_CHARS + 9, "unclosed-quote"],
+    ] as const) {
+      const text = `a;b\n"${"x".repeat(chars)}";\n"d"x;e\n`;
+      for (const size of [997, 4_099, 65_536]) {
+        const parsing = rowsOf(text, QUOTED, size);
+        if (code === undefined) expect((await parsing)[1]!.cells[0]).toHaveLength(chars);
+        else expect((await failureOf(parsing)).code).toBe(code);
+      }
+    }
+  });
+
   it("take a long cell of many lines that is closed in time", async () => {
     const cell = "line\n".repeat(40_000);
     const rows = await rowsOf(`a;b\nc;"${cell}"\nd;e\n`, QUOTED, 10_000);
