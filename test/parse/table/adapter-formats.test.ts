@@ -38,7 +38,7 @@ describe("what an adapter cannot say of a table", () => {
     ["its quotation mark as delimiter", { delimiter: '"' }],
     ["a line end as record delimiter, which is called line", { recordDelimiter: "\r\n", quote: "none" as const }],
   ])("%s", (_what, file) => {
-    expect(() => tableFeed({ file })).toThrow("delimiter");
+    expect(() => tableFeed({ file })).toThrow(/delimiter/i);
   });
 
   it("and what it can", () => {
