@@ -20,7 +20,19 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest(({ inject }) => ({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                // The server's own database: tests that need tables hand the Worker one of their own.
+                DATABASE_URL: `postgresql://local:local@${new URL(inject("endpointUrl")).host}/postgres`,
+                DATABASE_ENDPOINT: inject("endpointUrl"),
+                ADDRESS_SECRET: "tests-only-address-secret",
+              },
+            },
+          })),
+        ],
         test: {
           name: "workerd",
           include: ["test/**/*.workerd.test.ts"],
