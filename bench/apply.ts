@@ -7,7 +7,7 @@
  * `limit` is COPY and one set-based statement in one session, `limit4` the same in four sessions at once.
  *
  * DATABASE_URL names a Postgres to use (a database `mailfeed_bench` is made in it and dropped); else an own one is started.
- * The walls mean something on a quiet machine only; ratios and WAL bytes are what to compare.
+ * The walls mean something on a quiet machine only; CPU time (client, endpoint and Postgres) and WAL bytes on any.
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
@@ -25,6 +25,7 @@ import { orderKeyOf } from "../src/domain/ids.ts";
 import { LANES } from "../src/domain/lanes.ts";
 import { planFile } from "../src/plan/plan-file.ts";
 import { postgres } from "../src/platform/postgres.ts";
+import { cpuBetween, readCpu } from "./apply/cpu.ts";
 import { type BenchFile, benchFile, memoryChunks } from "./apply/data.ts";
 import type { EndpointReady } from "./apply/endpoint-process.ts";
 import { copyText, type LimitFile, runLimit, type StageType } from "./apply/limit.ts";
@@ -140,6 +141,7 @@ async function newFile(feed: { customerId: number; feedId: number }, file: Bench
 
 interface Measured {
   readonly ms: number;
+  readonly cpuMs: number;
   readonly walBytes: number;
   readonly statements: number;
 }
@@ -151,10 +153,12 @@ async function measure(work: () => Promise<unknown>): Promise<Measured> {
   await sql.query("CHECKPOINT");
   const before = await walNow();
   const statementsBefore = statements;
+  const cpuBefore = await readCpu(sql, endpoint.pid);
   const from = performance.now();
   await work();
   const ms = performance.now() - from;
-  return { ms, walBytes: Number(await walNow()) - Number(before), statements: statements - statementsBefore };
+  const cpuMs = cpuBetween(cpuBefore, await readCpu(sql, endpoint.pid));
+  return { ms, cpuMs, walBytes: Number(await walNow()) - Number(before), statements: statements - statementsBefore };
 }
 
 /** What autovacuum does between two files of a feed, done for every contender alike and outside the measured time. */
@@ -173,8 +177,10 @@ type Contender = "ours" | "serial" | "limit" | "limit4";
 const results = new Map<string, Measured[]>();
 const note = (name: string, measured: Measured) => {
   results.set(name, [...(results.get(name) ?? []), measured]);
-  const { ms, walBytes } = measured;
-  console.error(`${name.padEnd(20)} ${ms.toFixed(0).padStart(7)} ms ${(walBytes / 1e6).toFixed(2).padStart(8)} MB WAL`);
+  const { ms, cpuMs, walBytes } = measured;
+  console.error(
+    `${name.padEnd(20)} ${ms.toFixed(0).padStart(7)} ms ${cpuMs.toFixed(0).padStart(7)} ms CPU ${(walBytes / 1e6).toFixed(2).padStart(8)} MB WAL`,
+  );
 };
 
 async function runOurs(name: "ours" | "serial"): Promise<void> {
@@ -281,8 +287,16 @@ function summarize(): void {
     const ours = median(`ours ${phase}`, "ms");
     const limit = median(`limit ${phase}`, "ms");
     const limit4 = median(`limit4 ${phase}`, "ms");
-    const requests = median(`ours ${phase}`, "statements");
-    const walls = { rows: ROWS, runs: RUNS, oursMs: ours, limitMs: limit, limit4Ms: limit4, requests };
+    const walls = {
+      rows: ROWS,
+      runs: RUNS,
+      oursMs: ours,
+      limitMs: limit,
+      limit4Ms: limit4,
+      oursCpuMs: median(`ours ${phase}`, "cpuMs"),
+      limitCpuMs: median(`limit ${phase}`, "cpuMs"),
+      requests: median(`ours ${phase}`, "statements"),
+    };
     say(`${phase}: ours / limit`, ours / limit, TARGETS[phase], walls);
     say(`${phase}: ours / limit4`, ours / limit4, undefined, { limit4: limit4 / limit });
     say(`${phase}: one after the other / limit`, median(`serial ${phase}`, "ms") / limit, SERIAL_TARGET, {});
