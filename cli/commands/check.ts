@@ -133,6 +133,9 @@ async function checkOne(feed: Feed, one: Opened): Promise<CheckedFile> {
   }
 }
 
+/** What concerns the mail itself has no path. */
+const of = (path: string): string => (path === "" ? "" : `${path}: `);
+
 function print(file: CheckedFile, io: Io): void {
   const { books } = file;
   if (books) {
@@ -143,5 +146,5 @@ function print(file: CheckedFile, io: Io): void {
   for (const r of file.rejects.slice(0, SHOWN_REJECTS)) io.out(`  line ${r.line}: ${r.sentence} ${r.hint}`);
   if (file.rejects.length > SHOWN_REJECTS)
     io.out(`  … and ${file.rejects.length - SHOWN_REJECTS} more (--json shows all)`);
-  if (file.failure) io.err(`${file.path}: ${file.failure.sentence} ${file.failure.hint}`);
+  if (file.failure) io.err(`${of(file.path)}${file.failure.sentence} ${file.failure.hint}`);
 }

@@ -49,7 +49,7 @@ export const open: Command = {
         io.out(
           `${f.path}  ${f.bytes} bytes  ${f.contentType}  ${f.format}  ${f.role}  sha256 ${f.sha256.slice(0, 12)}…`,
         );
-      for (const p of contents.problems) io.err(`${p.path}: ${p.message}`);
+      for (const p of contents.problems) io.err(p.path === "" ? p.message : `${p.path}: ${p.message}`);
       if (contents.files.length === 0 && contents.problems.length === 0) io.out("nothing inside");
     }
     return exit;

@@ -29,7 +29,7 @@ const { STORE } = env as unknown as { STORE: R2Bucket };
 const addressOf = (name: string) => feedAddress(feeds.find(({ feed }) => feed === name)!, SECRET, DOMAIN);
 
 beforeEach(() => {
-  for (const method of ["log", "warn", "error"] as const) vi.spyOn(console, method).mockReturnValue(undefined);
+  for (const method of ["info", "warn", "error"] as const) vi.spyOn(console, method).mockReturnValue(undefined);
 });
 afterEach(() => reset());
 
