@@ -58,8 +58,10 @@ BEGIN
   IF outcome = 'acquired' THEN
     v_books := md5(v_file.adapter_version || v_file.chunks::text)::uuid;
     IF v_file.books_of IS DISTINCT FROM v_books THEN
-      DELETE FROM ledger l WHERE l.file_id = p_file;
-      DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.order_key = v_file.order_key AND s.file_id = p_file;
+      IF v_file.books_of IS NOT NULL THEN   -- by feed: another parse may have put the file in another place
+        DELETE FROM ledger l WHERE l.file_id = p_file;
+        DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.file_id = p_file;
+      END IF;
       SELECT array_agg((l.inserted + l.changed) * 2 > l.accepted ORDER BY l.order_key DESC) INTO v_whole
       FROM (SELECT x.* FROM files x WHERE x.feed_id = v_feed.id AND x.state = 'applied' ORDER BY x.order_key DESC LIMIT 2) l;
       v_file.plan_mode := CASE WHEN v_whole IS NULL OR (v_whole[1] AND cardinality(v_whole) = 2) THEN 'whole' ELSE 'diff' END;

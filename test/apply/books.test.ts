@@ -88,6 +88,20 @@ describe("a file that is parsed again", () => {
     expect(await world.books(file)).toEqual(books(4, { changed: 2, unchanged: 1, stale: 1 }));
   });
 
+  it("to another content forgets what it has touched: a key it no longer has is not seen", async () => {
+    const feed = await world.feed();
+    const file = await world.send(feed, 1, rowsOf([1, 2, 3]));
+    await world.parse(file.id, "v2", rowsOf([1]));
+    await world.apply(file);
+    expect(
+      await world.database.query(
+        `SELECT r.natural_key AS key FROM seen s CROSS JOIN unnest(s.record_ids) AS u(id) JOIN records r USING (id)
+         WHERE s.file_id = $1`,
+        [file.id],
+      ),
+    ).toEqual([{ key: "k0" }]);
+  });
+
   it("after it was half applied balances and does no record twice", async () => {
     const feed = await world.feed();
     const file = await world.file(feed, 1, rowsOf([1, 2, 3, 4, 5, 6, 7]));
