@@ -47,7 +47,8 @@ export const customer: Command = {
   },
 };
 
-const identifier = (slug: string) => slug.replace(/-([a-z0-9])/g, (_, c: string) => c.toUpperCase());
+/** No word of the language and the same for no two names: names hold no underscore, and `feedsOf…` is never a keyword. */
+const identifier = (slug: string) => `feedsOf_${slug.replaceAll("-", "_")}`;
 
 /** `adapters/index.ts` for the folders that are there. */
 export function registryText(adapters: string): string {
@@ -82,7 +83,10 @@ dead_letter_queue = "parse-dlq"
 `;
 }
 
-const adapterText = (name: string, title: string) => `/** What ${title}'s ERP sends. */
+/** A title as it may stand in a comment of one line. */
+const inComment = (title: string) => title.replaceAll("*/", "* /").replace(/\s+/g, " ");
+
+const adapterText = (name: string, title: string) => `/** What ${inComment(title)}'s ERP sends. */
 import { defineFeed, type Feed } from "../../src/domain/adapter.ts";
 
 const orders = defineFeed({

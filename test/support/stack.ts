@@ -38,6 +38,8 @@ export interface TestStack {
   readonly url: string;
   readonly operator: string;
   readonly sql: FreshDatabase["sql"];
+  /** Postgres' own address of the database. */
+  readonly databaseUrl: string;
   mailIn(mail: Mail): Promise<Accepted>;
   /** Mails it, which must be accepted, and waits for the end of the delivery and of all its files. */
   deliver(mail: Mail): Promise<DeliveryStatus>;
@@ -146,6 +148,7 @@ export async function startTestStack(options: TestStackOptions = {}): Promise<Te
     url: stack.url,
     operator: stack.token,
     sql: database.sql,
+    databaseUrl: database.directUrl,
     mailIn: (mail) => mailIn(door, mail),
     async deliver(mail) {
       const accepted = await mailIn(door, mail);
