@@ -50,6 +50,9 @@ CREATE TABLE changes_default PARTITION OF changes DEFAULT;
 --> statement-breakpoint
 CREATE INDEX changes_by_place ON changes USING brin (id, file_id) WITH (pages_per_range = 16);
 --> statement-breakpoint
+-- The history of one record, across all days. Record ids are drawn in order, so a first load only appends to it.
+CREATE INDEX changes_by_record ON changes (record_id);
+--> statement-breakpoint
 -- The identity of a change for whoever receives it: the same on every read, and free on write.
 CREATE VIEW change_events AS
   SELECT c.*, md5(concat_ws('|', c.customer_id, c.natural_key, c.file_id, c.row_hash))::uuid AS idempotency_key

@@ -57,6 +57,7 @@ table public.changes partition by RANGE (created_at)
   column after jsonb
   constraint changes_images CHECK ((((kind = 'inserted'::public.change_kind) = (before IS NULL)) AND ((kind = 'retired'::public.change_kind) = (after IS NULL))))
   CREATE INDEX changes_by_place ON ONLY public.changes USING brin (id, file_id) WITH (pages_per_range='16')
+  CREATE INDEX changes_by_record ON ONLY public.changes USING btree (record_id)
 
 table public.changes_default partition of public.changes DEFAULT
   column id bigint not null generated always as identity
@@ -74,6 +75,7 @@ table public.changes_default partition of public.changes DEFAULT
   column after jsonb
   constraint changes_images CHECK ((((kind = 'inserted'::public.change_kind) = (before IS NULL)) AND ((kind = 'retired'::public.change_kind) = (after IS NULL))))
   CREATE INDEX changes_default_id_file_id_idx ON public.changes_default USING brin (id, file_id) WITH (pages_per_range='16')
+  CREATE INDEX changes_default_record_id_idx ON public.changes_default USING btree (record_id)
 
 table public.customers
   column id integer not null generated always as identity
@@ -347,8 +349,10 @@ BEGIN
   IF outcome = 'acquired' THEN
     v_books := md5(v_file.adapter_version || v_file.chunks::text)::uuid;
     IF v_file.books_of IS DISTINCT FROM v_books THEN
-      DELETE FROM ledger l WHERE l.file_id = p_file;
-      DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.order_key = v_file.order_key AND s.file_id = p_file;
+      IF v_file.books_of IS NOT NULL THEN   -- by feed: another parse may have put the file in another place
+        DELETE FROM ledger l WHERE l.file_id = p_file;
+        DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.file_id = p_file;
+      END IF;
       SELECT array_agg((l.inserted + l.changed) * 2 > l.accepted ORDER BY l.order_key DESC) INTO v_whole
       FROM (SELECT x.* FROM files x WHERE x.feed_id = v_feed.id AND x.state = 'applied' ORDER BY x.order_key DESC LIMIT 2) l;
       v_file.plan_mode := CASE WHEN v_whole IS NULL OR (v_whole[1] AND cardinality(v_whole) = 2) THEN 'whole' ELSE 'diff' END;
@@ -428,15 +432,14 @@ BEGIN
     UNION ALL
     SELECT u.id, v_customer, v_feed, p_file, u.line, u.version,
       CASE o.status WHEN 'retired' THEN 'restored' ELSE 'changed' END::change_kind, u.row_hash, u.natural_key, o.data, u.data
-    FROM upd u JOIN old o ON o.k = u.natural_key
-    RETURNING kind),
+    FROM upd u JOIN old o ON o.k = u.natural_key),
   total AS (
-    SELECT a.rows, e.inserted, e.changed, a.unchanged, a.rows - a.unchanged - e.inserted - e.changed AS stale,
-      coalesce(a.ids, '{}') || coalesce((SELECT array_agg(i.id) FROM ins i), '{}') AS ids
-    FROM (SELECT count(*)::int AS rows, (count(*) FILTER (WHERE h = row_hash))::int AS unchanged,
-            array_agg(id) FILTER (WHERE id IS NOT NULL) AS ids FROM cur) a,
-         (SELECT (count(*) FILTER (WHERE kind = 'inserted'))::int AS inserted,
-            (count(*) FILTER (WHERE kind <> 'inserted'))::int AS changed FROM event) e),
+    SELECT a.rows, i.inserted, u.changed, a.unchanged, a.rows - a.unchanged - i.inserted - u.changed AS stale,
+      coalesce(a.ids, '{}') || coalesce(i.ids, '{}') AS ids
+    FROM (SELECT count(*)::int AS rows, (count(*) FILTER (WHERE c.h = c.row_hash))::int AS unchanged,
+            array_agg(c.id) FILTER (WHERE c.id IS NOT NULL) AS ids FROM cur c) a,
+         (SELECT count(*)::int AS inserted, array_agg(i.id) AS ids FROM ins i) i,
+         (SELECT count(*)::int AS changed FROM upd) u),
   touched AS (
     INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
     SELECT v_feed, v_order, p_file, v_chunk, t.ids FROM total t WHERE t.ids <> '{}'),
@@ -591,23 +594,24 @@ BEGIN
   newer AS MATERIALIZED (      -- empty unless this file is late: records that a newer file has confirmed without a write
     SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
     WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.id IN (SELECT c.id FROM cur c WHERE c.h <> c.row_hash)),
-  judged AS MATERIALIZED (
-    SELECT c.n, c.id, CASE WHEN c.id IS NULL THEN 'n' WHEN c.h = c.row_hash THEN 'u'
-      WHEN c.open AND w.id IS NULL THEN 'c' ELSE 's' END::"char" AS verdict
-    FROM cur c LEFT JOIN newer w ON w.id = c.id),
+  judged AS MATERIALIZED (     -- only rows that differ: in most files most rows do not
+    SELECT c.n, c.id, CASE WHEN c.id IS NULL THEN 'n' WHEN c.open AND w.id IS NULL THEN 'c' ELSE 's' END::"char" AS verdict
+    FROM cur c LEFT JOIN newer w ON w.id = c.id WHERE c.h IS DISTINCT FROM c.row_hash),
   total AS (
-    SELECT count(*)::int AS rows, (count(*) FILTER (WHERE verdict = 'n'))::int AS inserted,
-      (count(*) FILTER (WHERE verdict = 'c'))::int AS changed, (count(*) FILTER (WHERE verdict = 'u'))::int AS unchanged,
-      (count(*) FILTER (WHERE verdict = 's'))::int AS stale,
-      coalesce(array_agg(n) FILTER (WHERE verdict IN ('n', 'c')), '{}') AS need,
-      array_agg(id) FILTER (WHERE verdict IN ('u', 's')) AS ids
-    FROM judged),
+    SELECT e.unchanged + d.inserted + d.changed + d.stale AS rows, d.inserted, d.changed, e.unchanged, d.stale, d.need,
+      coalesce(e.ids, '{}') || coalesce(d.ids, '{}') AS ids
+    FROM (SELECT count(*)::int AS unchanged, array_agg(c.id) AS ids FROM cur c WHERE c.h = c.row_hash) e,
+         (SELECT (count(*) FILTER (WHERE j.verdict = 'n'))::int AS inserted,
+            (count(*) FILTER (WHERE j.verdict = 'c'))::int AS changed,
+            (count(*) FILTER (WHERE j.verdict = 's'))::int AS stale,
+            coalesce(array_agg(j.n) FILTER (WHERE j.verdict <> 's'), '{}') AS need,
+            array_agg(j.id) FILTER (WHERE j.verdict = 's') AS ids FROM judged j) d),
   booked AS (
     INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale, need, need_new)
     SELECT p_file, v_chunk, t.rows, 0, 0, t.unchanged, t.stale, t.need, t.inserted FROM total t WHERE p_token IS NOT NULL),
   touched AS (
     INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
-    SELECT v_feed, v_order, p_file, v_chunk, t.ids FROM total t WHERE p_token IS NOT NULL AND t.ids IS NOT NULL)
+    SELECT v_feed, v_order, p_file, v_chunk, t.ids FROM total t WHERE p_token IS NOT NULL AND t.ids <> '{}')
   SELECT 'planned', t.inserted, t.changed, t.unchanged, t.stale, t.need FROM total t;
 END $function$
 
