@@ -1,10 +1,7 @@
 /** `mailfeed migrate`: brings a database's schema, and the feeds in it, in line with this checkout. */
-import { join } from "node:path";
+import { bringUp } from "../bring-up.ts";
 import { type Command, EXIT } from "../command.ts";
-import { PROJECT_ROOT } from "../local/settings.ts";
 import { databaseOption, withDatabase } from "../local/target.ts";
-import { migrate } from "../migrate.ts";
-import { registerFeeds } from "../register-feeds.ts";
 
 export const migrateCommand: Command = {
   name: "migrate",
@@ -14,11 +11,7 @@ export const migrateCommand: Command = {
   details: "Each migration is applied whole or not at all; several runs at once do no harm.",
   async run(args, io) {
     return withDatabase(args, async (sql) => {
-      const { applied } = await migrate(sql, {
-        folder: join(PROJECT_ROOT, "migrations"),
-        onApplied: (name) => io.progress(`applied ${name}`),
-      });
-      await registerFeeds(sql);
+      const applied = await bringUp(sql, (name) => io.progress(`applied ${name}`));
       io.out(
         args.json
           ? JSON.stringify({ applied })

@@ -9,9 +9,8 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { hashToken, newToken } from "../../src/api/tokens.ts";
 import { neonSql } from "../../src/platform/postgres.ts";
+import { bringUp } from "../bring-up.ts";
 import { UsageError } from "../command.ts";
-import { migrate } from "../migrate.ts";
-import { registerFeeds } from "../register-feeds.ts";
 import { startChild } from "./child-process.ts";
 import { type LocalDatabase, startDatabase } from "./database.ts";
 import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN, PROJECT_ROOT } from "./settings.ts";
@@ -93,8 +92,7 @@ export function runningStack(folder: string): { url: string; token: string } | u
 /** Brings schema and feeds up to date and answers the operator's token of this folder. */
 async function prepareDatabase(database: LocalDatabase, folder: string): Promise<string> {
   const sql = neonSql(database.connectionString, { fetchEndpoint: database.endpointUrl });
-  await migrate(sql, { folder: join(PROJECT_ROOT, "migrations") });
-  await registerFeeds(sql);
+  await bringUp(sql);
   const kept = join(folder, "operator-token");
   const token = existsSync(kept) ? readFileSync(kept, "utf8").trim() : newToken().token;
   writeFileSync(kept, `${token}\n`, { mode: 0o600 });
