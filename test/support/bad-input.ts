@@ -5,14 +5,14 @@
 
 import { generateSamples, INVENTORY_COLUMNS, type Sample, zipOf } from "../../cli/samples/generate.ts";
 import { type MailAttachment, mailOf } from "../../cli/samples/mail.ts";
-import type { FailureCode } from "../../src/domain/failures.ts";
+import { type EvidenceOf, type FailureCode, report } from "../../src/domain/failures.ts";
 import { MAX_DELIVERY_BYTES } from "../../src/intake/handler.ts";
 import { addressOf, type Mail } from "./addresses.ts";
 
 /** Where an input ends: at the door, as a delivery that is not read, or as a file of which nothing is applied. */
 export type End = {
   readonly code: FailureCode;
-  /** The whole sentence, as people read it. */
+  /** The sentence as people read it, or the part of it that stands whatever else it explains. */
   readonly sentence: string;
 } & (
   | { readonly at: "door" }
@@ -26,6 +26,12 @@ export interface BadInput {
   /** Whether mail and archives open: what is wrong is then the sender, the table or its text. */
   readonly opens: boolean;
 }
+
+/** Code and sentence of a failure with exactly this evidence. */
+const said = <C extends FailureCode>(code: C, evidence: EvidenceOf<C>) => ({
+  code,
+  sentence: report(code, evidence).sentence,
+});
 
 const FEED = "acme/inventory";
 const SENDER = "erp@acme.example";
@@ -84,10 +90,9 @@ const packed = (name: string, bytes: Uint8Array) => zipOf([{ name, bytes }]);
 
 export function wrongToken(): BadInput {
   const to = addressOf(FEED).replace(/\.[^.@]+@/, ".aaaaaaaaaaaaaaaa@");
-  const sentence = `No feed receives mail at “${to}”.`;
   return {
     mail: mail({ to, attachments: [csv(utf8(goodTable))] }),
-    end: { at: "door", code: "unknown-address", sentence },
+    end: { at: "door", ...said("unknown-address", { recipient: to }) },
     opens: true,
   };
 }
@@ -98,9 +103,11 @@ export function spoofedSender(): BadInput {
     end: {
       at: "delivery",
       state: "quarantined",
-      code: "sender-not-proven",
-      sentence:
-        "The sender “boss@evil.example” is not proven (trust-address): the address is not on the list of senders.",
+      ...said("sender-not-proven", {
+        sender: "boss@evil.example",
+        policy: "trust-address",
+        reason: "the address is not on the list of senders",
+      }),
     },
     opens: true,
   };
@@ -140,8 +147,7 @@ export function noAttachment(): BadInput {
     end: {
       at: "delivery",
       state: "rejected",
-      code: "no-payload",
-      sentence: "The message holds no file for this feed (found: only text).",
+      ...said("no-payload", { found: "only text" }),
     },
     opens: true,
   };
@@ -162,8 +168,7 @@ export function hundredAttachments(): BadInput {
     end: {
       at: "delivery",
       state: "rejected",
-      code: "no-payload",
-      sentence: `The message holds no file for this feed (found: ${found} and 95 more).`,
+      ...said("no-payload", { found: `${found} and 95 more` }),
     },
     opens: true,
   };
@@ -179,8 +184,7 @@ export function tooManyAttachments(): BadInput {
       at: "file",
       state: "rejected",
       path: "",
-      code: "mail-too-complex",
-      sentence: "The message has more than 500 parts.",
+      ...said("mail-too-complex", { what: "parts", count: 501, limit: 500 }),
     },
     opens: false,
   };
@@ -194,8 +198,7 @@ export function cutOffMail(): BadInput {
       at: "file",
       state: "rejected",
       path: "",
-      code: "mail-cut-off",
-      sentence: "The message ends before its last boundary line: it was cut off, and files may be missing.",
+      ...said("mail-cut-off", {}),
     },
     opens: false,
   };
@@ -219,13 +222,12 @@ const inFile = (
   opens,
 });
 
-export const emptyFile = (): BadInput =>
-  inFile(csv(new Uint8Array()), { code: "file-empty", sentence: "The file is empty." }, true);
+export const emptyFile = (): BadInput => inFile(csv(new Uint8Array()), { ...said("file-empty", {}) }, true);
 
 export const truncatedZip = (): BadInput =>
   inFile(
     zip(sampleZip().slice(0, -400)),
-    { code: "file-corrupt", sentence: "The file “inventory.zip” is damaged: the end of the zip is missing." },
+    { ...said("file-corrupt", { name: "inventory.zip", reason: "the end of the zip is missing" }) },
     false,
   );
 
@@ -236,9 +238,11 @@ export function zipBomb(): BadInput {
     zip(packed("inner.zip", inner)),
     {
       path: "inventory.zip/inner.zip/inventory.csv",
-      code: "archive-too-large",
-      sentence:
-        "The archive “inventory.csv” holds more than it may: data that expands to more than 200 times its size (limit 200 times).",
+      ...said("archive-too-large", {
+        name: "inventory.csv",
+        what: "data that expands to more than 200 times its size",
+        limit: "200 times",
+      }),
     },
     false,
   );
@@ -251,8 +255,7 @@ export function archivesInArchives(): BadInput {
     zip(inside),
     {
       path: "inventory.zip/two.zip/three.zip/four.zip",
-      code: "archive-too-large",
-      sentence: "The archive “four.zip” holds more than it may: archives packed inside each other (limit 3 levels).",
+      ...said("archive-too-large", { name: "four.zip", what: "archives packed inside each other", limit: "3 levels" }),
     },
     false,
   );
@@ -271,25 +274,14 @@ function encrypted(archive: Uint8Array, method?: number): Uint8Array<ArrayBuffer
 
 const AES = 99;
 
-export const zipCryptoZip = (): BadInput =>
-  inFile(
-    zip(encrypted(sampleZip())),
-    {
-      code: "file-encrypted",
-      sentence: "The file “inventory.zip” is protected by a password or encryption (ZipCrypto) and cannot be opened.",
-    },
-    false,
-  );
+const LOCKED = {
+  code: "file-encrypted",
+  sentence: "The file “inventory.zip” is protected by a password",
+} as const;
 
-export const aesZip = (): BadInput =>
-  inFile(
-    zip(encrypted(sampleZip(), AES)),
-    {
-      code: "file-encrypted",
-      sentence: "The file “inventory.zip” is protected by a password or encryption (AES) and cannot be opened.",
-    },
-    false,
-  );
+export const zipCryptoZip = (): BadInput => inFile(zip(encrypted(sampleZip())), LOCKED, false);
+
+export const aesZip = (): BadInput => inFile(zip(encrypted(sampleZip(), AES)), LOCKED, false);
 
 /** The least that is taken for a workbook: its members are what an Excel file is known by. */
 const workbook = (): Uint8Array<ArrayBuffer> =>
@@ -306,8 +298,11 @@ export const workbookNamedCsv = (): BadInput =>
   inFile(
     { name: "inventory.csv", contentType: "text/csv", bytes: workbook() },
     {
-      code: "file-unsupported",
-      sentence: "The file “inventory.csv” is an Excel workbook; this feed expects a delimited text file (CSV).",
+      ...said("file-unsupported", {
+        name: "inventory.csv",
+        found: "an Excel workbook",
+        expected: "a delimited text file (CSV)",
+      }),
     },
     true,
   );
@@ -318,8 +313,7 @@ export function workbookInstead(): BadInput {
     end: {
       at: "delivery",
       state: "rejected",
-      code: "no-payload",
-      sentence: "The message holds no file for this feed (found: inventory.xlsx (xlsx)).",
+      ...said("no-payload", { found: "inventory.xlsx (xlsx)" }),
     },
     opens: true,
   };
@@ -334,8 +328,7 @@ export function wrongCharset(): BadInput {
   return inFile(
     csv(new Uint8Array(Buffer.from(text, "latin1"))),
     {
-      code: "wrong-charset",
-      sentence: `The file is not utf-8 text: line 3 (byte ${offset}) holds bytes that utf-8 has not.`,
+      ...said("wrong-charset", { charset: "utf-8", line: 3, offset }),
     },
     true,
   );
@@ -345,18 +338,16 @@ export const utf16Instead = (): BadInput =>
   inFile(
     csv(new Uint8Array(Buffer.from(`\ufeff${goodTable}`, "utf16le"))),
     {
-      code: "wrong-charset",
-      sentence: "The file is not utf-8 text: it begins with the byte order mark of utf-16le.",
+      ...said("wrong-charset", { charset: "utf-8", line: 1, offset: 0, mark: "utf-16le" }),
     },
     true,
   );
 
 export function missingColumn(): BadInput {
   const columns = INVENTORY_COLUMNS.filter((column) => column !== "Unit Price");
-  const found = columns.map((column) => `“${column}”`).join(", ");
   return inFile(
     csv(utf8(`${columns.join(",")}\r\n00000001,,Hex bolt,Fasteners,EA,1,EUR,active,no,,\r\n`)),
-    { code: "missing-column", sentence: `The header in line 1 lacks “Unit Price” (found: ${found}).` },
+    { ...said("missing-column", { missing: ["Unit Price"], found: columns, line: 1 }) },
     true,
   );
 }
@@ -365,8 +356,7 @@ export const unclosedQuote = (): BadInput =>
   inFile(
     csv(utf8(header + row(90_000_001) + row(90_000_002, '"cut off here') + row(90_000_003))),
     {
-      code: "unclosed-quote",
-      sentence: "A quotation mark opened in line 3 is never closed, so everything after it cannot be told apart.",
+      ...said("unclosed-quote", { line: 3 }),
     },
     true,
   );
@@ -375,8 +365,7 @@ export const nulBytes = (): BadInput =>
   inFile(
     csv(utf8(header + row(90_000_001) + row(90_000_002, "a\0b"))),
     {
-      code: "nul-bytes",
-      sentence: "The file holds NUL bytes (first in line 3): it is not plain text or was damaged on its way.",
+      ...said("nul-bytes", { line: 3 }),
     },
     true,
   );
@@ -386,8 +375,7 @@ export const noNumbersAtAll = (): BadInput =>
     csv(utf8(header + row(90_000_001) + row(90_000_002).replace("12.000", "a dozen"))),
     {
       state: "held",
-      code: "too-many-rejects",
-      sentence: "1 of 2 rows could not be read, more than the 5 % that this feed allows.",
+      ...said("too-many-rejects", { rejected: 1, rows: 2, limit: "5 %" }),
     },
     true,
   );
