@@ -1,7 +1,7 @@
 /**
  * The same chain in Node, where the heap can be capped: what needs more than the cap dies. Prints {@link NodeMemory}.
  *
- *   node --max-old-space-size=32 [--expose-gc] bench/memory/node-process.ts mail.eml stallMs
+ *   node --max-heap-size=32 [--expose-gc] bench/memory/node-process.ts mail.eml stallMs
  *
  * With `--expose-gc` it samples what is live; the collections would spoil the peak of resident memory, so that is
  * measured without.

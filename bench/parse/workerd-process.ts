@@ -7,6 +7,8 @@ export interface WorkerdConfig {
   /** Where R2 keeps its objects between starts. */
   readonly stateFolder: string;
   readonly inspect: boolean;
+  /** Flags for V8, separated by blanks; they hold for all isolates of the process. */
+  readonly v8Flags: string;
 }
 
 export interface WorkerdReady {
@@ -16,6 +18,7 @@ export interface WorkerdReady {
 }
 
 async function start(config: WorkerdConfig): Promise<Running<WorkerdReady>> {
+  process.env.MINIFLARE_WORKERD_V8_FLAGS = config.v8Flags;
   const worker = await unstable_startWorker({
     config: join(import.meta.dirname, "wrangler.toml"),
     envFiles: [],

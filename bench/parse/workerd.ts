@@ -2,7 +2,7 @@
 import { startChild } from "../../cli/local/child-process.ts";
 import type { Outcome } from "./chain.ts";
 import { childrenNamed, cpuMs, resetPeak, residentBytes } from "./proc.ts";
-import type { WorkerdReady } from "./workerd-process.ts";
+import type { WorkerdConfig, WorkerdReady } from "./workerd-process.ts";
 
 /** `naive-unhashed` is the naive chain without its SHA-256 per row. */
 export type Chain = "ours" | "naive" | "naive-unhashed";
@@ -24,12 +24,10 @@ export interface Measured {
 export async function withWorkerd<T>(
   stateFolder: string,
   use: (workerd: Workerd) => Promise<T>,
-  inspect = false,
+  { inspect = false, v8Flags = "" } = {},
 ): Promise<T> {
-  const child = await startChild<WorkerdReady>(new URL("./workerd-process.ts", import.meta.url), {
-    stateFolder,
-    inspect,
-  });
+  const config: WorkerdConfig = { stateFolder, inspect, v8Flags };
+  const child = await startChild<WorkerdReady>(new URL("./workerd-process.ts", import.meta.url), config);
   try {
     await ask(`${child.ready.url}/idle`);
     const pids = childrenNamed(child.pid, "workerd");
