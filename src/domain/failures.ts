@@ -126,10 +126,25 @@ export const FAILURES = {
     (e) => `The file${of(e.name)} is empty.`,
     () => "Check that the export ran, then send it again.",
   ),
-  "file-encrypted": toCustomer<{ name?: string | undefined; method: string }>(
+  "file-encrypted": toCustomer<{
+    name?: string | undefined;
+    method: string;
+    /** Where a password could open it: none is stored for the feed, or the stored one is wrong. */
+    secret?: "missing" | "wrong" | undefined;
+  }>(
     "file",
-    (e) => `The file${of(e.name)} is protected by a password or encryption (${e.method}) and cannot be opened.`,
-    () => "Send it without a password.",
+    (e) => {
+      const because = {
+        none: "by a password or encryption",
+        missing: "by a password, and none is stored for this feed",
+        wrong: "by a password, and the one stored for this feed is another one",
+      }[e.secret ?? "none"];
+      return `The file${of(e.name)} is protected ${because} (${e.method}), and cannot be opened.`;
+    },
+    (e) =>
+      e.secret === undefined
+        ? "Send it without a password."
+        : "Send it without a password, or tell your contact the password.",
   ),
   "file-corrupt": toCustomer<{ name?: string | undefined; reason: string }>(
     "file",
@@ -150,6 +165,11 @@ export const FAILURES = {
     "file",
     (e) => `The archive${of(e.name)} holds more than it may: ${e.what} (limit ${e.limit}).`,
     () => "Split the export into smaller files.",
+  ),
+  "json-unreadable": toCustomer<{ name?: string | undefined; line: number; reason: string }>(
+    "file",
+    (e) => `The file${of(e.name)} cannot be read as JSON: in line ${e.line}, ${e.reason}.`,
+    () => "Check that the export ran to its end, then send it again.",
   ),
   "sheet-missing": toCustomer<{ name?: string | undefined; sheet?: string | undefined; found: string[] }>(
     "file",

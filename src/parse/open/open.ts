@@ -4,44 +4,36 @@
  * Pulled from end to end: asking for the next item looks at the first bytes of one more file; the bytes of a file are read
  * when its stream is. One damaged file does not stop the others. Order is the order in the mail and in the archive.
  */
-import { Failure, type FailureReport, failure } from "../../domain/failures.ts";
+import { failure } from "../../domain/failures.ts";
 import { gunzip } from "./archive/expand.ts";
 import { baseName, safePath } from "./archive/names.ts";
-import { openZipEntry, readZipDirectory, refusalOf, type ZipEntry } from "./archive/zip.ts";
+import { readTar } from "./archive/tar.ts";
+import { lockedOut, openZipEntry, readZipDirectory, refusalOf, type ZipEntry } from "./archive/zip.ts";
+import {
+  asFile,
+  type Context,
+  deeper,
+  deeperMessage,
+  type Item,
+  innerRole,
+  join,
+  type Opened,
+  orProblem,
+  type PayloadRole,
+  randomAccess,
+  uniquePath,
+} from "./item.ts";
 import { DEFAULT_LIMITS, type OpenLimits } from "./limits.ts";
+import { signedContent } from "./mail/cms.ts";
 import { readMessage } from "./mail/message.ts";
-import { type Container, type FileFormat, SNIFF_BYTES, sniff, zipFormat } from "./sniff.ts";
-import { type ByteSource, type ByteStream, bytesSource, collect, exactBlocks, windowOf } from "./source.ts";
+import { readTnef } from "./mail/tnef.ts";
+import { refusal, staysClosed } from "./refusals.ts";
+import { SNIFF_BYTES, sniff, zipFormat } from "./sniff.ts";
+import { type ByteSource, collect, exactBlocks, windowOf } from "./source.ts";
 
+export type { Opened, Payload, PayloadRole } from "./item.ts";
+export { formatTitle } from "./refusals.ts";
 export type { FileFormat } from "./sniff.ts";
-
-/** Where a payload stood: attached, as the text of the mail, or uploaded. */
-export type PayloadRole = "attachment" | "body" | "upload";
-
-export interface Payload {
-  /** Containers and folders, joined by `/`: `export.zip/2026/stock.csv`. Unique in the delivery, safe to show and to store. */
-  readonly path: string;
-  /** The file's own name, without folders. */
-  readonly name: string;
-  /** As declared by the mail; `application/octet-stream` inside archives. */
-  readonly contentType: string;
-  readonly role: PayloadRole;
-  /** As declared by the mail: evidence, not truth. */
-  readonly declaredCharset?: string;
-  /** From the content, not from the name. */
-  readonly format: FileFormat;
-  /** Decoded size, where it is known without reading. */
-  readonly sizeBytes?: number;
-  /**
-   * The bytes, decoded and expanded, each time from the start. A block is valid until the next one is asked for.
-   * @throws Failure from the stream when it breaks half-way: what came before must then not be used.
-   */
-  open(): ByteStream;
-}
-
-export type Opened =
-  | { readonly kind: "file"; readonly file: Payload }
-  | { readonly kind: "problem"; readonly path: string; readonly role: PayloadRole; readonly report: FailureReport };
 
 export interface OpenOptions {
   readonly door: "mail" | "upload";
@@ -51,32 +43,9 @@ export interface OpenOptions {
   readonly contentType?: string;
   /** This sender never writes the closing boundary: the end of its messages is then taken for the end of the last file. */
   readonly mayLackClosingBoundary?: boolean;
+  /** Password that this feed's archives are locked with. It appears in no failure. */
+  readonly secret?: string;
   readonly limits?: Partial<OpenLimits>;
-}
-
-/** Something that may be a file or hold some. */
-interface Item {
-  readonly path: string;
-  readonly name: string;
-  readonly contentType: string;
-  readonly role: PayloadRole;
-  readonly declaredCharset?: string | undefined;
-  readonly sizeBytes?: number | undefined;
-  /** Room to reserve when it has to be held. */
-  readonly atMostBytes?: number | undefined;
-  readonly isCutOff?: boolean;
-  open(): ByteStream;
-  /** Random access without memory, where the bytes lie as they are. */
-  readonly source?: ByteSource | undefined;
-}
-
-interface Context {
-  readonly limits: OpenLimits;
-  readonly mayLackBoundary: boolean;
-  readonly archiveDepth: number;
-  readonly messageDepth: number;
-  /** Shared by the whole delivery. */
-  readonly shared: { heldBytes: number; expandedBytes: number; files: number; readonly paths: Set<string> };
 }
 
 /**
@@ -89,6 +58,7 @@ export async function* openDelivery(source: ByteSource, options: OpenOptions): A
   const context: Context = {
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     mayLackBoundary: options.mayLackClosingBoundary ?? false,
+    secret: options.secret,
     archiveDepth: 0,
     messageDepth: 0,
     shared: { heldBytes: 0, expandedBytes: 0, files: 0, paths: new Set() },
@@ -110,16 +80,6 @@ export async function* openDelivery(source: ByteSource, options: OpenOptions): A
     },
     context,
   );
-}
-
-/** A failure that the sender can put right becomes a problem; others go up. */
-async function* orProblem(path: string, role: PayloadRole, open: () => AsyncGenerator<Opened>): AsyncGenerator<Opened> {
-  try {
-    yield* open();
-  } catch (thrown) {
-    if (!(thrown instanceof Failure) || thrown.disposition !== "reject") throw thrown;
-    yield { kind: "problem", path, role, report: thrown.report };
-  }
 }
 
 async function* openMessage(
@@ -177,34 +137,48 @@ async function* openItem(given: Item, context: Context): AsyncGenerator<Opened> 
     if (format === "mail") yield* openInnerMessage(item, context);
     else if (format === "zip") yield* openZip(item, context);
     else if (format === "gzip") yield* openGzip(item, context);
-    else if (isContainer(format)) throw refusal(format, item.name);
-    else yield asFile(item, format);
+    else if (format === "tar") yield* openTar(item, context);
+    else if (format === "tnef") yield* openTnef(item, context);
+    else if (format === "signed-smime") yield* openSigned(item, context);
+    else if (staysClosed(format)) throw refusal(format, item.name);
+    else yield asFile(item, format, context);
   });
 }
 
-function asFile(item: Item, format: FileFormat): Opened {
-  const file: Payload = {
-    path: item.path,
-    name: item.name,
-    contentType: item.contentType,
-    // A mail whose text is no text carries a file.
-    role: item.role === "body" && format !== "text" && format !== "html" ? "attachment" : item.role,
-    format,
-    open: item.open,
-    ...(item.declaredCharset === undefined ? {} : { declaredCharset: item.declaredCharset }),
-    ...(item.sizeBytes === undefined ? {} : { sizeBytes: item.sizeBytes }),
-  };
-  return { kind: "file", file };
+async function* openInnerMessage(item: Item, context: Context): AsyncGenerator<Opened> {
+  const inside = deeperMessage(context);
+  const { source } = await randomAccess(item, context);
+  yield* openMessage(source, item.path, item.role, inside, item.isCutOff ?? false);
 }
 
-async function* openInnerMessage(item: Item, context: Context): AsyncGenerator<Opened> {
-  const limit = context.limits.maxMessageDepth;
-  if (context.messageDepth >= limit) {
-    throw failure("mail-too-complex", { what: "messages attached inside each other", count: limit + 1, limit });
-  }
+/** A mail wrapped in its signature is opened like one that is attached. */
+async function* openSigned(item: Item, context: Context): AsyncGenerator<Opened> {
+  const inside = deeperMessage(context);
   const { source } = await randomAccess(item, context);
-  const inside = { ...context, messageDepth: context.messageDepth + 1 };
-  yield* openMessage(source, item.path, item.role, inside, item.isCutOff ?? false);
+  const content = await signedContent(source, item.name);
+  yield* openMessage(content, item.path, item.role, inside, false);
+}
+
+async function* openTnef(item: Item, context: Context): AsyncGenerator<Opened> {
+  const inside = deeperMessage(context);
+  const { source } = await randomAccess(item, context);
+  for (const [index, attachment] of (await readTnef(source, item.name)).entries()) {
+    const otherwise = attachment.isMessage ? `message-${index + 1}.dat` : `attachment-${index + 1}.bin`;
+    const name = baseName(safePath(attachment.name ?? "", otherwise));
+    yield* openItem(
+      {
+        path: join(item.path, name),
+        name,
+        contentType: /^[\w.+-]+\/[\w.+-]+$/.exec(attachment.contentType ?? "")?.[0] ?? "application/octet-stream",
+        role: innerRole(item),
+        sizeBytes: attachment.source.size,
+        open: attachment.open,
+        // Passes the sum by; what is read by range (a zip) has checks of its own.
+        source: attachment.source,
+      },
+      inside,
+    );
+  }
 }
 
 async function* openGzip(item: Item, context: Context): AsyncGenerator<Opened> {
@@ -216,12 +190,35 @@ async function* openGzip(item: Item, context: Context): AsyncGenerator<Opened> {
       path: join(item.path, name),
       name,
       contentType: "application/octet-stream",
-      role: item.role === "body" ? "attachment" : item.role,
+      role: innerRole(item),
       declaredCharset: item.declaredCharset,
       open: () => gunzip(item.open(), { name: item.name, maxBytes, maxRatio }),
     },
     inside,
   );
+}
+
+async function* openTar(item: Item, context: Context): AsyncGenerator<Opened> {
+  const inside = deeper(item, context);
+  const { source } = await randomAccess(item, context);
+  const files = (await readTar(source, item.name, context.limits)).filter((entry) => !isLitter(entry.name));
+  if (files.length === 0) throw failure("archive-empty", { name: item.name });
+  for (const [index, entry] of files.entries()) {
+    const path = safePath(entry.name, `entry-${index + 1}`);
+    const part = windowOf(source, entry.start, entry.bytes);
+    yield* openItem(
+      {
+        path: join(item.path, path),
+        name: baseName(path),
+        contentType: "application/octet-stream",
+        role: innerRole(item),
+        sizeBytes: entry.bytes,
+        open: () => exactBlocks(part, 0, entry.bytes),
+        source: part,
+      },
+      inside,
+    );
+  }
 }
 
 async function* openZip(item: Item, context: Context): AsyncGenerator<Opened> {
@@ -231,15 +228,13 @@ async function* openZip(item: Item, context: Context): AsyncGenerator<Opened> {
   const isWorkbook = zipFormat(entries.map((entry) => entry.name));
   if (isWorkbook) {
     context.shared.heldBytes -= heldBytes;
-    yield asFile(item, isWorkbook);
+    yield asFile(item, isWorkbook, context);
     return;
   }
   const files = entries.filter((entry) => !entry.isFolder && !isLitter(entry.name));
   if (files.length === 0) throw failure("archive-empty", { name: item.name });
-  const encryption = files[0]!.encryption;
-  if (encryption !== undefined && files.every((entry) => entry.encryption !== undefined)) {
-    throw failure("file-encrypted", { name: item.name, method: encryption });
-  }
+  const locked = files.map((entry) => lockedOut(entry, item.name, context.secret));
+  if (locked[0] && locked.every((refused) => refused !== undefined)) throw locked[0];
   refuseTooMuch(item.name, files, context);
   for (const [index, entry] of files.entries()) {
     const path = safePath(entry.name, `entry-${index + 1}`);
@@ -249,9 +244,9 @@ async function* openZip(item: Item, context: Context): AsyncGenerator<Opened> {
         path: join(item.path, path),
         name,
         contentType: "application/octet-stream",
-        role: item.role === "body" ? "attachment" : item.role,
+        role: innerRole(item),
         sizeBytes: entry.expandedBytes,
-        open: () => openZipEntry(source, entry, name, context.limits),
+        open: () => openZipEntry(source, entry, name, context),
       },
       inside,
     );
@@ -259,8 +254,9 @@ async function* openZip(item: Item, context: Context): AsyncGenerator<Opened> {
 }
 
 /** The declared sizes together; an entry that lies about its own is stopped when it is read. */
-function refuseTooMuch(name: string, files: readonly ZipEntry[], { limits, shared }: Context): void {
-  const expanded = files.reduce((sum, entry) => sum + (refusalOf(entry, name, limits) ? 0 : entry.expandedBytes), 0);
+function refuseTooMuch(name: string, files: readonly ZipEntry[], context: Context): void {
+  const { limits, shared } = context;
+  const expanded = files.reduce((sum, entry) => sum + (refusalOf(entry, name, context) ? 0 : entry.expandedBytes), 0);
   if (shared.expandedBytes + expanded <= limits.maxExpandedBytes) {
     shared.expandedBytes += expanded;
     return;
@@ -272,78 +268,6 @@ function refuseTooMuch(name: string, files: readonly ZipEntry[], { limits, share
 /** What operating systems put beside the files. */
 const isLitter = (name: string): boolean =>
   /^__MACOSX[/\\]/.test(name) || /(^|[/\\])(\.DS_Store|Thumbs\.db|desktop\.ini)$/i.test(name);
-
-function deeper(item: Item, context: Context): Context {
-  if (context.archiveDepth >= context.limits.maxArchiveDepth) {
-    const limit = `${context.limits.maxArchiveDepth} levels`;
-    throw failure("archive-too-large", { name: item.name, what: "archives packed inside each other", limit });
-  }
-  return { ...context, archiveDepth: context.archiveDepth + 1 };
-}
-
-/** The item's bytes for reading in any order: where they lie, or decoded into memory within the budget of the delivery. */
-async function randomAccess(item: Item, context: Context): Promise<{ source: ByteSource; heldBytes: number }> {
-  if (item.source) return { source: item.source, heldBytes: 0 };
-  const budget = context.limits.maxHeldBytes - context.shared.heldBytes;
-  const { bytes, complete } = await collect(
-    item.open(),
-    budget,
-    Math.min(budget, item.sizeBytes ?? item.atMostBytes ?? 0),
-  );
-  if (!complete) {
-    const limit = `${Math.floor(context.limits.maxHeldBytes / 1_048_576)} MiB`;
-    throw failure("archive-too-large", {
-      name: item.name,
-      what: "more packed data than one delivery may hold",
-      limit,
-    });
-  }
-  context.shared.heldBytes += bytes.byteLength;
-  return { source: bytesSource(bytes), heldBytes: bytes.byteLength };
-}
-
-const isContainer = (format: FileFormat | Container): format is keyof typeof REFUSALS => format in REFUSALS;
-
-const ANY_ARCHIVE = "a plain file, a zip or a gzip file";
-
-/** Containers that stay closed, and what the sender reads about it. */
-const REFUSALS = {
-  tnef: (name: string) =>
-    failure("file-wrapped", { name, wrapping: "Outlook's own format (winmail.dat)", instead: "as HTML or plain text" }),
-  "signed-smime": (name: string) =>
-    failure("file-wrapped", {
-      name,
-      wrapping: "an S/MIME signature",
-      instead: "unsigned or with a detached signature",
-    }),
-  "mail-fragment": (name: string) =>
-    failure("file-wrapped", { name, wrapping: "one fragment of a split message", instead: "in one message" }),
-  "encrypted-office": (name: string) => failure("file-encrypted", { name, method: "Office password" }),
-  "encrypted-pgp": (name: string) => failure("file-encrypted", { name, method: "OpenPGP" }),
-  "encrypted-smime": (name: string) => failure("file-encrypted", { name, method: "S/MIME" }),
-  rar: (name: string) => failure("file-unsupported", { name, found: "a RAR archive", expected: ANY_ARCHIVE }),
-  "7z": (name: string) => failure("file-unsupported", { name, found: "a 7-Zip archive", expected: ANY_ARCHIVE }),
-  bzip2: (name: string) => failure("file-unsupported", { name, found: "compressed with bzip2", expected: ANY_ARCHIVE }),
-  xz: (name: string) => failure("file-unsupported", { name, found: "compressed with xz", expected: ANY_ARCHIVE }),
-  zstd: (name: string) =>
-    failure("file-unsupported", { name, found: "compressed with Zstandard", expected: ANY_ARCHIVE }),
-  compress: (name: string) =>
-    failure("file-unsupported", { name, found: "compressed with compress", expected: ANY_ARCHIVE }),
-  cab: (name: string) => failure("file-unsupported", { name, found: "a Windows cabinet", expected: ANY_ARCHIVE }),
-  tar: (name: string) => failure("file-unsupported", { name, found: "a tar archive", expected: ANY_ARCHIVE }),
-} as const;
-
-const refusal = (format: keyof typeof REFUSALS, name: string): Failure => REFUSALS[format](name);
-
-const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}/${name}`);
-
-/** Two attachments may have one name: the second becomes `name#2`. */
-function uniquePath(path: string, taken: Set<string>): string {
-  let unique = path;
-  for (let n = 2; taken.has(unique); n += 1) unique = `${path}#${n}`;
-  taken.add(unique);
-  return unique;
-}
 
 const EXTENSIONS: Readonly<Record<string, string | undefined>> = {
   "text/plain": "txt",

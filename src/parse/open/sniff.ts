@@ -2,10 +2,13 @@
  * What a file is, from its first bytes. Its name and declared type are evidence only: they decide where bytes cannot.
  */
 import { Buffer } from "node:buffer";
+import { jsonFormat } from "../json/scan.ts";
 
 /** What a payload can be. `ole` and `ooxml` are Office files that are no workbook. */
 export type FileFormat =
   | "text"
+  | "json"
+  | "ndjson"
   | "html"
   | "xml"
   | "xlsx"
@@ -31,6 +34,7 @@ export type Container =
   | "encrypted-smime"
   | "signed-smime"
   | "mail-fragment"
+  | "outlook-message"
   | "rar"
   | "7z"
   | "bzip2"
@@ -118,7 +122,14 @@ function textFormat(bytes: Buffer, name: string, type: string): FileFormat | Con
   if (isDeclaredMail && /^(>?From .*\r?\n)?[!-9;-~]+[ \t]*:/.test(start)) return "mail";
   if (/^(<!--[\s\S]*?-->\s*)?<(!doctype\s+html|html|head|body|table|meta)[\s>]/i.test(start)) return "html";
   if (/^<\?xml[\s?]/i.test(start)) return /<html[\s>]/i.test(start) ? "html" : "xml";
-  return type === "text/html" && /^\s*</.test(start) ? "html" : "text";
+  if (type === "text/html" && /^\s*</.test(start)) return "html";
+  return jsonFormat(headText(bytes), bytes.length < SNIFF_BYTES) ?? "text";
+}
+
+/** The beginning as JSON would be written: UTF-8, or UTF-16 with its mark. Any bytes give some text. */
+function headText(bytes: Buffer): string {
+  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+  return isUtf16 ? bytes.toString("utf16le") : bytes.toString("utf8");
 }
 
 /** An OLE compound file holds a workbook, something else, or an encrypted Office file; its directory names the streams. */
@@ -126,6 +137,7 @@ function oleFormat(bytes: Buffer, name: string): FileFormat | Container {
   const has = (stream: string) => bytes.includes(Buffer.from(stream, "utf16le"));
   if (has("EncryptedPackage")) return "encrypted-office";
   if (has("Workbook") || has("Book\u0000")) return "xls";
+  if (has("__properties_version1.0") || has("__substg1.0_")) return "outlook-message";
   // Named as a new workbook but no zip: that is what Excel makes of one with a password.
   if (/\.xls[xmb]$/.test(name)) return "encrypted-office";
   // The directory may lie further back in a big file: then the name decides.
@@ -165,7 +177,9 @@ function looksLikeText(bytes: Buffer): boolean {
 
 /** What a zip of certain members really is; undefined for an archive of files. */
 export function zipFormat(names: readonly string[]): FileFormat | undefined {
-  const has = (name: string) => names.includes(name);
+  // Some writers use backslashes.
+  const all = new Set(names.map((name) => name.replaceAll("\\", "/")));
+  const has = (name: string) => all.has(name);
   if (has("[Content_Types].xml")) {
     if (has("xl/workbook.xml")) return "xlsx";
     return has("xl/workbook.bin") ? "xlsb" : "ooxml";

@@ -53,7 +53,7 @@ export async function openWorkbook(
   }
   const opener = (path: string) => {
     const entry = parts.get(partKey(path));
-    return entry && (() => openZipEntry(source, entry, name, limits));
+    return entry && (() => openZipEntry(source, entry, name, { limits }));
   };
   const relations = async (path: string): Promise<Map<string, Relation>> => {
     const slash = path.lastIndexOf("/") + 1;

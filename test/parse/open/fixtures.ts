@@ -5,6 +5,7 @@
  * for, and counted.
  */
 import { Buffer } from "node:buffer";
+import { createCipheriv, createHmac, pbkdf2Sync } from "node:crypto";
 import { crc32, deflateRawSync } from "node:zlib";
 import { Failure, type FailureReport } from "../../../src/domain/failures.ts";
 import { type OpenOptions, openDelivery, type Payload, type PayloadRole } from "../../../src/parse/open/open.ts";
@@ -158,6 +159,8 @@ export interface ZipEntrySpec {
   };
   /** The local header tells the same lie. */
   readonly isLieConsistent?: boolean;
+  /** Locked with a password: `traditional`, or AES with keys of so many bits. */
+  readonly lock?: { readonly secret: string; readonly kind: "traditional" | 128 | 192 | 256; readonly version?: 1 | 2 };
 }
 
 export interface ZipSpec {
@@ -178,12 +181,22 @@ export function buildZip(spec: ZipSpec): Uint8Array {
   };
   for (const entry of spec.entries) {
     const data = Buffer.from(entry.data ?? "");
-    const method = entry.method ?? 8;
-    const packed = method === 8 ? deflateRawSync(data) : data;
+    const dataMethod = entry.method ?? 8;
+    const plain = dataMethod === 8 ? deflateRawSync(data) : data;
+    const isAes = typeof entry.lock?.kind === "number";
+    const method = isAes ? 99 : dataMethod;
+    const packed = entry.lock ? lockedData(plain, entry.lock, crc32(data)) : plain;
+    const extra = isAes ? aesField(entry.lock!, dataMethod) : (entry.extra ?? new Uint8Array());
     const name = Buffer.from(entry.rawName ?? Buffer.from(entry.name));
     const isAscii = name.every((byte) => byte < 128);
-    const flags = entry.flags ?? (isAscii || entry.rawName ? 0 : 0x800) | (entry.hasDescriptor ? 8 : 0);
-    const truth = { crc: crc32(data), expanded: data.byteLength, compressed: packed.byteLength, offset: at };
+    const flags =
+      entry.flags ?? (isAscii || entry.rawName ? 0 : 0x800) | (entry.hasDescriptor ? 8 : 0) | (entry.lock ? 1 : 0);
+    const truth = {
+      crc: isAes && entry.lock!.version !== 1 ? 0 : crc32(data),
+      expanded: data.byteLength,
+      compressed: packed.byteLength,
+      offset: at,
+    };
     const told = {
       crc: entry.lie?.crc ?? truth.crc,
       expanded: entry.lie?.expandedBytes ?? truth.expanded,
@@ -201,8 +214,8 @@ export function buildZip(spec: ZipSpec): Uint8Array {
     header.writeUInt32LE(late ? 0 : local.compressed, 18);
     header.writeUInt32LE(late ? 0 : local.expanded, 22);
     header.writeUInt16LE(name.byteLength, 26);
-    header.writeUInt16LE(entry.extra?.byteLength ?? 0, 28);
-    push(Buffer.concat([header, name, entry.extra ?? new Uint8Array(), packed]));
+    header.writeUInt16LE(extra.byteLength, 28);
+    push(Buffer.concat([header, name, extra, packed]));
     if (late) {
       const descriptor = Buffer.alloc(16);
       descriptor.writeUInt32LE(0x08074b50, 0);
@@ -211,7 +224,7 @@ export function buildZip(spec: ZipSpec): Uint8Array {
       descriptor.writeUInt32LE(local.expanded, 12);
       push(descriptor);
     }
-    directory.push(directoryEntry(entry, name, flags, method, told));
+    directory.push(directoryEntry({ ...entry, extra }, name, flags, method, told));
   }
   const directoryAt = at;
   for (const entry of directory) push(entry);
@@ -259,6 +272,65 @@ function directoryEntry(
   return Buffer.concat([header, name, extra]);
 }
 
+type Lock = NonNullable<ZipEntrySpec["lock"]>;
+
+function aesField(lock: Lock, method: number): Uint8Array {
+  const field = Buffer.from([
+    0x01,
+    0x99,
+    7,
+    0,
+    lock.version ?? 2,
+    0,
+    0x41,
+    0x45,
+    (Number(lock.kind) - 64) / 64,
+    method,
+    0,
+  ]);
+  return field;
+}
+
+function lockedData(plain: Uint8Array, lock: Lock, crc: number): Uint8Array {
+  if (lock.kind === "traditional") return traditional(plain, lock.secret, crc);
+  const keyBytes = lock.kind / 8;
+  const salt = Buffer.from(Array.from({ length: keyBytes / 2 }, (_, i) => i * 7 + 1));
+  const derived = pbkdf2Sync(lock.secret, salt, 1_000, keyBytes * 2 + 2, "sha1");
+  const out = Buffer.from(plain);
+  for (let block = 0; block * 16 < out.length; block += 1) {
+    const counter = Buffer.alloc(16);
+    counter.writeUInt32LE(block + 1, 0);
+    const cipher = createCipheriv(`aes-${lock.kind}-ecb`, derived.subarray(0, keyBytes), null);
+    const stream = cipher.update(counter);
+    for (let i = 0; i < 16 && block * 16 + i < out.length; i += 1) out[block * 16 + i]! ^= stream[i]!;
+  }
+  const code = createHmac("sha1", derived.subarray(keyBytes, keyBytes * 2))
+    .update(out)
+    .digest()
+    .subarray(0, 10);
+  return Buffer.concat([salt, derived.subarray(keyBytes * 2), out, code]);
+}
+
+/** The traditional encryption, written from the text of APPNOTE 6.1. */
+function traditional(plain: Uint8Array, secret: string, crc: number): Uint8Array {
+  const step = (old: number, byte: number) => ~crc32(Buffer.from([byte]), ~old >>> 0) >>> 0;
+  let [a, b, c] = [305_419_896, 591_751_049, 878_082_192];
+  const update = (byte: number) => {
+    a = step(a, byte);
+    b = Number((BigInt((b + (a & 0xff)) % 2 ** 32) * 134_775_813n + 1n) % 2n ** 32n);
+    c = step(c, b >>> 24);
+  };
+  for (const byte of Buffer.from(secret)) update(byte);
+  const header = Buffer.alloc(12, 0x5a);
+  header[11] = crc >>> 24;
+  return Buffer.concat([header, plain]).map((byte) => {
+    const t = (c | 2) & 0xffff;
+    const mask = (t * (t ^ 1)) >>> 8;
+    update(byte);
+    return byte ^ (mask & 0xff);
+  });
+}
+
 function zip64End(count: number, bytes: number, at: number): Uint8Array {
   const end = Buffer.alloc(76);
   end.writeUInt32LE(0x06064b50, 0);
@@ -271,6 +343,35 @@ function zip64End(count: number, bytes: number, at: number): Uint8Array {
   end.writeBigUInt64LE(BigInt(at + bytes), 64);
   end.writeUInt32LE(1, 72);
   return end;
+}
+
+// ── tar ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface TarEntrySpec {
+  readonly name: string;
+  readonly data?: Uint8Array | string;
+  /** `0` (file, default), `5` (folder), `2` (link), `L` (long name), `x` (extended header) … */
+  readonly kind?: string;
+  readonly prefix?: string;
+}
+
+export function buildTar(entries: readonly TarEntrySpec[], endBlocks = 2): Buffer {
+  const pieces: Buffer[] = [];
+  for (const entry of entries) {
+    const data = Buffer.from(entry.data ?? "");
+    const header = Buffer.alloc(512);
+    header.write(entry.name, 0, 100);
+    header.write("0000644\0", 100);
+    header.write(`${data.length.toString(8).padStart(11, "0")}\0`, 124);
+    header.write(entry.kind ?? "0", 156);
+    header.write("ustar\u000000", 257, "latin1");
+    header.write(entry.prefix ?? "", 345);
+    header.write("        ", 148);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+    pieces.push(header, data, Buffer.alloc((512 - (data.length % 512)) % 512));
+  }
+  return Buffer.concat([...pieces, Buffer.alloc(512 * endBlocks)]);
 }
 
 // ── data ─────────────────────────────────────────────────────────────────────────────────────────────────────────

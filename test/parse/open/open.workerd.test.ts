@@ -5,7 +5,19 @@ import { describe, expect, it } from "vitest";
 import { mailHeaders } from "../../../src/parse/open/mail/message.ts";
 import { openDelivery } from "../../../src/parse/open/open.ts";
 import { bytesSource } from "../../../src/parse/open/source.ts";
-import { buildMail, buildZip, drain, openAll, type PartSpec, stockCsv, summary, watchedSource } from "./fixtures.ts";
+import { oneSheet, readSheet } from "../sheet/fixtures.ts";
+import {
+  buildMail,
+  buildTar,
+  buildZip,
+  drain,
+  openAll,
+  type PartSpec,
+  stockCsv,
+  summary,
+  watchedSource,
+} from "./fixtures.ts";
+import { buildTnef } from "./mail-fixtures.ts";
 
 const data = stockCsv(400_000);
 const attached = (
@@ -91,6 +103,29 @@ describe("in workerd", () => {
     expect(summary(await openAll(Buffer.concat([gz, Buffer.alloc(512)]), { door: "upload", name: "a.gz" }))).toEqual([
       `a.gz/a text ${data.byteLength}`,
     ]);
+  });
+
+  it("opens what is locked with a password, wrapped by Outlook, packed as tar, and reads workbooks", async () => {
+    for (const kind of ["traditional", 128, 192, 256] as const) {
+      const zip = buildZip({ entries: [{ name: "a.csv", data, lock: { secret: "s", kind } }] });
+      const [found] = await openAll(zip, { door: "upload", name: "a.zip", secret: "s" });
+      expect([found?.problem, found?.bytes?.equals(data)]).toEqual([undefined, true]);
+      const [wrong] = await openAll(zip, { door: "upload", name: "a.zip", secret: "x" });
+      expect(wrong?.problem?.code).toBe("file-encrypted");
+    }
+    const tnef = buildTnef({ attachments: [{ longName: "a.csv", data }] });
+    expect(summary(await openAll(tnef, { door: "upload", name: "w.dat" }))).toEqual([
+      `w.dat/a.csv text ${data.byteLength}`,
+    ]);
+    const tar = gzipSync(buildTar([{ name: "a.csv", data }]));
+    expect(summary(await openAll(tar, { door: "upload", name: "a.tgz" }))).toEqual([
+      `a.tgz/a.tar/a.csv text ${data.byteLength}`,
+    ]);
+    const workbook = oneSheet('<row r="1"><c s="1"><v>46346</v></c><c t="s"><v>0</v></c></row>', {
+      strings: ["<t>Größe</t>"],
+      formats: ["dd.mm.yyyy"],
+    });
+    expect((await readSheet(workbook)).rows).toEqual({ 1: ["2026-11-20", "Größe"] });
   });
 
   it("a bomb is stopped, and a consumer that stops leaves nothing open", async () => {

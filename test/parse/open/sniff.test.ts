@@ -49,12 +49,12 @@ describe("the format of a file", () => {
       ["-----BEGIN PGP MESSAGE-----\n\nhQ", "a.csv.asc", "!file-encrypted"],
       [hex("85020c03"), "a.csv.gpg", "!file-encrypted"],
       [hex(`${der}03`), "smime.p7m", "!file-encrypted"],
-      [hex(`${der}02`), "smime.p7m", "!file-wrapped"],
-      [hex("789f3e22"), "winmail.dat", "!file-wrapped"],
+      [hex(`${der}02`), "smime.p7m", "!file-corrupt"],
+      [hex("789f3e22"), "winmail.dat", "!file-corrupt"],
       [hex("526172211a0700"), "a.zip", "!file-unsupported"],
       [hex("377abcaf271c"), "a.7z", "!file-unsupported"],
       [hex("fd377a585a00"), "a.xz", "!file-unsupported"],
-      [Buffer.concat([Buffer.alloc(257, 0x61), Buffer.from("ustar\u000000")]), "a.tar", "!file-unsupported"],
+      [Buffer.concat([Buffer.alloc(257, 0x61), Buffer.from("ustar\u000000")]), "a.tar", "!file-corrupt"],
       [hex("0001020304"), "a.zip", "!file-corrupt"],
     ];
     for (const [body, name, expected] of cases) expect(await formatOf(body, name), name).toBe(expected);

@@ -7,6 +7,7 @@
 import { type Failure, failure } from "../../../domain/failures.ts";
 import type { OpenLimits } from "../limits.ts";
 import { type ByteSource, readAll } from "../source.ts";
+import { type AesLock, aesLock, aesOverhead, CRYPTO_HEADER_BYTES } from "./decrypt.ts";
 import { extraFields, zipName } from "./names.ts";
 
 export interface ZipEntry {
@@ -24,6 +25,10 @@ export interface ZipEntry {
   readonly endBefore: number;
   /** Kind of encryption, for a sentence; undefined when there is none. */
   readonly encryption: string | undefined;
+  /** What AES needs to be undone; undefined for another encryption, or where the entry does not describe it. */
+  readonly aes: AesLock | undefined;
+  /** When the file was changed, as it is written: two 16-bit numbers of MS-DOS in one. */
+  readonly dosTime: number;
 }
 
 export interface ZipDirectory {
@@ -46,6 +51,7 @@ const MAX_DIRECTORY_BYTES = 4_194_304;
 const SATURATED16 = 0xffff;
 const SATURATED32 = 0xffffffff;
 const AES_METHOD = 99;
+const AES_EXTRA = 0x9901;
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -167,7 +173,11 @@ function readEntry(bytes: Uint8Array, corrupt: Corrupt): { entry: Omit<ZipEntry,
     corrupt,
   );
   const encryption = encryptionOf(flags, method);
-  if (method === 0 && !encryption && sizes.compressed !== sizes.expanded) throw corrupt("an entry lies about its size");
+  const aes =
+    method === AES_METHOD ? aesLock([...extraFields(extra)].find(([id]) => id === AES_EXTRA)?.[1]) : undefined;
+  const overhead = aes ? aesOverhead(aes) : encryption === "ZipCrypto" ? CRYPTO_HEADER_BYTES : 0;
+  const isStored = method === 0 || aes?.method === 0;
+  if (isStored && sizes.compressed - overhead !== sizes.expanded) throw corrupt("an entry lies about its size");
   const name = zipName(rawName, flags, extra);
   const entry = {
     name,
@@ -181,6 +191,8 @@ function readEntry(bytes: Uint8Array, corrupt: Corrupt): { entry: Omit<ZipEntry,
     expandedBytes: sizes.expanded,
     headerOffset: sizes.offset,
     encryption,
+    aes,
+    dosTime: view.getUint32(12, true),
   };
   return { entry, length };
 }

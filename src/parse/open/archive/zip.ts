@@ -4,6 +4,7 @@ import { crc32 } from "node:zlib";
 import { type Failure, failure } from "../../../domain/failures.ts";
 import type { OpenLimits } from "../limits.ts";
 import { type ByteSource, type ByteStream, exactBlocks, readAll } from "../source.ts";
+import { decryptAes, decryptZipCrypto } from "./decrypt.ts";
 import { inflateRaw } from "./expand.ts";
 import { zipName } from "./names.ts";
 import { LOCAL_BYTES, type ZipEntry } from "./zip-directory.ts";
@@ -31,11 +32,20 @@ const METHOD_NAMES: Readonly<Record<number, string>> = {
   98: "PPMd",
 };
 
+export interface ZipReading {
+  readonly limits: OpenLimits;
+  /** The password, where the feed has one. */
+  readonly secret?: string | undefined;
+}
+
+const methodOf = (entry: ZipEntry): number => entry.aes?.method ?? entry.method;
+
 /** Why an entry cannot be read, known from the directory alone; undefined when it can. */
-export function refusalOf(entry: ZipEntry, name: string, limits: OpenLimits): Failure | undefined {
-  if (entry.encryption !== undefined) return failure("file-encrypted", { name, method: entry.encryption });
-  if (entry.method !== STORED && entry.method !== DEFLATED) {
-    const method = METHOD_NAMES[entry.method] ?? `method ${entry.method}`;
+export function refusalOf(entry: ZipEntry, name: string, { limits, secret }: ZipReading): Failure | undefined {
+  const locked = lockedOut(entry, name, secret);
+  if (locked) return locked;
+  if (methodOf(entry) !== STORED && methodOf(entry) !== DEFLATED) {
+    const method = METHOD_NAMES[methodOf(entry)] ?? `method ${methodOf(entry)}`;
     return failure("file-unsupported", {
       name,
       found: `compressed with ${method}`,
@@ -49,29 +59,53 @@ export function refusalOf(entry: ZipEntry, name: string, limits: OpenLimits): Fa
   return undefined;
 }
 
+/** Why the encryption of an entry cannot be undone; undefined when there is none, or a secret to try. */
+export function lockedOut(entry: ZipEntry, name: string, secret: string | undefined): Failure | undefined {
+  const { encryption: method, aes } = entry;
+  if (method === undefined) return undefined;
+  if (method !== "ZipCrypto" && !aes) return failure("file-encrypted", { name, method });
+  return secret === undefined ? failure("file-encrypted", { name, method, secret: "missing" }) : undefined;
+}
+
 /**
  * Streams an entry. Each call starts anew; nothing is read before the first block is asked for.
  * @throws the refusal of {@link refusalOf}; `file-corrupt` when headers disagree or data, size or checksum are wrong (the
  * last two only after the last block); `archive-too-large` for a bomb.
  */
-export async function* openZipEntry(source: ByteSource, entry: ZipEntry, name: string, limits: OpenLimits): ByteStream {
+export async function* openZipEntry(
+  source: ByteSource,
+  entry: ZipEntry,
+  name: string,
+  reading: ZipReading,
+): ByteStream {
+  const { limits } = reading;
   const corrupt = (reason: string) => failure("file-corrupt", { name, reason });
-  const refusal = refusalOf(entry, name, limits);
+  const refusal = refusalOf(entry, name, reading);
   if (refusal) throw refusal;
   const start = await dataStart(source, entry, corrupt);
-  const data = exactBlocks(source, start, entry.compressedBytes);
+  const data = decrypted(exactBlocks(source, start, entry.compressedBytes), entry, name, reading.secret ?? "");
   const options = { name, maxBytes: limits.maxExpandedBytes, maxRatio: limits.maxExpansionRatio };
   let crc = 0;
   let expanded = 0;
-  for await (const chunk of entry.method === STORED ? data : inflateRaw(data, options)) {
+  for await (const chunk of methodOf(entry) === STORED ? data : inflateRaw(data, options)) {
     expanded += chunk.byteLength;
     if (expanded > entry.expandedBytes) throw corrupt("it is longer than its zip says");
     crc = crc32(chunk, crc);
     yield chunk;
   }
   if (expanded !== entry.expandedBytes) throw corrupt("it is shorter than its zip says");
-  if (crc !== entry.crc) throw corrupt("its checksum is wrong");
+  if (entry.aes?.hasCrc === false) crc = entry.crc;
+  if (crc !== entry.crc)
+    throw corrupt(entry.encryption ? "its checksum is wrong, or its password is another one" : "its checksum is wrong");
   if (entry.flags & DESCRIPTOR_FLAG) await checkDescriptor(source, entry, start + entry.compressedBytes, corrupt);
+}
+
+function decrypted(data: ByteStream, entry: ZipEntry, name: string, secret: string): ByteStream {
+  if (entry.aes) return decryptAes(data, entry.compressedBytes, entry.aes, { name, secret });
+  if (entry.encryption === undefined) return data;
+  // What is checked: the high byte of the checksum, or of the time where the checksum came later (APPNOTE 6.1.6).
+  const checkByte = entry.flags & DESCRIPTOR_FLAG ? (entry.dosTime >>> 8) & 0xff : entry.crc >>> 24;
+  return decryptZipCrypto(data, checkByte, { name, secret });
 }
 
 /** Checks the local header and tells where the data begins. */
@@ -98,6 +132,8 @@ async function dataStart(source: ByteSource, entry: ZipEntry, corrupt: (reason: 
     name === zipName(rawName, flags, new Uint8Array()) && Buffer.compare(rawName, entry.rawName) === 0;
   if ((flags & 1) !== (entry.flags & 1) || view.getUint16(8, true) !== entry.method) throw contradiction();
   if (name !== entry.name && !isPlainTwin) throw contradiction();
+  // Every writer met so far gives both the same time: another one means that somebody changed one of the two.
+  if (view.getUint32(10, true) !== entry.dosTime) throw contradiction();
   if ((flags & DESCRIPTOR_FLAG) === 0) {
     const agrees = (local: number, central: number) => local === SATURATED32 || local === central;
     if (
