@@ -1,5 +1,5 @@
 /** Bad weather: the database away, senders that are not who they say, bounces, messages that nobody can read. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { generateSamples, type Sample } from "../../cli/samples/generate.ts";
 import { mailOf } from "../../cli/samples/mail.ts";
 import { report } from "../../src/domain/failures.ts";
@@ -24,6 +24,8 @@ let stack: TestStack;
 beforeAll(async () => {
   stack = await startTestStack({ queueDoor: true });
 });
+// A test that fails while the database is away must not take the others with it.
+afterEach(() => stack.startDatabase());
 afterAll(() => stack?.stop());
 
 interface Page<T> {
