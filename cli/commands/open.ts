@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { asFailure } from "../../src/domain/failures.ts";
 import { type Opened, openDelivery } from "../../src/parse/open/open.ts";
-import { type Command, EXIT, UsageError } from "../command.ts";
+import { type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
 import { type InputFile, inputFile } from "../input.ts";
 
 interface OpenedFile {
@@ -22,45 +22,74 @@ interface Contents {
   problems: { code: string; message: string; path: string }[];
 }
 
+interface Unusable {
+  file: string;
+  error: { code: string; message: string };
+}
+
 export const open: Command = {
   name: "open",
   summary: "shows which files are inside a mail, an archive or a file",
-  usage: "FILE…",
-  options: {},
-  details:
-    'With --json one line per file: {"file", "kind", "files": [{path, name, contentType, format, role, bytes, sha256}],\n"problems": [{code, message, path}]}, or {"file", "error": {code, message}} where nothing can be read.',
+  usage: "FILE… [--secret PASSWORD]",
+  options: { secret: { type: "string", help: "password of locked archives" } },
+  details: `With --json one line per file:
+  {"file", "kind", "files": [{path, name, contentType, format, role, bytes, sha256}], "problems": [{code, message, path}]}
+and with {"error": {code, message}} beside them where no file in it can be read (the first problem), or in their place where
+there is nothing to look at. "kind" is mail, or upload for any other file.`,
   async run(args, io) {
     if (args.positionals.length === 0) throw new UsageError("open needs a file (see mailfeed open --help)");
+    const secret = textOption(args, "secret");
     let exit: number = EXIT.ok;
     for (const path of args.positionals) {
-      const contents = await contentsOf(await inputFile(path));
-      const empty = contents.files.every((f) => f.role === "body");
-      const [first] = contents.problems;
-      if (empty && first) {
-        exit = EXIT.unusable;
-        if (args.json) io.out(JSON.stringify({ ...contents, error: { code: first.code, message: first.message } }));
-      } else {
-        if (contents.problems.length > 0) exit = Math.max(exit, EXIT.refused);
-        if (args.json) io.out(JSON.stringify(contents));
-      }
-      if (args.json) continue;
-      if (args.positionals.length > 1) io.out(`${path}:`);
-      for (const f of contents.files)
-        io.out(
-          `${f.path}  ${f.bytes} bytes  ${f.contentType}  ${f.format}  ${f.role}  sha256 ${f.sha256.slice(0, 12)}…`,
-        );
-      for (const p of contents.problems) io.err(p.path === "" ? p.message : `${p.path}: ${p.message}`);
-      if (contents.files.length === 0 && contents.problems.length === 0) io.out("nothing inside");
+      const isOneOfMany = args.positionals.length > 1;
+      const contents = await contentsOrError(path, secret, isOneOfMany);
+      exit = Math.max(exit, exitOf(contents));
+      if (args.json) io.out(JSON.stringify(contents));
+      else show(contents, isOneOfMany, io);
     }
     return exit;
   },
 };
 
-async function contentsOf(input: InputFile): Promise<Contents> {
+function exitOf(contents: (Contents & Partial<Unusable>) | Unusable): number {
+  if (contents.error) return EXIT.unusable;
+  return "problems" in contents && contents.problems.length > 0 ? EXIT.refused : EXIT.ok;
+}
+
+function show(contents: Contents | Unusable, isOneOfMany: boolean, io: Io): void {
+  if (isOneOfMany) io.out(`${contents.file}:`);
+  if (!("files" in contents)) {
+    io.err(contents.error.message);
+    return;
+  }
+  for (const f of contents.files)
+    io.out(`${f.path}  ${f.bytes} bytes  ${f.contentType}  ${f.format}  ${f.role}  sha256 ${f.sha256.slice(0, 12)}…`);
+  for (const p of contents.problems) io.err(p.path === "" ? p.message : `${p.path}: ${p.message}`);
+  if (contents.files.length === 0 && contents.problems.length === 0) io.out("nothing inside");
+}
+
+/** One file that is not there does not stop the others. */
+async function contentsOrError(
+  path: string,
+  secret: string | undefined,
+  isOneOfMany: boolean,
+): Promise<(Contents & Partial<Unusable>) | Unusable> {
+  try {
+    const contents = await contentsOf(await inputFile(path), secret);
+    const [first] = contents.problems;
+    if (!first || contents.files.some((f) => f.role !== "body")) return contents;
+    return { ...contents, error: { code: first.code, message: first.message } };
+  } catch (thrown) {
+    if (!(thrown instanceof UsageError) || !isOneOfMany) throw thrown;
+    return { file: path, error: { code: thrown.code, message: thrown.message } };
+  }
+}
+
+async function contentsOf(input: InputFile, secret: string | undefined): Promise<Contents> {
   const contents: Contents = { file: input.path, kind: input.door, files: [], problems: [] };
   try {
-    for await (const one of openDelivery(input.source, { door: input.door, name: input.name }))
-      await list(one, contents);
+    const options = { door: input.door, name: input.name, ...(secret === undefined ? {} : { secret }) };
+    for await (const one of openDelivery(input.source, options)) await list(one, contents);
   } catch (thrown) {
     const failed = asFailure(thrown);
     contents.problems.push({ code: failed.code, message: `${failed.message} ${failed.report.hint}`, path: input.name });
