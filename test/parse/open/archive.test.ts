@@ -145,6 +145,12 @@ describe("a zip that is damaged or lies", () => {
     expect((await openAll(zip, upload()))[0]?.problem?.sentence).toContain("contradicts itself");
   });
 
+  it("is refused where the two headers of an entry give different times", async () => {
+    const zip = Buffer.from(buildZip({ entries: [csv] }));
+    zip[10]! ^= 1;
+    expect((await openAll(zip, upload()))[0]?.problem?.sentence).toContain("contradicts itself");
+  });
+
   it("breaks a long entry at the place of the damage, never silently", async () => {
     const data = stockCsv(300_000);
     const zip = Buffer.from(buildZip({ entries: [{ name: "stock.csv", data }] }));

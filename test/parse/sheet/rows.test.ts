@@ -246,6 +246,22 @@ describe("a workbook", () => {
     }
   });
 
+  it("that is not compressed reaches the reader of XML byte by byte, and says the same", async () => {
+    const data = `<row r="1" x='a>b'><c r="A1" t="inlineStr"><is><t>a&#10;\r\nb&amp;&#x20AC;</t></is></c><!-- - -- > --><c r="C1" t="str"><f>"&lt;"</f><v><![CDATA[]]]>€</v></c><c r="D1"><v>1</v><?x ?></c></row>`;
+    const stored = workbookParts({ sheets: [{ name: "a", data }] }).map((part) => ({ ...part, method: 0 }));
+    for (const size of [1, 2, 7, 65_536]) {
+      const { rows, failure } = await readSheet(watchedSource(buildZip({ entries: stored }), size));
+      expect([rows, failure]).toEqual([{ 1: ["a\n\nb&€", "", "]€", "1"] }, undefined]);
+    }
+  });
+
+  it("may have 10,000 columns and a cell of a megabyte", async () => {
+    const wide = await firstRow("<c><v>1</v></c>".repeat(10_000));
+    expect([wide?.length, wide?.[9_999]]).toEqual([10_000, "1"]);
+    const text = "ä".repeat(1_000_000);
+    expect(await firstRow(`<c t="inlineStr"><is><t>${text}</t></is></c>`)).toEqual([text]);
+  });
+
   it("gives back any table of texts and numbers that is written into it", async () => {
     const text = fc
       .string({ unit: "binary", maxLength: 12 })
@@ -304,6 +320,7 @@ describe("a hostile workbook", () => {
     ["rows out of order", `${row("", 2)}${row("", 1)}`, "rows of its sheet are not in order"],
     ["a row twice", `${row("", 2)}${row("", 2)}`, "rows of its sheet are not in order"],
     ["cells out of order", row('<c r="B1"/><c r="A1"/>'), "cells of its row 1 are not in order"],
+    ["a cell twice", row('<c r="B1"/><c r="B1"/>'), "cells of its row 1 are not in order"],
     ["a cell of another row", row('<c r="A2"/>'), "out of place"],
     ["a cell of no place", row('<c r="17"/>'), "out of place"],
     ["a text that is missing", row('<c t="s"><v>9</v></c>'), "refers to a text that is missing"],
