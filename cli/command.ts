@@ -57,7 +57,9 @@ export function readArguments(command: Command, argv: readonly string[]): Argume
     });
     return { positionals, values: values as Arguments["values"], json: values.json === true };
   } catch (error) {
-    throw new UsageError(`${(error as Error).message} (see mailfeed ${command.name} --help)`);
+    // What is wrong is said first; Node goes on with how its own parser wants to be written.
+    const [wrong] = (error as Error).message.split(/\.(?:\s|$)/, 1);
+    throw new UsageError(`${wrong} (see mailfeed ${command.name} --help)`);
   }
 }
 

@@ -112,16 +112,17 @@ describe.concurrent("open", () => {
   it.each(Object.entries(BAD_INPUTS))("%s", async (_, make) => {
     const { mail, end, opens } = make();
     const path = kept(mail.raw);
-    const [said, json] = await Promise.all([mailfeed("open", path), mailfeed("open", path, "--json")]);
+    const json = await mailfeed("open", path, "--json");
     const [contents, ...others] = jsonOf<Opened>(json);
     expect(others).toEqual([]);
     expect(contents!.kind).toBe("mail");
     if (opens) {
       // The mail itself is sound: what is wrong is for the door or the table to say.
-      expect([said.code, json.code, said.stderr]).toEqual([0, 0, ""]);
+      expect([json.code, json.stderr]).toEqual([0, ""]);
       expect(contents!.problems).toEqual([]);
       return;
     }
+    const said = await mailfeed("open", path);
     expect([1, 2]).toContain(said.code);
     expect(json.code).toBe(said.code);
     isPlainlySaid(said, end.sentence);

@@ -11,7 +11,10 @@ import { addressOf } from "../support/addresses.ts";
 import { goodMail } from "../support/bad-input.ts";
 import { isPlainlySaid, jsonOf, mailfeed, mailfeedWith } from "./run.ts";
 
-const COMMANDS = ["dev", "send", "check", "open", "rows", "smoke", "customer", "address", "token", "migrate"];
+/** Those that somebody relies on, and whatever else the command itself lists. */
+const RELIED_ON = ["dev", "send", "check", "open", "rows", "smoke", "customer", "address", "token", "migrate"];
+const overview = await mailfeed("--help");
+const COMMANDS = [...overview.stdout.matchAll(/^ {2}([a-z]+) +\S/gm)].map(([, name]) => name!);
 
 const samples = generateSamples({ scale: 0.05 });
 const named = ({ customer, feed }: { customer: string; feed: string }) => `${customer}/${feed}`;
@@ -27,10 +30,9 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.concurrent("help", () => {
-  it("lists every command", async () => {
-    const ran = await mailfeed("--help");
-    expect({ code: ran.code, stderr: ran.stderr }).toEqual({ code: 0, stderr: "" });
-    for (const name of COMMANDS) expect(ran.stdout).toMatch(new RegExp(`^ {2}${name} +\\S`, "m"));
+  it("lists every command", () => {
+    expect({ code: overview.code, stderr: overview.stderr }).toEqual({ code: 0, stderr: "" });
+    expect(COMMANDS).toEqual(expect.arrayContaining(RELIED_ON));
   });
 
   it("is what a call without a command gets, with the exit code of a mistake", async () => {
@@ -54,7 +56,7 @@ describe.concurrent("mistakes", () => {
     ["an unknown option", ["open", "--frobnicate"], "Unknown option '--frobnicate'", "usage"],
     ["an option without its value", ["check", "x.csv", "--feed"], "--feed", "usage"],
     ["no file", ["open"], "open needs a file", "usage"],
-    ["a file too many", ["rows", "a", "b"], "rows takes one file", "usage"],
+    ["a file too many", ["check", "a", "b"], "check takes one file", "usage"],
     ["a file that is not there", ["rows", "/nowhere/x.csv"], "there is no file /nowhere/x.csv", "no-such-file"],
     [
       "a file that is not there, to check",
@@ -88,12 +90,18 @@ describe.concurrent("mistakes", () => {
       "no-database",
     ],
   ] as const)("%s: exit code 2, one sentence, and JSON for programs", async (_, args, sentence, code) => {
-    const [said, json] = await Promise.all([mailfeed(...args), mailfeed(...args, "--json")]);
-    expect([said.code, said.stdout]).toEqual([2, ""]);
-    isPlainlySaid(said, sentence);
-    expect(said.stderr.startsWith("mailfeed: ")).toBe(true);
-    expect(json.code).toBe(2);
-    expect(jsonOf(json)).toEqual([{ error: { code, message: expect.stringContaining(sentence) } }]);
+    const ran = await mailfeed(...args, "--json");
+    expect(ran.code).toBe(2);
+    isPlainlySaid(ran, sentence);
+    expect(jsonOf(ran)).toEqual([
+      expect.objectContaining({ error: { code, message: expect.stringContaining(sentence) } }),
+    ]);
+  });
+
+  it("without --json nothing is on the standard output", async () => {
+    const ran = await mailfeed("frobnicate");
+    expect([ran.code, ran.stdout]).toEqual([2, ""]);
+    expect(ran.stderr).toBe('mailfeed: there is no command "frobnicate" (see mailfeed --help)\n');
   });
 
   it("a database that does not answer: exit code 2 and its place, without the password", async () => {
