@@ -30,19 +30,19 @@ export class Bytes {
   length = 0;
 
   byte(value: number): void {
-    this.#reserve(1);
+    this.reserve(1);
     this.all[this.length++] = value;
   }
 
   bytes(values: Uint8Array): void {
-    this.#reserve(values.length);
+    this.reserve(values.length);
     this.all.set(values, this.length);
     this.length += values.length;
   }
 
   /** Appends a fixed text, four bytes at a time: what is written behind its end is written over by what comes next. */
   literal({ words, length }: Literal): void {
-    this.#reserve(words.length * 4);
+    this.reserve(words.length * 4);
     const { view } = this;
     let at = this.length;
     for (let i = 0; i < words.length; i++) {
@@ -55,7 +55,7 @@ export class Bytes {
   /** Appends a well-formed text. */
   text(text: string): void {
     const count = text.length;
-    this.#reserve(count * MAX_BYTES_PER_UNIT);
+    this.reserve(count * MAX_BYTES_PER_UNIT);
     const { all } = this;
     let at = this.length;
     if (count >= LONG_TEXT_CHARS) {
@@ -89,7 +89,7 @@ export class Bytes {
    */
   plainText(text: string): boolean {
     const count = text.length;
-    this.#reserve(count * MAX_BYTES_PER_UNIT);
+    this.reserve(count * MAX_BYTES_PER_UNIT);
     const { all } = this;
     let at = this.length;
     for (let i = 0; i < count; i++) {
@@ -117,7 +117,8 @@ export class Bytes {
     this.length -= count;
   }
 
-  #reserve(more: number): void {
+  /** Makes room for what is about to be written into `all` from `length` on. */
+  reserve(more: number): void {
     if (this.length + more <= this.all.length) return;
     const larger = new Uint8Array(Math.max(this.length + more, this.all.length * 2));
     larger.set(this.all.subarray(0, this.length));

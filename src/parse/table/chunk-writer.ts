@@ -24,11 +24,11 @@ const encoder = new TextEncoder();
 
 export class ChunkWriter {
   /**
-   * Records of the chunk at hand, each with its separator. The next one is written behind them: `commit` makes a row of it;
-   * a record that is not to be is removed by setting the length back to `committedBytes`.
+   * Records and keys of the chunk at hand, each with its separator. The next ones are written behind them: `commit` makes a
+   * row of them, `drop` removes them.
    */
   readonly records = new Bytes();
-  readonly #keys = new Bytes();
+  readonly keys = new Bytes();
   /** Where the bytes of each row's key and record end, separator included. */
   readonly #keyEnds: number[] = [];
   readonly #recordEnds: number[] = [];
@@ -49,19 +49,32 @@ export class ChunkWriter {
     return this.#rowsWritten;
   }
 
-  get committedBytes(): number {
-    return this.#recordEnds.at(-1) ?? 0;
-  }
-
-  /** Makes a row of the record that was written last. True when a chunk is full. */
-  commit(key: string, line: number): boolean {
+  /** Makes a row of the record and the key that were written last. True when a chunk is full. */
+  commit(line: number): boolean {
     this.records.byte(SEPARATOR_BYTE);
     this.#recordEnds.push(this.records.length);
-    this.#keys.text(key);
-    this.#keys.byte(SEPARATOR_BYTE);
-    this.#keyEnds.push(this.#keys.length);
+    this.keys.byte(SEPARATOR_BYTE);
+    this.#keyEnds.push(this.keys.length);
     this.#lines.push(line);
     return this.#fullRows() > 0;
+  }
+
+  /** Removes what was written behind the last row. */
+  drop(): void {
+    this.records.length = this.#recordEnds.at(-1) ?? 0;
+    this.keys.length = this.#keyEnds.at(-1) ?? 0;
+  }
+
+  /** Hash of the key that was written last. */
+  hashKey(out: Int32Array): void {
+    hashBytes(this.keys.view, this.#keyEnds.at(-1) ?? 0, this.keys.length, HASH_SEED, out);
+  }
+
+  /** Moves what was written behind the last row to behind the last row of another writer. */
+  moveTo(other: ChunkWriter): void {
+    other.records.bytes(this.records.all.subarray(this.#recordEnds.at(-1) ?? 0, this.records.length));
+    other.keys.bytes(this.keys.all.subarray(this.#keyEnds.at(-1) ?? 0, this.keys.length));
+    this.drop();
   }
 
   /** The chunks that are full, all if `atEnd`. Where a chunk ends depends on the rows alone, not on when this is called. */
@@ -90,7 +103,7 @@ export class ChunkWriter {
     // Each line of the head ends in LF where its last separator would be; the records end without.
     const headBytes = keyBytes + lines.byteLength + 1 + rows * (HASH_HEX_BYTES + 1);
     const bytes = new Uint8Array(headBytes + recordBytes - 1);
-    bytes.set(this.#keys.all.subarray(0, keyBytes));
+    bytes.set(this.keys.all.subarray(0, keyBytes));
     bytes[keyBytes - 1] = NEWLINE_BYTE;
     bytes.set(lines, keyBytes);
     bytes[keyBytes + lines.byteLength] = NEWLINE_BYTE;
@@ -98,7 +111,7 @@ export class ChunkWriter {
     bytes[headBytes - 1] = NEWLINE_BYTE;
     bytes.set(this.records.all.subarray(0, recordBytes - 1), headBytes);
 
-    this.#keys.dropFirst(keyBytes);
+    this.keys.dropFirst(keyBytes);
     this.records.dropFirst(recordBytes);
     dropFirst(this.#keyEnds, rows, keyBytes);
     dropFirst(this.#recordEnds, rows, recordBytes);

@@ -10,6 +10,7 @@ export interface BoundColumn {
   readonly name: string;
   /** What the customer calls it. */
   readonly label: string;
+  readonly column: Column;
   readonly parser: ColumnParser;
   readonly at: number | null;
   readonly constant: string | null | undefined;
@@ -48,7 +49,7 @@ export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[]
     const isKey = feed.key.includes(column.name);
     const fiscalYearStart = fiscalStart(column, preamble, label);
     const parser = compileColumn(column, { label, isKey, fiscalYearStart });
-    const bound = { name: column.name, label, parser, at: null, constant: undefined };
+    const bound = { name: column.name, label, column, parser, at: null, constant: undefined };
     if ("header" in source) return { ...bound, at: names.indexOf(source.header) };
     if ("position" in source) return { ...bound, at: source.position - 1 };
     if ("preamble" in source) return { ...bound, constant: constantOf(source, preamble, parser, label) };

@@ -11,7 +11,7 @@ export const KEY_MAX_CHARS = 1_000;
 /** UTF-8 bytes of a natural key at most: an index row of a Postgres B-tree must stay under 2,704 bytes. */
 export const KEY_MAX_BYTES = 2_000;
 /** Below this many characters no text has more than KEY_MAX_BYTES: a UTF-16 unit is three bytes at most. */
-const SURELY_SHORT_CHARS = Math.floor(KEY_MAX_BYTES / 3);
+export const SURELY_SHORT_CHARS = Math.floor(KEY_MAX_BYTES / 3);
 
 /** A part as it stands in the key. */
 export const keyPart = (text: string): string => text.replace(/[\\|]/g, "\\$&");

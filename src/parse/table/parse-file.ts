@@ -1,16 +1,19 @@
 /**
  * The pure core of the parse stage: the bytes of one payload and its feed → chunks, rejects, books. It pulls: while the
- * sink waits nothing is read, and nothing that is held grows with the file but the set of key hashes (8 bytes a slot).
+ * sink waits nothing is read, and nothing that is held grows with the file but the set of key hashes (4 bytes a slot).
  */
 import { createHash, type Hash } from "node:crypto";
 import type { Feed } from "../../domain/adapter.ts";
 import { type ChunkEntry, MAX_DUPLICATE_ROWS, TAIL_FIRST_N } from "../../domain/chunk.ts";
 import { type FailureReport, failure, report } from "../../domain/failures.ts";
 import { Bookkeeper, type Books } from "./books.ts";
+import { ByteRecordBuilder } from "./byte-columns.ts";
+import { ByteRows, MORE, ODD, readsAsBytes } from "./byte-rows.ts";
 import { cutValue, trimCell } from "./cell.ts";
+import { CheckedBytes } from "./checked-bytes.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import { KeyHashSet } from "./duplicates.ts";
-import { hashText, hashWords } from "./hash.ts";
+import { hashWords } from "./hash.ts";
 import { bindColumns, type Layout } from "./layout.ts";
 import { RecordBuilder, type RowFault } from "./records.ts";
 import { type Reject, RejectCollector } from "./rejects.ts";
@@ -33,6 +36,8 @@ export interface ParseOptions {
   readonly sliceChars?: number;
   /** Rejects stored; MAX_STORED_REJECTS otherwise. */
   readonly maxStoredRejects?: number;
+  /** Reads every row as text: for tests, which hold the reading of bytes against it. */
+  readonly asText?: boolean;
 }
 
 export interface ParsedFile {
@@ -65,13 +70,22 @@ export async function parseFile(
   options: ParseOptions = {},
 ): Promise<ParsedFile> {
   const meter = { bytes: 0, hash: createHash("sha256") };
+  const table = new TableReader(feed, sink, options);
+  const payload = metered(blocks, meter);
+  if (readsAsBytes(feed.file) && options.asText !== true) {
+    const checked = new CheckedBytes(feed.file.charset);
+    const rows = new ByteRows(feed.file);
+    for await (const window of checked.windows(payload)) {
+      rows.add(window);
+      await table.readBytes(rows, false);
+    }
+    await table.readBytes(rows, true);
+    return table.finish(checked.lines, meter.bytes, meter.hash.digest("hex"));
+  }
   const { charset, recordDelimiter } = feed.file;
   const sliceChars = options.sliceChars === undefined ? {} : { sliceChars: options.sliceChars };
   const text = new TextReader({ charset, recordDelimiter, ...sliceChars });
-  const batches = rowBatches(text.slices(metered(blocks, meter)), feed.file);
-
-  const table = new TableReader(feed, sink, options);
-  for await (const batch of batches) await table.read(batch);
+  for await (const batch of rowBatches(text.slices(payload), feed.file)) await table.read(batch);
   return table.finish(text.lines, meter.bytes, meter.hash.digest("hex"));
 }
 
@@ -95,7 +109,10 @@ class TableReader {
   #wrongPreamble: Error | null = null;
   #layout: Layout | null = null;
   #builder: RecordBuilder | null = null;
+  #byteBuilder: ByteRecordBuilder | null = null;
   #inFooter = false;
+  /** Whether a chunk is full since the last row was accepted. */
+  #due = false;
   #sawText = false;
   #rows = 0;
   #duplicates = 0;
@@ -120,6 +137,18 @@ class TableReader {
       const span = spans === null ? 1 : spans[i]!;
       if (this.#take(rows[i]!, line, span, batch, i)) await this.#flush(false);
       line += span;
+    }
+  }
+
+  /** Reads the rows that are whole: the usual ones from their bytes, all others as text. */
+  async readBytes(rows: ByteRows, atEnd: boolean): Promise<void> {
+    for (let found = rows.next(atEnd); found !== MORE; found = rows.next(atEnd)) {
+      if (found === ODD) {
+        const batch = rows.oddAsText(atEnd);
+        if (batch.rows.length === 0) return;
+        await this.read(batch);
+      } else if (!this.#takeBytes(rows)) await this.read(rows.asText());
+      else if (this.#due) await this.#flush(false);
     }
   }
 
@@ -195,10 +224,28 @@ class TableReader {
     return failure("wrong-preamble", { line, expected, found: cutValue(found) });
   }
 
-  #begin(layout: Layout): RecordBuilder {
+  #begin(layout: Layout): void {
     this.#layout = layout;
     this.#builder = new RecordBuilder(layout);
-    return this.#builder;
+    this.#byteBuilder = readsAsBytes(this.#feed.file) ? new ByteRecordBuilder(layout, this.#feed.file.charset) : null;
+  }
+
+  /** Takes a data row from its bytes; false, with nothing changed, where it must be looked at as text. */
+  #takeBytes(rows: ByteRows): boolean {
+    const { file, limits } = this.#feed;
+    const builder = this.#byteBuilder;
+    if (builder === null || this.#inFooter || this.#rows === limits.maxRows) return false;
+    const { width } = this.#layout!;
+    // A row of one cell may be a blank line, and one with a footer's first letter the footer.
+    if (rows.cells !== width || width === 1 || (file.footer && rows.mayStartWith(file.footer.startsWith))) return false;
+    const main = this.#main;
+    if (!builder.build(rows, this.#rows + 1, main.records, main.keys)) {
+      main.drop();
+      return false;
+    }
+    this.#rows++;
+    this.#accept(rows.line, rows.span);
+    return true;
   }
 
   /** Without a header the first row shows whether this is the right file at all. */
@@ -216,7 +263,6 @@ class TableReader {
     if (++this.#rows > maxRows) throw failure("too-many-rows", { limit: maxRows });
 
     const main = this.#main;
-    const start = main.committedBytes;
     const { width } = this.#layout!;
     const reason = batch.broken?.get(index);
     let faults: RowFault[] | null;
@@ -225,17 +271,27 @@ class TableReader {
     else faults = ofRow(report("row-width", { expected: width, found: cells.length }));
 
     if (faults !== null) {
-      main.records.length = start;
+      main.drop();
       this.#books.enter("rejected", span);
       return this.#rejects.add(line, faults, cells, () => batch.raw(index));
     }
+    main.keys.text(builder.key);
+    this.#accept(line, span);
+    return this.#due;
+  }
+
+  /** Makes a row of the record and the key that stand behind the last row of the main chunk. */
+  #accept(line: number, span: number): void {
+    const main = this.#main;
     this.#books.enter("accepted", span);
-    hashText(builder.key, 0, this.#words);
-    if (this.#keys.add(this.#words[0]!, this.#words[1]!)) return main.commit(builder.key, line);
+    main.hashKey(this.#words);
+    if (this.#keys.add(this.#words[0]!, this.#words[1]!)) {
+      this.#due = main.commit(line);
+      return;
+    }
     if (++this.#duplicates > MAX_DUPLICATE_ROWS) throw failure("too-many-duplicates", { limit: MAX_DUPLICATE_ROWS });
-    this.#tail.records.bytes(main.records.all.subarray(start, main.records.length));
-    main.records.length = start;
-    return this.#tail.commit(builder.key, line);
+    main.moveTo(this.#tail);
+    this.#due = this.#tail.commit(line);
   }
 
   async #flush(atEnd: boolean): Promise<void> {

@@ -12,7 +12,7 @@ import { failure } from "../../domain/failures.ts";
 import { countLineEnds, skipLineEnd } from "./lines.ts";
 import { ROW_MAX_CHARS, type RowBatch, type RowFormat } from "./row-batch.ts";
 
-type Quoted = Pick<RowFormat, "delimiter"> & { readonly quote: '"' | "'" };
+type Quoted = Pick<RowFormat, "delimiter"> & { readonly quote: string };
 
 /** Throws `unclosed-quote` and `row-too-long`. The slices must not end between CR and LF. */
 export async function* quotedRows(
@@ -22,13 +22,27 @@ export async function* quotedRows(
   let carry = "";
   let line = 1;
   for await (const slice of slices) {
-    const scan = new Scan(carry + slice, line, format, false);
-    const batch = scan.rows();
-    carry = scan.rest;
-    line = scan.line;
-    if (batch.rows.length > 0) yield batch;
+    const scanned = scanRows(carry + slice, line, format, false);
+    carry = scanned.rest;
+    line = scanned.line;
+    if (scanned.batch.rows.length > 0) yield scanned.batch;
   }
-  if (carry !== "") yield new Scan(carry, line, format, true).rows();
+  if (carry !== "") yield scanRows(carry, line, format, true).batch;
+}
+
+/**
+ * The whole rows at the start of a text that begins on the given line; `rest`: the start of a row whose end is not in it,
+ * which begins on `line`. Throws and asks for what `quotedRows` does.
+ */
+export function scanRows(
+  text: string,
+  firstLine: number,
+  format: Quoted,
+  atEnd: boolean,
+): { batch: RowBatch; rest: string; line: number } {
+  const scan = new Scan(text, firstLine, format, atEnd);
+  const batch = scan.rows();
+  return { batch, rest: scan.rest, line: scan.line };
 }
 
 const BROKEN = "text follows a closing quotation mark";

@@ -9,9 +9,9 @@ import { LineCounter } from "./lines.ts";
 /** Characters in a slice: long enough that the cost per slice does not count, short enough to hold a few of them. */
 export const SLICE_CHARS = 16_384;
 /** Bytes decoded at once: a block may be of any size, the text of it need not. */
-const DECODE_BYTES = 16_384;
+export const DECODE_BYTES = 16_384;
 /** Bytes in the longest byte order mark. */
-const MARK_BYTES = 3;
+export const MARK_BYTES = 3;
 
 export interface TextOptions {
   readonly charset: Charset;
@@ -56,7 +56,8 @@ export class TextReader {
       if (start !== null) {
         bytes = joined(start, block);
         if (bytes.length < MARK_BYTES) {
-          start = bytes.slice();
+          // Not bytes.slice: see #decode.
+          start = Uint8Array.from(bytes);
           continue;
         }
         bytes = this.#withoutMark(bytes);
@@ -85,12 +86,9 @@ export class TextReader {
   }
 
   #withoutMark(bytes: Uint8Array): Uint8Array {
-    const { charset } = this.#options;
-    const mark = BYTE_ORDER_MARKS.find((m) => m.bytes.every((byte, i) => bytes[i] === byte));
-    if (!mark) return bytes;
-    if (mark.charset !== charset) throw failure("wrong-charset", { charset, offset: 0, line: 1, mark: mark.charset });
-    this.#offset = mark.bytes.length;
-    return bytes.subarray(mark.bytes.length);
+    const rest = withoutMark(bytes, this.#options.charset);
+    this.#offset = bytes.length - rest.length;
+    return rest;
   }
 
   #decode(block: Uint8Array, atEnd: boolean): void {
@@ -123,9 +121,17 @@ export class TextReader {
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
+/** The start of a payload behind its byte order mark. Throws `wrong-charset` where that is the mark of another charset. */
+export function withoutMark(bytes: Uint8Array, charset: Charset): Uint8Array {
+  const mark = BYTE_ORDER_MARKS.find((m) => m.bytes.every((byte, i) => bytes[i] === byte));
+  if (!mark) return bytes;
+  if (mark.charset !== charset) throw failure("wrong-charset", { charset, offset: 0, line: 1, mark: mark.charset });
+  return bytes.subarray(mark.bytes.length);
+}
 
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+export const NO_BYTES = new Uint8Array(0);
+
+export function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   if (first.length === 0) return second;
   const bytes = new Uint8Array(first.length + second.length);
   bytes.set(first);
