@@ -11,9 +11,22 @@ import { open } from "./commands/open.ts";
 import { rows } from "./commands/rows.ts";
 import { send } from "./commands/send.ts";
 import { smoke } from "./commands/smoke.ts";
+import { sniff } from "./commands/sniff.ts";
 import { token } from "./commands/token.ts";
 
-const COMMANDS: readonly Command[] = [dev, send, check, open, rows, smoke, customer, address, token, migrateCommand];
+const COMMANDS: readonly Command[] = [
+  dev,
+  send,
+  check,
+  open,
+  sniff,
+  rows,
+  smoke,
+  customer,
+  address,
+  token,
+  migrateCommand,
+];
 
 const overview = () =>
   `mailfeed COMMAND [options]\n\nLands the flat files an ERP mails in Postgres.\n\n${COMMANDS.map(

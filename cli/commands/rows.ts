@@ -1,58 +1,122 @@
-/** `mailfeed rows`: the rows of a file as the parse stage reads them, before any column has a meaning. */
+/** `mailfeed rows`: the rows of a file, by a layout that is given or detected, before any column has a meaning. */
 import type { FeedDefinition } from "../../src/domain/adapter.ts";
 import { CHARSETS } from "../../src/domain/adapter.ts";
-import { failure } from "../../src/domain/failures.ts";
+import { TableReading } from "../../src/parse/detect/read.ts";
 import { unsupportedFormat } from "../../src/parse/handler.ts";
-import { openDelivery, type Payload } from "../../src/parse/open/open.ts";
-import type { RowBatch } from "../../src/parse/table/rows.ts";
-import { plainRows } from "../../src/parse/table/rows-plain.ts";
-import { quotedRows } from "../../src/parse/table/rows-quoted.ts";
+import type { Payload } from "../../src/parse/open/open.ts";
+import { type RowBatch, rowBatches } from "../../src/parse/table/rows.ts";
 import { TextReader } from "../../src/parse/table/text.ts";
-import { type Arguments, type Command, EXIT, textOption, UsageError } from "../command.ts";
-import { feedNamed, type InputFile, inputFile } from "../input.ts";
+import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
+import { detectedTable, firstPayload, unreadable } from "../detected.ts";
+import { feedNamed } from "../input.ts";
 
 /** Rows go out in writes of about this size. */
 const BATCH_CHARS = 65_536;
 
 type Layout = FeedDefinition["file"];
+/** Options that say the layout: then nothing is detected. */
+const LAYOUT_OPTIONS = ["feed", "charset", "delimiter", "record-delimiter", "quote"];
 
 export const rows: Command = {
   name: "rows",
   summary: "prints the rows of a file as JSON arrays of strings, one a line",
-  usage: "FILE [--feed C/F | --charset … --delimiter … --quote …]",
+  usage: "FILE… [--data] [--feed C/F | --charset … --delimiter … --quote …]",
   options: {
+    data: { type: "boolean", help: "leave out the header row" },
     feed: { type: "string", help: "read it as this feed's files are read" },
-    charset: { type: "string", help: "default utf-8" },
+    charset: { type: "string", help: "default utf-8, where any of the layout is given" },
     delimiter: { type: "string", help: 'default ","; \\t is a tab' },
     "record-delimiter": { type: "string", help: "default: line ends; anything else is taken to the letter" },
     quote: { type: "string", help: `" (default), ' or none` },
     ndjson: { type: "boolean", help: "one JSON array a line (the default, and the only form)" },
   },
-  details: "All rows are printed, a header row included. The first file inside a mail or an archive is read.",
+  details: `The layout is detected (see mailfeed sniff): then the rows of the table are printed, the header row first, without
+preamble, footer, remarks, blank lines and repeated headers. Where any of the layout is given nothing is detected: every
+record of the file is printed. Rows that do not fit are printed too and told on the error output; then the exit code is 1.
+Of several files one line each is printed: {"file", "rows": [[…], …]}, or {"file", "error": {"code", "message"}}. The first
+file inside a mail or an archive is read.`,
   async run(args, io) {
     const [path, ...more] = args.positionals;
-    if (!path || more.length > 0) throw new UsageError("rows takes one file (see mailfeed rows --help)");
-    const layout = layoutOf(args);
-    const payload = await firstPayload(await inputFile(path));
-    const unsupported = unsupportedFormat(payload);
-    if (unsupported) throw new UsageError(`${unsupported.sentence} ${unsupported.hint}`, unsupported.code);
+    if (path === undefined) throw new UsageError("rows needs a file (see mailfeed rows --help)");
+    if (more.length > 0) return rowsOfSeveral(args, io);
     let batch = "";
-    for await (const { rows: read, broken, firstLine } of batchesOf(payload, layout)) {
-      for (const [i, cells] of read.entries()) {
-        const reason = broken?.get(i);
-        if (reason !== undefined)
-          io.err(`a row after line ${firstLine}: its quotation marks do not fit together: ${reason}`);
-        batch += `${JSON.stringify(cells)}\n`;
+    let exit: number = EXIT.ok;
+    for await (const { cells, problem } of rowsOf(path, args)) {
+      if (problem !== null) {
+        io.err(problem);
+        exit = EXIT.refused;
       }
+      batch += `${JSON.stringify(cells)}\n`;
       if (batch.length > BATCH_CHARS) {
         io.out(batch);
         batch = "";
       }
     }
     if (batch !== "") io.out(batch);
-    return EXIT.ok;
+    return exit;
   },
 };
+
+async function rowsOfSeveral(args: Arguments, io: Io): Promise<number> {
+  let exit: number = EXIT.ok;
+  for (const file of args.positionals) {
+    try {
+      const read: (readonly string[])[] = [];
+      for await (const { cells, problem } of rowsOf(file, args)) {
+        read.push(cells);
+        if (problem === null) continue;
+        io.err(`${file}: ${problem}`);
+        exit = Math.max(exit, EXIT.refused);
+      }
+      io.out(JSON.stringify({ file, rows: read }));
+    } catch (thrown) {
+      const refused = unreadable(file, thrown);
+      io.out(JSON.stringify(refused));
+      io.err(`mailfeed: ${file}: ${refused.error.message}`);
+      exit = EXIT.unusable;
+    }
+  }
+  return exit;
+}
+
+interface PrintedRow {
+  readonly cells: readonly string[];
+  readonly problem: string | null;
+}
+
+function rowsOf(path: string, args: Arguments): AsyncGenerator<PrintedRow> {
+  const isGiven = LAYOUT_OPTIONS.some((name) => textOption(args, name) !== undefined);
+  return isGiven
+    ? givenRows(path, layoutOf(args), args.values.data === true)
+    : detectedRows(path, args.values.data === true);
+}
+
+async function* detectedRows(path: string, dataOnly: boolean): AsyncGenerator<PrintedRow> {
+  const { payload, profile } = await detectedTable(path);
+  for await (const batch of new TableReading(profile).batches(payload.open())) {
+    for (const { cells, kind, misfit } of batch) {
+      if (kind === "data" || !dataOnly) yield { cells, problem: misfit?.message ?? null };
+    }
+  }
+}
+
+async function* givenRows(path: string, layout: Layout, dataOnly: boolean): AsyncGenerator<PrintedRow> {
+  const payload = await firstPayload(path);
+  const unsupported = unsupportedFormat(payload);
+  if (unsupported) throw new UsageError(`${unsupported.sentence} ${unsupported.hint}`, unsupported.code);
+  let left = dataOnly ? layout.preamble.length + (layout.header ? 1 : 0) : 0;
+  for await (const { rows: read, broken, firstLine } of batchesOf(payload, layout)) {
+    for (const [i, cells] of read.entries()) {
+      if (left > 0) {
+        left--;
+        continue;
+      }
+      const reason = broken?.get(i);
+      const place = `a row after line ${firstLine}: its quotation marks do not fit together`;
+      yield { cells, problem: reason === undefined ? null : `${place}: ${reason}` };
+    }
+  }
+}
 
 function layoutOf(args: Arguments): Layout {
   const feed = textOption(args, "feed");
@@ -75,21 +139,6 @@ function layoutOf(args: Arguments): Layout {
 }
 
 function batchesOf(payload: Payload, layout: Layout): AsyncIterable<RowBatch> {
-  const { charset, delimiter, quote, recordDelimiter } = layout;
-  const slices = new TextReader({ charset, recordDelimiter }).slices(payload.open());
-  return quote === "none"
-    ? plainRows(slices, { delimiter, recordDelimiter })
-    : quotedRows(slices, { delimiter, quote });
-}
-
-/** The first file inside; a body of a mail only if there is nothing else. */
-async function firstPayload(input: InputFile): Promise<Payload> {
-  let body: Payload | undefined;
-  for await (const one of openDelivery(input.source, { door: input.door, name: input.name })) {
-    if (one.kind === "problem") throw new UsageError(`${one.report.sentence} ${one.report.hint}`, one.report.code);
-    if (one.file.role !== "body") return one.file;
-    body ??= one.file;
-  }
-  if (!body) throw failure("file-empty", { name: input.name });
-  return body;
+  const { charset, recordDelimiter } = layout;
+  return rowBatches(new TextReader({ charset, recordDelimiter }).slices(payload.open()), layout);
 }

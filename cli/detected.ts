@@ -1,0 +1,62 @@
+/** A file of this machine as a detected table: what `sniff` shows and `rows` reads. */
+import { asFailure, type FailureReport, failure } from "../src/domain/failures.ts";
+import { detect } from "../src/parse/detect/detect.ts";
+import type { Profile } from "../src/parse/detect/profile.ts";
+import { SampleTaker } from "../src/parse/detect/sample.ts";
+import { unsupportedFormat } from "../src/parse/handler.ts";
+import { openDelivery, type Payload } from "../src/parse/open/open.ts";
+import { UsageError } from "./command.ts";
+import { inputFile } from "./input.ts";
+
+export interface DetectedTable {
+  readonly payload: Payload;
+  readonly profile: Profile;
+}
+
+/**
+ * The first table in a file, a mail or an archive, with its profile. Throws UsageError or Failure where nothing can be read.
+ * @param read whether the caller takes formats that are no text (a workbook, say) by itself
+ */
+export async function detectedTable(path: string): Promise<DetectedTable> {
+  const payload = await firstPayload(path);
+  // What the door calls binary may be text in units of four bytes: detection names it.
+  const unsupported = payload.format === "binary" ? undefined : unsupportedFormat(payload);
+  if (unsupported) throw new UsageError(`${unsupported.sentence} ${unsupported.hint}`, unsupported.code);
+  const taker = new SampleTaker();
+  for await (const block of payload.open()) taker.add(block);
+  return { payload, profile: detect(taker.sample()) };
+}
+
+/** The first file inside; a body of a mail only if there is nothing else. */
+export async function firstPayload(path: string): Promise<Payload> {
+  const input = await inputFile(path);
+  let body: Payload | undefined;
+  for await (const one of openDelivery(input.source, { door: input.door, name: input.name })) {
+    if (one.kind === "problem") throw new UsageError(`${one.report.sentence} ${one.report.hint}`, one.report.code);
+    if (one.file.role !== "body") return one.file;
+    body ??= one.file;
+  }
+  if (!body) throw failure("file-empty", { name: input.name });
+  return body;
+}
+
+export interface UnreadableFile {
+  readonly file: string;
+  readonly error: { readonly code: string; readonly message: string };
+  /** The charset, where the file is refused for it. */
+  readonly charset?: string;
+}
+
+/** What is printed for a file that cannot be read. */
+export function unreadable(file: string, thrown: unknown): UnreadableFile {
+  if (thrown instanceof UsageError) return { file, error: { code: thrown.code, message: thrown.message } };
+  const failed = asFailure(thrown);
+  const { code, sentence, hint }: FailureReport = failed.report;
+  const charset = charsetIn(failed.report.evidence);
+  return { file, error: { code, message: `${sentence} ${hint}` }, ...(charset === undefined ? {} : { charset }) };
+}
+
+function charsetIn(evidence: unknown): string | undefined {
+  if (typeof evidence !== "object" || evidence === null || !("charset" in evidence)) return undefined;
+  return typeof evidence.charset === "string" ? evidence.charset.toLowerCase() : undefined;
+}

@@ -1,0 +1,124 @@
+/**
+ * Which dialect a text is written in: candidates are tried on its beginning, the best acceptable one is taken, then its
+ * quoting looked at on all of the sample. Where none is acceptable, fixed width, one column, or no table.
+ */
+import { type Candidate, candidatesOf, terminatorOf } from "./delimiters.ts";
+import { type DialectFinding, withDelimiter, withFixed, withoutDelimiter } from "./dialect-finding.ts";
+import { fixedColumns } from "./fixed-width.ts";
+import type { Dialect } from "./profile.ts";
+import { tokenize } from "./tokenize.ts";
+import { bestQuoting, isAcceptable, rankOf, TRIAL_ROWS, type Trial } from "./trial.ts";
+
+/** Characters that candidates are tried on. */
+const TRIAL_CHARS = 49_152;
+const TRIAL_LINES_MIN = 3;
+
+const PLAIN: Dialect = {
+  delimiter: null,
+  quote: null,
+  escape: null,
+  terminator: "",
+  padded: false,
+  trailing: false,
+  skip: 0,
+  comment: null,
+  fixed: null,
+};
+
+/** Throws `no-table`, `unclosed-quote`. `atEnd`: the text is the whole file. */
+export function detectDialect(whole: string, atEnd: boolean): DialectFinding {
+  const skip = titleLines(whole, terminatorOf(whole.slice(0, TRIAL_CHARS), atEnd && whole.length <= TRIAL_CHARS));
+  const found = detectIn(behindLines(whole, skip), atEnd);
+  return { ...found, dialect: { ...found.dialect, skip } };
+}
+
+/** Lines before the first record, where records have an end of their own: those that hold no mark of it. */
+function titleLines(text: string, terminator: string): number {
+  if (terminator === "") return 0;
+  const first = text.indexOf(terminator);
+  return text.slice(0, first).split(/\r\n|\r|\n/).length - 1;
+}
+
+/** The text behind its first lines. */
+export function behindLines(text: string, lines: number): string {
+  let at = 0;
+  for (let i = 0; i < lines; i++) {
+    const end = /\r\n|\r|\n/g;
+    end.lastIndex = at;
+    const found = end.exec(text);
+    if (found === null) return "";
+    at = end.lastIndex;
+  }
+  return at === 0 ? text : text.slice(at);
+}
+
+function detectIn(text: string, atEnd: boolean): DialectFinding {
+  const whole = atEnd && text.length <= trialEnd(text);
+  const part = text.slice(0, trialEnd(text));
+  const terminator = terminatorOf(part, whole);
+  const comment = commentOf(part);
+  const base = { ...PLAIN, terminator, comment };
+  const bare = terminator === "" ? part : part.replaceAll(terminator, "");
+  const trials = candidatesOf(withoutComments(bare, comment))
+    .map((candidate) => bestQuoting(part, base, candidate, whole))
+    .filter((trial) => trial !== undefined)
+    .sort((a, b) => rankOf(b) - rankOf(a));
+  const best = trials.find((trial) => isAcceptable(trial));
+  if (best !== undefined && !isOneQuotedColumn(best, base, part, whole)) {
+    const doubled = isDoubled(best) ? twice(best, base, part, whole) : undefined;
+    return withDelimiter(onWhole(doubled ?? best, base, text, atEnd), doubled ? [] : trials, text, atEnd);
+  }
+  const fixed = fixedColumns(part, whole);
+  if (fixed !== undefined) return withFixed(base, fixed);
+  return withoutDelimiter(base, trials, part, whole);
+}
+
+/** Where the part ends that candidates are tried on: some lines must be in it, however long they are. */
+function trialEnd(text: string): number {
+  let end = 0;
+  for (let lines = 0; lines < TRIAL_LINES_MIN && end < text.length; lines++) {
+    const next = text.slice(end).search(/[\r\n]/);
+    end = next === -1 ? text.length : end + next + 1;
+  }
+  return Math.max(TRIAL_CHARS, end);
+}
+
+/** Every second column empty, the header's too: the delimiter is the mark twice. */
+function isDoubled({ tokens, dialect, width }: Trial): boolean {
+  if (dialect.delimiter?.length !== 1 || width < 3 || width % 2 === 0) return false;
+  return tokens.rows.every((row) => row.length !== width || row.every((cell, i) => i % 2 === 0 || cell === ""));
+}
+
+function twice(best: Trial, base: Dialect, text: string, atEnd: boolean): Trial | undefined {
+  const delimiter = (best.dialect.delimiter ?? "").repeat(2);
+  const trial = bestQuoting(text, base, { delimiter, usage: best.usage }, atEnd);
+  return trial !== undefined && isAcceptable(trial) ? trial : undefined;
+}
+
+/** The quoting of the best delimiter once more, on all of the sample: marks may come late in a file. */
+function onWhole(best: Trial, base: Dialect, text: string, atEnd: boolean): Trial {
+  const candidate: Candidate = { delimiter: best.dialect.delimiter ?? "", usage: best.usage };
+  return (/["']/.test(text) ? bestQuoting(text, base, candidate, atEnd, Number.MAX_SAFE_INTEGER) : undefined) ?? best;
+}
+
+/** Every line in quotation marks, which a delimiter inside would cut in two: then the marks are right and it is text. */
+function isOneQuotedColumn(best: Trial, base: Dialect, text: string, atEnd: boolean): boolean {
+  if (best.dialect.quote !== null || best.tokens.needed > 0) return false;
+  const tokens = tokenize(text, { ...base, quote: '"', escape: '"' }, { atEnd, maxRows: TRIAL_ROWS });
+  return (
+    tokens.unclosed === -1 && tokens.broken.size === 0 && tokens.quoted > 0 && tokens.quoted >= tokens.rows.length - 1
+  );
+}
+
+const COMMENT = "#";
+
+/** `#`, where lines begin with it that are not cut like the others. */
+function commentOf(text: string): string | null {
+  return new RegExp(`(^|[\\r\\n])[ \\t]*${COMMENT}`).test(text) ? COMMENT : null;
+}
+
+function withoutComments(text: string, comment: string | null): string {
+  if (comment === null) return text;
+  const kept = text.split(/\r\n|\r|\n/).filter((line) => !line.trimStart().startsWith(comment));
+  return kept.length === 0 ? text : kept.join("\n");
+}

@@ -1,0 +1,69 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Failure } from "../../../src/domain/failures.ts";
+import { detect } from "../../../src/parse/detect/detect.ts";
+import type { Profile } from "../../../src/parse/detect/profile.ts";
+import { TableReading } from "../../../src/parse/detect/read.ts";
+import { sampleOf } from "../../../src/parse/detect/sample.ts";
+import { bytesOf, tableArbitrary, textOf, type WrittenTable } from "./tables.ts";
+
+/** Cases of a run; more with DETECT_CASES=100000. */
+const CASES = Number(process.env.DETECT_CASES ?? 4_000);
+
+interface Outcome {
+  readonly kind: "exact" | "asked" | "refused";
+  readonly detail: string;
+}
+
+async function* blocksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
+}
+
+/** Reads a written table back; throws where something else comes back and no question is open about it. */
+async function readBack(table: WrittenTable): Promise<Outcome> {
+  const bytes = bytesOf(table);
+  let profile: Profile;
+  const read: string[][] = [];
+  let header: readonly string[] | null = null;
+  let misfits = 0;
+  try {
+    profile = detect(sampleOf(bytes));
+    const reading = new TableReading(profile);
+    for await (const batch of reading.batches(blocksOf(bytes, 1_021))) {
+      for (const row of batch) {
+        if (row.kind === "header") header = row.cells;
+        else read.push([...row.cells]);
+      }
+    }
+    misfits = reading.misfits;
+  } catch (thrown) {
+    if (thrown instanceof Failure && thrown.disposition === "reject") return { kind: "refused", detail: thrown.code };
+    throw thrown;
+  }
+  const wanted = table.rows.map((row) => row.map((cell) => cell.replaceAll("\n", "\n")));
+  const same = JSON.stringify([header, read]) === JSON.stringify([table.header, wanted]);
+  if (same) return { kind: "exact", detail: "" };
+  const questions = profile.undecided.map((question) => question.what).filter((what) => ABOUT_ROWS.has(what));
+  if (questions.length > 0 || misfits > 0) return { kind: "asked", detail: `${questions} ${misfits}` };
+  const found = JSON.stringify({ charset: profile.charset, dialect: profile.dialect, header, read: read.slice(0, 3) });
+  throw new Error(
+    `read otherwise, and nothing says so: ${found} for ${JSON.stringify(textOf(table)).slice(0, 600)} in ${table.charset}`,
+  );
+}
+
+const ABOUT_ROWS = new Set(["charset", "delimiter", "quote", "header", "columns"]);
+
+describe("a table written in any dialect and charset", () => {
+  it("is read back exactly, or a question or a refusal says why not", async () => {
+    const outcomes = { exact: 0, asked: 0, refused: 0 };
+    await fc.assert(
+      fc.asyncProperty(tableArbitrary, async (table) => {
+        outcomes[(await readBack(table)).kind]++;
+      }),
+      { numRuns: CASES },
+    );
+    // Questions are for the few files that leave something open, not a way out.
+    expect(outcomes.refused).toBeLessThan(0.02 * CASES);
+    expect(outcomes.exact).toBeGreaterThan(0.75 * CASES);
+  }, 600_000);
+});

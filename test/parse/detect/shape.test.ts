@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { profileOf, question, read } from "./support.ts";
+
+describe("the header", () => {
+  it.each([
+    ["names over numbers", "sku,qty\nA1,3\nA2,4\n", true],
+    ["numbers over numbers", "1,3\n2,4\n5,6\n", false],
+    ["years over numbers", "Timber,2000,2001,2002\nOak,12,13,14\nElm,22,23,24\n", true],
+    ["names over codes of one shape", "key\nA-1001\nA-1002\nA-1003\n", true],
+    ["a value that comes again below", "open,x\nclosed,y\nopen,z\nopen,x\n", false],
+  ])("%s", (_, text, header) => {
+    expect(profileOf(text).header).toBe(header);
+  });
+
+  it("of texts over texts is asked about", () => {
+    expect(question(profileOf("Grant,Dyer\nCherokee,Shields\nDestiny,Shannon\n"), "header")).toBeDefined();
+  });
+
+  it("may lack a name or have one too many: the rows are told", async () => {
+    const { profile } = await read("one,two,three\n1,2,3,4\n1,2,3,4\n1,2,3,4\n");
+    expect([profile.header, profile.columnCount, profile.misfits[0]?.line]).toEqual([true, 4, 1]);
+  });
+
+  it("that comes again in a joined file is no row", async () => {
+    const { rows, reading } = await read("sku,qty\nA1,3\nsku,qty\nA2,4\n");
+    expect([rows.length, reading.repeatedHeaders]).toEqual([2, 1]);
+  });
+
+  it("without the delimiter that every row ends with makes the table no wider", async () => {
+    const { profile, rows } = await read("sku;qty\nA1;3;\nA2;4;\n");
+    expect([profile.columnCount, profile.dialect.trailing, rows]).toEqual([
+      2,
+      true,
+      [
+        ["A1", "3"],
+        ["A2", "4"],
+      ],
+    ]);
+  });
+});
+
+describe("lines before and behind the table", () => {
+  it("titles, also such that are filled up with empty cells", async () => {
+    const { profile, header } = await read(
+      "Stock report,,\nas of today,,\n\nsku,qty,price\nA1,3,1.5\nA2,4,2.5\nA3,5,3.5\n",
+    );
+    expect(profile.preamble).toEqual(["Stock report,,", "as of today,,", ""]);
+    expect(header).toEqual(["sku", "qty", "price"]);
+  });
+
+  it("a line of its own before the header, with another number of cells", async () => {
+    const { profile, header } = await read('"EXTF";700;"x";2018\nkonto;text;betrag\n400;"a";1,50\n401;"b";2,50\n');
+    expect([profile.preamble.length, header]).toEqual([1, ["konto", "text", "betrag"]]);
+  });
+
+  it("remarks, wherever they stand", async () => {
+    const { profile, rows } = await read("# made by X\na;b\n# half\n1;3\n6;7\n# end\n");
+    expect(profile.dialect.comment).toBe("#");
+    expect(rows).toEqual([
+      ["1", "3"],
+      ["6", "7"],
+    ]);
+  });
+
+  it.each([
+    ["a total", "sku;qty;price\nA1;3;1,50\nA2;4;2,50\nTotal;7\n", ["Total;7"]],
+    ["a total with empty cells", "sku;qty;price\nA1;3;1,50\nA2;4;2,50\nSumme;7;\n", ["Summe;7;"]],
+    ["a trailer with the number of rows", "A1;3;1,50\nA2;4;2,50\nA3;4;2,50\nT;0003\n", ["T;0003"]],
+    ["a remark behind a blank line", "sku;qty\nA1;3\nA2;4\n\nEnd of report\n", ["End of report"]],
+  ])("%s", async (_, text, footer) => {
+    const { profile, rows, reading } = await read(text);
+    expect(profile.footer).toEqual(footer);
+    expect(reading.footer).toHaveLength(1);
+    expect(rows.every((row) => row[0]?.startsWith("A"))).toBe(true);
+  });
+
+  it("a last row that is short is no footer: so ends a file that was cut off", async () => {
+    const { profile, reading } = await read("sku;qty;price\nA1;3;1,50\nA2;4;2,50\nA3;4\n");
+    expect([profile.footer, reading.misfits]).toEqual([[], 1]);
+    expect(profile.misfits[0]).toMatchObject({ code: "missing-cells", line: 4 });
+  });
+
+  it("the footer of a file larger than the sample", async () => {
+    const { profile, rows } = await read(`sku;qty;price\n${"A1;3;1,50\n".repeat(60_000)}Total;180000\n`);
+    expect([profile.footer, rows.length]).toEqual([["Total;180000"], 60_000]);
+  });
+});
