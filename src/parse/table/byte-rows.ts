@@ -100,6 +100,7 @@ export class ByteRows {
     const start = this.#next;
     if (start === length) return MORE;
     this.#start = start;
+    let { starts, ends } = this;
     let cells = 0;
     let span = 1;
     let scratch = length + 1;
@@ -124,9 +125,12 @@ export class ByteRows {
         while (stops[bytes[at]!] === 0) at++;
         to = at;
       }
-      if (cells === this.starts.length) this.#moreCells();
-      this.starts[cells] = from;
-      this.ends[cells] = to;
+      if (cells === starts.length) {
+        this.#moreCells();
+        ({ starts, ends } = this);
+      }
+      starts[cells] = from;
+      ends[cells] = to;
       cells++;
       if (bytes[at] !== delimiter) break;
       at++;

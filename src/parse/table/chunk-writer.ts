@@ -29,7 +29,9 @@ export class ChunkWriter {
    */
   readonly records = new Bytes();
   readonly keys = new Bytes();
-  /** Where the bytes of each row's key and record end, separator included. */
+  /** Where the bytes of the last row end, separator included; of each row. */
+  #keysEnd = 0;
+  #recordsEnd = 0;
   readonly #keyEnds: number[] = [];
   readonly #recordEnds: number[] = [];
   readonly #lines: number[] = [];
@@ -52,28 +54,30 @@ export class ChunkWriter {
   /** Makes a row of the record and the key that were written last. True when a chunk is full. */
   commit(line: number): boolean {
     this.records.byte(SEPARATOR_BYTE);
-    this.#recordEnds.push(this.records.length);
     this.keys.byte(SEPARATOR_BYTE);
-    this.#keyEnds.push(this.keys.length);
+    this.#recordsEnd = this.records.length;
+    this.#keysEnd = this.keys.length;
+    this.#recordEnds.push(this.#recordsEnd);
+    this.#keyEnds.push(this.#keysEnd);
     this.#lines.push(line);
     return this.#fullRows() > 0;
   }
 
   /** Removes what was written behind the last row. */
   drop(): void {
-    this.records.length = this.#recordEnds.at(-1) ?? 0;
-    this.keys.length = this.#keyEnds.at(-1) ?? 0;
+    this.records.length = this.#recordsEnd;
+    this.keys.length = this.#keysEnd;
   }
 
   /** Hash of the key that was written last. */
   hashKey(out: Int32Array): void {
-    hashBytes(this.keys.view, this.#keyEnds.at(-1) ?? 0, this.keys.length, HASH_SEED, out);
+    hashBytes(this.keys.view, this.#keysEnd, this.keys.length, HASH_SEED, out);
   }
 
   /** Moves what was written behind the last row to behind the last row of another writer. */
   moveTo(other: ChunkWriter): void {
-    other.records.bytes(this.records.all.subarray(this.#recordEnds.at(-1) ?? 0, this.records.length));
-    other.keys.bytes(this.keys.all.subarray(this.#keyEnds.at(-1) ?? 0, this.keys.length));
+    other.records.bytes(this.records.all.subarray(this.#recordsEnd, this.records.length));
+    other.keys.bytes(this.keys.all.subarray(this.#keysEnd, this.keys.length));
     this.drop();
   }
 
@@ -113,6 +117,8 @@ export class ChunkWriter {
 
     this.keys.dropFirst(keyBytes);
     this.records.dropFirst(recordBytes);
+    this.#recordsEnd -= recordBytes;
+    this.#keysEnd -= keyBytes;
     dropFirst(this.#keyEnds, rows, keyBytes);
     dropFirst(this.#recordEnds, rows, recordBytes);
     this.#lines.splice(0, rows);

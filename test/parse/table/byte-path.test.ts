@@ -143,7 +143,7 @@ const dialect = fc.record({
   mixed: fc.boolean(),
   mark: fc.boolean(),
   lastEnd: fc.boolean(),
-  key: fc.constantFrom(["id"], ["id", "unit"], ["count", "id"], ["n"], ["text"]),
+  key: fc.constantFrom<string[]>(["id"], ["id", "unit"], ["count", "id"], ["n"], ["text"]),
   preamble: fc.boolean(),
   footer: fc.boolean(),
 });
