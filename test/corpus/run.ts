@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { corporaPresent } from "../support/corpora.ts";
-import { GOLDEN_FILE, type Measured, measure, worseThanGolden } from "./measure.ts";
+import { GOLDEN_FILE, goldenText, type Measured, measure, worseThanGolden } from "./measure.ts";
 
 if (corporaPresent) {
   const measured = await measure();
@@ -12,7 +12,7 @@ if (corporaPresent) {
   else print(measured);
   const worse = worseThanGolden(measured);
   for (const fault of worse) process.stderr.write(`worse than before: ${fault}\n`);
-  if (process.argv.includes("--write")) writeFileSync(GOLDEN_FILE, `${JSON.stringify(measured, null, 2)}\n`);
+  if (process.argv.includes("--write")) writeFileSync(GOLDEN_FILE, goldenText(measured));
   else if (worse.length > 0) process.exitCode = 1;
 }
 

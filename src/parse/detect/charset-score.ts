@@ -66,6 +66,25 @@ const SIGN_TOUCHING = 6;
 const COMMON_SIGNS = new Set("€£§°²³µ½¼¾×±©®™–—„“”‘’‚…•·«»´¡¿ªº\u00a0№");
 /** Letters with capitals inside a word after a small one. */
 const MIXED_CASE = 4;
+/** A letter of ASCII that the language does not write, beside letters beyond it. */
+const FOREIGN_LETTER = 3;
+const FOREIGN_LETTERS: Readonly<Record<string, RegExp>> = {
+  pl: /[qvx]/g,
+  cs: /[qw]/g,
+  sk: /[qw]/g,
+  hu: /[qwx]/g,
+  sl: /[qwxy]/g,
+  hr: /[qwxy]/g,
+  ro: /[qwy]/g,
+  et: /[qwxy]/g,
+  lt: /[qwx]/g,
+  lv: /[qwxy]/g,
+  tr: /[qwx]/g,
+  it: /[jkwxy]/g,
+  fi: /[qwx]/g,
+  is: /[cqw]/g,
+  vi: /[fjwz]/g,
+};
 /** Two letters of different alphabets side by side. */
 const MIXED_SCRIPT = 8;
 
@@ -130,7 +149,7 @@ function scoreOf(charset: SingleByteCharset, words: readonly Uint8Array[], table
   });
   let best = { language: "", bits: Number.POSITIVE_INFINITY, count: 1 };
   for (const language of languages) {
-    const scored = bitsOf(texts, pairsOf(language));
+    const scored = bitsOf(texts, language);
     if (scored.bits < best.bits) best = { language, ...scored };
   }
   return {
@@ -165,13 +184,16 @@ function pairsOf(language: string): ReadonlyMap<string, number> {
   return pairs;
 }
 
-function bitsOf(texts: readonly string[], pairs: ReadonlyMap<string, number>): { bits: number; count: number } {
+function bitsOf(texts: readonly string[], language: string): { bits: number; count: number } {
+  const pairs = pairsOf(language);
+  const foreign = FOREIGN_LETTERS[language];
   let bits = 0;
   let count = 0;
   for (const text of texts) {
     const lower = text.toLowerCase();
     // A few capitals become two characters: then their places differ, and the text is read as it is.
     const small = lower.length === text.length ? lower : text;
+    if (foreign !== undefined) bits += FOREIGN_LETTER * (small.match(foreign)?.length ?? 0);
     for (let i = 0; i < text.length; i++) {
       if (text.charCodeAt(i) < 0x80) continue;
       count++;

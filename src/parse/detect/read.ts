@@ -86,8 +86,12 @@ export class TableReading {
       held = all.slice(ready);
       if (ready > 0) yield classify(all.slice(0, ready));
     }
-    const cells = held.map((row) => row.cells);
-    const behind = held.some((row) => row.line < first) ? 0 : footerOf(cells, columnCount, this.rows, dialect);
+    // In a short file the rows held still have titles and the header among them: these are no footer.
+    let above = held.filter((row) => row.line < first).length;
+    const isIdle = (row: DialectRow): boolean => isBlankRow(row.cells) || isRemark(row.cells, dialect);
+    if (header && headerRow === null) above = held.findIndex((row, i) => i >= above && !isIdle(row)) + 1;
+    const cells = held.slice(above).map((row) => row.cells);
+    const behind = footerOf(cells, columnCount, this.rows, dialect);
     this.footer = held.slice(held.length - behind).filter((row) => !isBlankRow(row.cells));
     yield classify(held.slice(0, held.length - behind));
   }

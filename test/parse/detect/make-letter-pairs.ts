@@ -17,6 +17,32 @@ const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
 const TWO = LETTERS.flatMap((a) => LETTERS.map((b) => a + b));
 const THREE = TWO.flatMap((ab) => LETTERS.map((c) => ab + c));
 
+/** Everyday words, for the forms that lists of names lack: endings, verbs, goods. Each counts as often as WORD_WEIGHT names. */
+const WORDS: Readonly<Record<string, string>> = {
+  de: "für über größe groß straße weiß maß gewöhnlich schlüssel müller köln münchen zürich öl tür gerät stück höhe länge wäre können müssen dürfen außen schließen fuß süß heiß grün blau rückgabe verfügbar menge währung löschen ändern prüfen gemäß äußere überweisung zuständig schäden kühl möbel",
+  fr: "à été où très après près déjà même être français société numéro réf qualité quantité désignation pièce câble clé modèle février août décembre hôtel forêt noël garçon reçu ça élève père mère frère problème système règle créé livré payé unité état",
+  es: "señor año niño españa número código artículo teléfono dirección población también después más está según camión avión electrónico válvula tubería mañana pequeño algún aquí así descripción versión último día período",
+  pt: "não são então coração ação descrição código número endereço também até você três pão mãe irmão português água será está à às últimos preço razão serviço condição função peça março avô avó pé café",
+  it: "è perché più già città qualità quantità università può così però lunedì società attività unità",
+  nl: "één financiële coördinatie België reëel ideeën geïnd zeeën café",
+  da: "på også når får går år får små større største før efter køb pris mængde vægt længde højde bredde æble øl å første gør bør tør læs skæg håndværk",
+  nb: "på også når får går år små større største før kjøp mengde lengde høyde bredde øl å første gjør bør vær være særlig håndverk",
+  sv: "på också när får går år små större största före efter köp mängd längd höjd bredd äpple öl ö första gör bör är även många två både själv hjälp",
+  fi: "että tämä mitä myös päivä määrä yhtiö työ ääni käyttö sähkö pääoma hyvä älä mikään lähtö jäsen tietää",
+  pl: "się są będzie może był także więc już też bądź gdyż ilość wartość część śruba nakrętka łożysko wałek drogą wodę książkę piękną kobietę ziemię zimną kawę pieniądze miesiąc dzień tydzień tysiąc długość szerokość wysokość żółty czerwień błąd ręka noga głowa źródło góra dół",
+  cs: "není také když může být již před při více než nový starý malý velký číslo množství délka šířka výška řada část město ulice říká včera dnes zítra příští týden měsíc člověk věc otázka",
+  sk: "nie je tiež keď môže byť už pred pri viac než nový starý malý veľký číslo množstvo dĺžka šírka výška časť mesto ulica včera zajtra týždeň mesiac človek vec otázka kôň stôl",
+  hu: "és egy nem hogy már még csak több mint új régi kis nagy szám mennyiség hosszúság szélesség magasság város utca tegnap holnap hét hónap ember kérdés ő őt nő győr fő idő kő bőr gépjármű műszer erős hűtő tűz fűtés",
+  ro: "și în să că fără până după acum când această aceeași mâine sâmbătă luni marți țară oraș preț cantitate sută bătrân pământ început înainte român românia șapte opt nouă",
+  sl: "še že če več manj količina cena država mesto želja življenje človek češnja šola žena",
+  hr: "još već više manje količina cijena država grad želja život čovjek češnja škola žena riječ kuća noć pomoć",
+  et: "või ühe päev täna öö töö õhtu hommik söö jää külm võti mõõt kõrgus pikkus laius tööle sõna küsimus põld mägi",
+  lt: "yra ir iš už per prieš dėl kaip šis ši žmogus diena metų mėnuo savaitė pradžia gėlė miškas žalią naują pirmąjį kiekis kaina gatvė miestas žąsis ąžuolas ėmė įmonė ūkis žemė",
+  lv: "ir un par pēc pirms kā šis šī cilvēks diena gadā mēnesis nedēļa mežs daudzums cena iela pilsēta māja ēka ūdens zāle ķēde ģimene ļoti ņemt",
+  tr: "için çok daha değil gibi kadar sonra önce şimdi bugün yarın gün ay yıl kişi şehir sokak ürün miktar fiyat ağırlık uzunluk genişlik yükseklik büyük küçük güzel doğru yanlış çelik dişli yağ sıkma ölçü",
+};
+const WORD_WEIGHT = 3;
+
 function namesOf(language: string): string[] {
   const names = new Set<string>();
   const kinds: [Intl.DisplayNamesType, string[]][] = [
@@ -35,7 +61,8 @@ function namesOf(language: string): string[] {
     const format = new Intl.DateTimeFormat(language, options);
     for (let day = 1; day <= 366; day++) names.add(format.format(new Date(2024, 0, day)));
   }
-  return [...names];
+  const words = (WORDS[language] ?? "").split(" ");
+  return [...names, ...Array.from({ length: WORD_WEIGHT }, () => words).flat()];
 }
 
 function groupsOf(language: string): string {
