@@ -5,7 +5,7 @@
  * or whose key is unusual, is left to `RecordBuilder`.
  */
 import type { Column } from "../../domain/adapter.ts";
-import { type FixedDate, fixedDate, writeDate } from "./byte-dates.ts";
+import { type FixedDate, fixedDate, REFUSED, writeDate } from "./byte-dates.ts";
 import type { ByteRows } from "./byte-rows.ts";
 import { type Bytes, type Literal, literal } from "./bytes.ts";
 import { isPlain, jsonBody } from "./cell.ts";
@@ -72,6 +72,13 @@ interface Step {
 const CONSTANT = -1;
 const ORDINAL = -2;
 
+/** A byte of a cell becomes three of UTF-8 at most. */
+const MAX_BYTES_PER_BYTE = 3;
+/** Literals are written in words, up to three bytes too many. */
+const PADDING_BYTES = 8;
+/** A date or time without its offset, or a number's sign, zero and point. */
+const MAX_VALUE_BYTES = 24;
+
 const CLOSE_PLAIN = literal("}");
 const CLOSE_QUOTED = literal('"}');
 
@@ -80,6 +87,8 @@ export class ByteRecordBuilder {
   readonly #key: readonly number[];
   readonly #codes: Int32Array;
   readonly #isUnicode: boolean;
+  /** What a record takes at most besides the bytes of its cells. */
+  readonly #fixedBytes: number;
   /** Where the value of each column stands in the record at hand. */
   readonly #from: Int32Array;
   readonly #to: Int32Array;
@@ -90,6 +99,7 @@ export class ByteRecordBuilder {
     this.#key = layout.key;
     this.#codes = codesOf(charset);
     this.#isUnicode = charset === "utf-8";
+    this.#fixedBytes = this.#steps.reduce((sum, step) => sum + fixedBytesOf(step), PADDING_BYTES);
     this.#from = new Int32Array(layout.columns.length);
     this.#to = new Int32Array(layout.columns.length);
   }
@@ -101,12 +111,17 @@ export class ByteRecordBuilder {
   build(row: ByteRows, ordinal: number, out: Bytes, key: Bytes): boolean {
     const steps = this.#steps;
     const { bytes, starts, ends } = row;
+    // Room for the whole row at once: asking for each value costs as much as writing it.
+    const room = row.size * MAX_BYTES_PER_BYTE + this.#fixedBytes;
+    out.reserve(room);
+    let { all, view } = out;
+    let at = out.length;
     let open = false;
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
-      const before = out.length;
-      out.literal(open ? step.afterQuoted : step.afterPlain);
-      this.#from[i] = out.length;
+      const before = at;
+      at = putLiteral(view, at, open ? step.afterQuoted : step.afterPlain);
+      this.#from[i] = at;
       let body: CellResult;
       if (step.at >= 0) {
         const from = starts[step.at]!;
@@ -118,25 +133,35 @@ export class ByteRecordBuilder {
           while (end > first && (bytes[end - 1] === BLANK || bytes[end - 1] === TAB)) end--;
         }
         if (first === end) body = step.blank;
-        else if (this.#write(step, bytes, first, end, out)) {
-          this.#to[i] = out.length;
-          open = step.quoted;
-          continue;
-        } else body = step.parse(row.text(from, to));
+        else {
+          const written = this.#write(step, bytes, first, end, all, view, at);
+          if (written >= 0) {
+            at = written;
+            this.#to[i] = at;
+            open = step.quoted;
+            continue;
+          }
+          body = step.parse(row.text(from, to));
+        }
       } else body = step.at === CONSTANT ? step.constant : step.parse(String(ordinal));
 
       if (typeof body === "string") {
         if (step.isKey && !isPlain(body)) return false;
+        out.length = at;
         out.text(body);
+        out.reserve(room);
+        ({ all, view, length: at } = out);
         open = step.quoted;
       } else if (body === null) {
-        out.length = before;
-        out.literal(open ? step.nullAfterQuoted : step.nullAfterPlain);
+        at = putLiteral(view, before, open ? step.nullAfterQuoted : step.nullAfterPlain);
         open = false;
       } else return false;
-      this.#to[i] = out.length;
+      this.#to[i] = at;
     }
-    out.literal(open ? CLOSE_QUOTED : CLOSE_PLAIN);
+    at = putLiteral(view, at, open ? CLOSE_QUOTED : CLOSE_PLAIN);
+    // Behind the end of an array writing does nothing, without a word.
+    if (at > all.length) throw new RangeError("a record is larger than the room that was made for it");
+    out.length = at;
     return this.#writeKey(out, key);
   }
 
@@ -161,39 +186,40 @@ export class ByteRecordBuilder {
     return key.length - start <= SURELY_SHORT_CHARS;
   }
 
-  /** Writes the value of a cell that is not blank; false, with nothing written, if it takes more than a glance. */
-  #write(step: Step, bytes: Uint8Array, from: number, to: number, out: Bytes): boolean {
+  /**
+   * Writes the value of a cell that is not blank into `all` from `at` on and answers where it ends; REFUSED, if it takes more
+   * than a glance.
+   */
+  #write(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, view: DataView, at: number): number {
     switch (step.kind) {
       case TEXT:
-        return this.#writeText(step, bytes, from, to, out);
+        return this.#writeText(step, bytes, from, to, all, at);
       case INTEGER:
-        return writeInteger(step, bytes, from, to, out);
+        return writeInteger(step, bytes, from, to, all, at);
       case DECIMAL:
-        return writeDecimal(step, bytes, from, to, out);
+        return writeDecimal(step, bytes, from, to, all, at);
       case DATE:
-        return step.date !== null && writeDate(step.date, bytes, from, to, out);
+        return step.date === null ? REFUSED : writeDate(step.date, bytes, from, to, all, at);
       case LIST:
-        return writeListed(step, bytes, from, to, out);
+        return writeListed(step, bytes, from, to, view, at);
       default:
-        return false;
+        return REFUSED;
     }
   }
 
-  #writeText(step: Step, bytes: Uint8Array, from: number, to: number, out: Bytes): boolean {
+  #writeText(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, start: number): number {
     const isUnicode = this.#isUnicode;
-    if (to - from > step.maxLength && (!isUnicode || charactersOf(bytes, from, to) > step.maxLength)) return false;
+    if (to - from > step.maxLength && (!isUnicode || charactersOf(bytes, from, to) > step.maxLength)) return REFUSED;
     // A byte order mark is invisible: at an end it is trimmed, and the parser knows how.
-    if (isUnicode && step.trim && (hasMark(bytes, from) || hasMark(bytes, to - 3))) return false;
+    if (isUnicode && step.trim && (hasMark(bytes, from) || hasMark(bytes, to - 3))) return REFUSED;
     const codes = this.#codes;
-    out.reserve((to - from) * 3);
-    const { all } = out;
-    let at = out.length;
+    let at = start;
     for (let i = from; i < to; i++) {
       const byte = bytes[i]!;
       const code = codes[byte]!;
       if (code < 0x100) {
-        // In UTF-8 a C2 leads the C1 controls and then what Latin-1 has: ° § ä is another lead.
-        if (code < 0 && (!isUnicode || byte !== 0xc2 || bytes[i + 1]! < 0xa0)) return false;
+        // In UTF-8 a C2 leads the C1 controls and then what Latin-1 has: ° and § have it, ä another lead.
+        if (code < 0 && (!isUnicode || byte !== 0xc2 || bytes[i + 1]! < 0xa0)) return REFUSED;
         all[at++] = byte;
       } else {
         all[at++] = code;
@@ -201,9 +227,23 @@ export class ByteRecordBuilder {
         if (code > 0xffff) all[at++] = code >> 16;
       }
     }
-    out.length = at;
-    return true;
+    return at;
   }
+}
+
+function putLiteral(view: DataView, start: number, { words, length }: Literal): number {
+  let at = start;
+  for (let i = 0; i < words.length; i++) {
+    view.setInt32(at, words[i]!, true);
+    at += 4;
+  }
+  return start + length;
+}
+
+function fixedBytesOf(step: Step): number {
+  const names = step.nullAfterQuoted.length + step.afterQuoted.length;
+  const listed = step.list.reduce((most, { stored }) => Math.max(most, stored.length), 0);
+  return names + listed + MAX_VALUE_BYTES + (step.date?.suffix?.length ?? 0);
 }
 
 const hasMark = (bytes: Uint8Array, at: number): boolean =>
@@ -217,36 +257,33 @@ function charactersOf(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /** See `canonicalInteger`. */
-function writeInteger(step: Step, bytes: Uint8Array, from: number, to: number, out: Bytes): boolean {
+function writeInteger(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, start: number): number {
   const first = bytes[from]!;
   const negative = first === MINUS;
   let i = negative || first === PLUS ? from + 1 : from;
-  if (i === to) return false;
+  if (i === to) return REFUSED;
   while (i < to - 1 && bytes[i] === ZERO) i++;
-  if (to - i > SAFE_DIGITS) return false;
-  out.reserve(SAFE_DIGITS + 1);
-  const { all } = out;
-  let at = out.length;
+  if (to - i > SAFE_DIGITS) return REFUSED;
+  let at = start;
   if (negative && bytes[i] !== ZERO) all[at++] = MINUS;
   let value = 0;
   for (; i < to; i++) {
     const byte = bytes[i]!;
-    if (byte < ZERO || byte > NINE) return false;
+    if (byte < ZERO || byte > NINE) return REFUSED;
     value = value * 10 + (byte - ZERO);
     all[at++] = byte;
   }
   if (negative) value = -value;
-  if (value < step.min || value > step.max) return false;
-  out.length = at;
-  return true;
+  if (value < step.min || value > step.max) return REFUSED;
+  return at;
 }
 
 /** See `canonicalDecimal`; group marks are left to it. */
-function writeDecimal(step: Step, bytes: Uint8Array, from: number, to: number, out: Bytes): boolean {
+function writeDecimal(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, start: number): number {
   const first = bytes[from]!;
   const negative = first === MINUS;
-  const start = negative || first === PLUS ? from + 1 : from;
-  let i = start;
+  const sign = negative || first === PLUS ? from + 1 : from;
+  let i = sign;
   while (i < to && bytes[i] === ZERO) i++;
   const whole = i;
   while (i < to && bytes[i]! >= ZERO && bytes[i]! <= NINE) i++;
@@ -254,16 +291,14 @@ function writeDecimal(step: Step, bytes: Uint8Array, from: number, to: number, o
   let fraction = to;
   let end = to;
   if (i < to) {
-    if (bytes[i] !== step.mark || i + 1 === to) return false;
+    if (bytes[i] !== step.mark || i + 1 === to) return REFUSED;
     fraction = i + 1;
-    for (let k = fraction; k < to; k++) if (bytes[k]! < ZERO || bytes[k]! > NINE) return false;
+    for (let k = fraction; k < to; k++) if (bytes[k]! < ZERO || bytes[k]! > NINE) return REFUSED;
     while (end > fraction && bytes[end - 1] === ZERO) end--;
-  } else if (start === to) return false;
-  if (wholeEnd - whole > step.wholeDigits || end - fraction > step.fractionDigits) return false;
+  } else if (sign === to) return REFUSED;
+  if (wholeEnd - whole > step.wholeDigits || end - fraction > step.fractionDigits) return REFUSED;
 
-  out.reserve(to - from + 3);
-  const { all } = out;
-  let at = out.length;
+  let at = start;
   if (negative && (wholeEnd > whole || end > fraction)) all[at++] = MINUS;
   if (wholeEnd === whole) all[at++] = ZERO;
   for (let k = whole; k < wholeEnd; k++) all[at++] = bytes[k]!;
@@ -271,19 +306,17 @@ function writeDecimal(step: Step, bytes: Uint8Array, from: number, to: number, o
     all[at++] = POINT;
     for (let k = fraction; k < end; k++) all[at++] = bytes[k]!;
   }
-  out.length = at;
-  return true;
+  return at;
 }
 
-function writeListed({ list }: Step, bytes: Uint8Array, from: number, to: number, out: Bytes): boolean {
+function writeListed({ list }: Step, bytes: Uint8Array, from: number, to: number, view: DataView, at: number): number {
   search: for (let n = 0; n < list.length; n++) {
     const { written, stored } = list[n]!;
     if (written.length !== to - from) continue;
     for (let i = 0; i < written.length; i++) if (written[i] !== bytes[from + i]) continue search;
-    out.literal(stored);
-    return true;
+    return putLiteral(view, at, stored);
   }
-  return false;
+  return REFUSED;
 }
 
 type TextEncode = (text: string) => Uint8Array | undefined;

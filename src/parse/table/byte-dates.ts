@@ -1,11 +1,13 @@
 /** Dates and times whose parts have fixed places, written from bytes. All others are left to calendar.ts. */
-import type { Bytes } from "./bytes.ts";
 import { daysIn } from "./calendar.ts";
 
 const ZERO = 48;
 const DASH = 45;
 const COLON = 58;
 const LETTER_T = 84;
+
+/** In the place of an end: nothing was written. */
+export const REFUSED = -1;
 
 /** Places of the parts; -1: the format has no such part. */
 export interface FixedDate {
@@ -46,45 +48,47 @@ export function fixedDate(format: string, offset: string | undefined): FixedDate
   return { length: fixed.length, year, month, day, ...clock, literals, suffix };
 }
 
-/** Writes `yyyy-MM-dd` or `yyyy-MM-ddTHH:mm:ss` and the offset; false, with nothing written, where there is no such time. */
-export function writeDate(date: FixedDate, bytes: Uint8Array, from: number, to: number, out: Bytes): boolean {
-  if (to - from !== date.length) return false;
+/** Writes `yyyy-MM-dd` or `yyyy-MM-ddTHH:mm:ss` and the offset and answers where it ends; REFUSED where there is no such time. */
+export function writeDate(
+  date: FixedDate,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  all: Uint8Array,
+  at: number,
+): number {
+  if (to - from !== date.length) return REFUSED;
   const { literals } = date;
   for (let i = 0; i < literals.length; i++) {
     const byte = bytes[from + i]!;
-    if (literals[i] === 0 ? byte < ZERO || byte > ZERO + 9 : byte !== literals[i]) return false;
+    if (literals[i] === 0 ? byte < ZERO || byte > ZERO + 9 : byte !== literals[i]) return REFUSED;
   }
   const century = twoDigits(bytes, from + date.year);
   const year = century * 100 + twoDigits(bytes, from + date.year + 2);
   const month = twoDigits(bytes, from + date.month);
   const day = twoDigits(bytes, from + date.day);
-  if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return false;
+  if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return REFUSED;
   const { suffix } = date;
   const hour = date.hour === -1 ? 0 : twoDigits(bytes, from + date.hour);
   const minute = date.minute === -1 ? 0 : twoDigits(bytes, from + date.minute);
   const second = date.second === -1 ? 0 : twoDigits(bytes, from + date.second);
-  if (suffix !== null && (hour > 23 || minute > 59 || second > 59)) return false;
+  if (suffix !== null && (hour > 23 || minute > 59 || second > 59)) return REFUSED;
 
-  out.reserve(32);
-  const { all } = out;
-  const at = out.length;
   putTwo(all, at, century);
   putTwo(all, at + 2, year % 100);
   all[at + 4] = DASH;
   putTwo(all, at + 5, month);
   all[at + 7] = DASH;
   putTwo(all, at + 8, day);
-  out.length = at + 10;
-  if (suffix === null) return true;
+  if (suffix === null) return at + 10;
   all[at + 10] = LETTER_T;
   putTwo(all, at + 11, hour);
   all[at + 13] = COLON;
   putTwo(all, at + 14, minute);
   all[at + 16] = COLON;
   putTwo(all, at + 17, second);
-  out.length = at + 19;
-  if (suffix.length > 0) out.bytes(suffix);
-  return true;
+  for (let i = 0; i < suffix.length; i++) all[at + 19 + i] = suffix[i]!;
+  return at + 19 + suffix.length;
 }
 
 const twoDigits = (bytes: Uint8Array, at: number): number => (bytes[at]! - ZERO) * 10 + bytes[at + 1]! - ZERO;

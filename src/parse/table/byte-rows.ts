@@ -145,6 +145,11 @@ export class ByteRows {
     return ROW;
   }
 
+  /** Bytes of the row: no fewer than those of its cells. */
+  get size(): number {
+    return this.#end - this.#start;
+  }
+
   /** Whether the first cell may begin with a text when it is trimmed; its first letter decides. */
   mayStartWith(text: string): boolean {
     const end = this.ends[0]!;
