@@ -97,6 +97,7 @@ function runAround(lines: readonly string[], char: string, total: number): strin
 function wholeRun(lines: readonly string[], char: string): string | undefined {
   const runs = new Map<string, number>();
   let total = 0;
+  let tight = 0;
   for (const line of lines) {
     for (let at = line.indexOf(char); at !== -1; ) {
       let start = at;
@@ -104,6 +105,7 @@ function wholeRun(lines: readonly string[], char: string): string | undefined {
       let end = at + 1;
       while (end < line.length && BEHIND.includes(line[end]!)) end++;
       const found = line.slice(start, end);
+      if (found.length === 1 && !(line[start - 1] === " " && line[end] === " ")) tight++;
       runs.set(found, (runs.get(found) ?? 0) + 1);
       total++;
       at = line.indexOf(char, end);
@@ -112,8 +114,9 @@ function wholeRun(lines: readonly string[], char: string): string | undefined {
   const [run, count] = [...runs].reduce((a, b) => (b[1] > a[1] ? b : a), ["", 0] as [string, number]);
   if (run.length < 2 || run.length > RUN_MAX_CHARS || count < RUN_MIN_COUNT || count < RUN_SHARE * total)
     return undefined;
-  // Two of one usual mark are an empty cell; of another, all runs must be even.
-  return [...run].every((one) => one === char) ? undefined : run;
+  // Two of one mark may be an empty cell: not where single ones stand between blanks only, as in a text.
+  const isOne = [...run].every((one) => one === char);
+  return isOne && (NEVER_REPEATED.includes(char) || tight > 0) ? undefined : run;
 }
 
 /** How long all runs of the character are a multiple of, 1 to RUN_MAX_CHARS. */

@@ -7,8 +7,9 @@ import { TableReading } from "../../../src/parse/detect/read.ts";
 import { sampleOf } from "../../../src/parse/detect/sample.ts";
 import { bytesOf, tableArbitrary, textOf, type WrittenTable } from "./tables.ts";
 
-/** Cases of a run; more with DETECT_CASES=100000. */
+/** Cases of a run, the same each time; more and others with DETECT_CASES=100000 DETECT_SEED=7. */
 const CASES = Number(process.env.DETECT_CASES ?? 4_000);
+const SEED = Number(process.env.DETECT_SEED ?? 20_261_121);
 
 interface Outcome {
   readonly kind: "exact" | "asked" | "refused";
@@ -60,7 +61,7 @@ describe("a table written in any dialect and charset", () => {
       fc.asyncProperty(tableArbitrary, async (table) => {
         outcomes[(await readBack(table)).kind]++;
       }),
-      { numRuns: CASES },
+      { numRuns: CASES, seed: SEED },
     );
     // Questions are for the few files that leave something open, not a way out.
     expect(outcomes.refused).toBeLessThan(0.02 * CASES);
