@@ -13,7 +13,7 @@ import type { ParseDelivery } from "../domain/messages.ts";
 import { asOfFile } from "./as-of.ts";
 import { chooseFiles, describeFound } from "./choose.ts";
 import type { FileState, ParseDeps } from "./deps.ts";
-import { type Opened, openDelivery, type Payload } from "./open/open.ts";
+import { formatTitle, type Opened, openDelivery, type Payload } from "./open/open.ts";
 import { parseFile } from "./table/parse-file.ts";
 
 export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Promise<void> {
@@ -132,25 +132,12 @@ async function readFile(feed: Feed, fileId: string, one: Opened, deps: ParseDeps
   }
 }
 
-const FORMAT_NAMES: Readonly<Record<string, string>> = {
-  xlsx: "an Excel workbook",
-  xlsb: "a binary Excel workbook",
-  xls: "an old Excel workbook",
-  ods: "an OpenDocument spreadsheet",
-  ooxml: "an Office document",
-  ole: "an old Office document",
-  pdf: "a PDF",
-  image: "a picture",
-  html: "a web page",
-  xml: "an XML document",
-  smime: "an encrypted or signed mail (S/MIME)",
-  pgp: "PGP-encrypted",
-  binary: "not text",
-};
-
 /** Content decides, not the name: what is no delimited text is refused by what it is. Pure. */
 export function unsupportedFormat(file: Pick<Payload, "format" | "name">): FailureReport | undefined {
   if (file.format === "text") return undefined;
-  const found = FORMAT_NAMES[file.format] ?? file.format;
-  return report("file-unsupported", { name: file.name, found, expected: "a delimited text file (CSV)" });
+  return report("file-unsupported", {
+    name: file.name,
+    found: formatTitle(file),
+    expected: "a delimited text file (CSV)",
+  });
 }

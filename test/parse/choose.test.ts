@@ -29,6 +29,7 @@ const file = (name: string, role: PayloadRole = "attachment", format: FileFormat
     contentType: "text/plain",
     role,
     format,
+    source: async () => bytesSource(new Uint8Array()),
     open: () => bytesSource(new Uint8Array()).blocks(0, 0),
   },
 });

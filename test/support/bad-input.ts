@@ -300,7 +300,7 @@ export const workbookNamedCsv = (): BadInput =>
     {
       ...said("file-unsupported", {
         name: "inventory.csv",
-        found: "an Excel workbook",
+        found: "an Excel workbook, although its name ends in “.csv”",
         expected: "a delimited text file (CSV)",
       }),
     },
