@@ -14,37 +14,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { benchInventoryBytes, benchRejects } from "../cli/samples/generate.ts";
-import { defineFeed } from "../src/domain/adapter.ts";
 import { parseFile } from "../src/parse/table/parse-file.ts";
+import { benchInventory } from "./parse/feed.ts";
 
 const BLOCK_BYTES = 65_536;
 const RUNS = 3;
 /** How long the stalling sink holds each chunk, as a slow store would. */
 const STALL_MS = 5;
-
-const inventory = defineFeed({
-  customer: "bench",
-  customerTitle: "Bench",
-  feed: "inventory",
-  title: "Inventory",
-  mode: "full",
-  intake: { policy: "trust-address", senders: ["@bench.example"] },
-  file: { charset: "windows-1252", delimiter: ";", header: true },
-  columns: [
-    { name: "sku", source: { header: "Artikelnummer" }, type: "identifier" },
-    { name: "ean", source: { header: "EAN" }, type: "identifier", maxLength: 13 },
-    { name: "description", source: { header: "Bezeichnung" }, type: "text" },
-    { name: "store", source: { header: "Lager" }, type: "text" },
-    { name: "unit", source: { header: "Einheit" }, type: "enum", values: { ST: "piece", PAK: "pack" } },
-    { name: "stock", source: { header: "Bestand" }, type: "decimal", decimalMark: "," },
-    { name: "price", source: { header: "Preis" }, type: "decimal", decimalMark: "," },
-    { name: "status", source: { header: "Status" }, type: "text" },
-    { name: "counted_on", source: { header: "Gezählt am" }, type: "date", format: "dd.MM.yyyy" },
-    { name: "blocked", source: { header: "Gesperrt" }, type: "boolean", yes: ["ja"], no: ["nein"] },
-  ],
-  key: ["sku"],
-  limits: { maxRejects: 100_000, maxRejectShare: 0.05 },
-});
 
 /**
  * The young generation is limited too: V8 lets it grow to three times 32 MB where nothing is short, and RSS would show that
@@ -101,7 +77,7 @@ async function measure(
   };
   const start = performance.now();
   const cpu = process.cpuUsage();
-  const parsed = await parseFile(inventory, blocksOf(path, watch), {
+  const parsed = await parseFile(benchInventory, blocksOf(path, watch), {
     async chunk() {
       if (stall) await sleep(STALL_MS);
     },
