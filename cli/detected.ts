@@ -3,7 +3,7 @@ import { asFailure, type FailureReport, failure } from "../src/domain/failures.t
 import { detect } from "../src/parse/detect/detect.ts";
 import type { Profile } from "../src/parse/detect/profile.ts";
 import { SampleTaker } from "../src/parse/detect/sample.ts";
-import { unsupportedFormat } from "../src/parse/handler.ts";
+import { unsupportedFormat } from "../src/parse/read-payload.ts";
 import { openDelivery, type Payload } from "../src/parse/open/open.ts";
 import { UsageError } from "./command.ts";
 import { inputFile } from "./input.ts";

@@ -7,8 +7,9 @@ import { asFailure, type FailureReport, report } from "../../src/domain/failures
 import { MAX_DELIVERY_BYTES, mailFacts } from "../../src/intake/handler.ts";
 import { readHeaders } from "../../src/intake/headers.ts";
 import { chooseFiles, describeFound } from "../../src/parse/choose.ts";
-import { refusalOf, unsupportedFormat } from "../../src/parse/handler.ts";
+import { refusalOf } from "../../src/parse/handler.ts";
 import { type Opened, openDelivery } from "../../src/parse/open/open.ts";
+import { unsupportedFormat } from "../../src/parse/read-payload.ts";
 import type { Books } from "../../src/parse/table/books.ts";
 import { parseFile, type Reject } from "../../src/parse/table/parse-file.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";

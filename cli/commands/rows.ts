@@ -1,9 +1,8 @@
 /** `mailfeed rows`: the rows of a file, by a layout that is given or detected, before any column has a meaning. */
-import type { FeedDefinition } from "../../src/domain/adapter.ts";
-import { CHARSETS } from "../../src/domain/adapter.ts";
+import { CHARSETS, type FileFormat } from "../../src/domain/adapter.ts";
 import { TableReading } from "../../src/parse/detect/read.ts";
-import { unsupportedFormat } from "../../src/parse/handler.ts";
 import type { Payload } from "../../src/parse/open/open.ts";
+import { unsupportedFormat } from "../../src/parse/read-payload.ts";
 import { type RowBatch, rowBatches } from "../../src/parse/table/rows.ts";
 import { TextReader } from "../../src/parse/table/text.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
@@ -13,7 +12,7 @@ import { feedNamed } from "../input.ts";
 /** Rows go out in writes of about this size. */
 const BATCH_CHARS = 65_536;
 
-type Layout = FeedDefinition["file"];
+type Layout = Pick<FileFormat, "charset" | "delimiter" | "recordDelimiter" | "quote" | "preamble" | "header">;
 /** Options that say the layout: then nothing is detected. */
 const LAYOUT_OPTIONS = ["feed", "charset", "delimiter", "record-delimiter", "quote"];
 

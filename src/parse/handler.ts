@@ -13,8 +13,8 @@ import type { ParseDelivery } from "../domain/messages.ts";
 import { asOfFile } from "./as-of.ts";
 import { chooseFiles, describeFound } from "./choose.ts";
 import type { FileState, ParseDeps } from "./deps.ts";
-import { formatTitle, type Opened, openDelivery, type Payload } from "./open/open.ts";
-import { parseFile } from "./table/parse-file.ts";
+import { type Opened, openDelivery } from "./open/open.ts";
+import { parsePayload } from "./read-payload.ts";
 
 export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Promise<void> {
   const feed = deps.feeds.find((f) => f.customer === message.customer && f.feed === message.feed);
@@ -117,10 +117,8 @@ async function readFile(feed: Feed, fileId: string, one: Opened, deps: ParseDeps
     return why.disposition === "hold" ? "held" : "rejected";
   };
   if (one.kind === "problem") return refuse(one.report);
-  const unsupported = unsupportedFormat(one.file);
-  if (unsupported) return refuse(unsupported);
   try {
-    const parsed = await parseFile(feed, one.file.open(), {
+    const parsed = await parsePayload(feed, one.file, {
       chunk: (entry, bytes) => deps.putChunk(fileId, feed.version, entry, bytes),
       rejects: (batch) => deps.tables.addRejects(fileId, batch),
     });
@@ -130,14 +128,4 @@ async function readFile(feed: Feed, fileId: string, one: Opened, deps: ParseDeps
     if (failed.disposition !== "reject" && failed.disposition !== "hold") throw failed;
     return refuse(failed.report);
   }
-}
-
-/** Content decides, not the name: what is no delimited text is refused by what it is. Pure. */
-export function unsupportedFormat(file: Pick<Payload, "format" | "name">): FailureReport | undefined {
-  if (file.format === "text") return undefined;
-  return report("file-unsupported", {
-    name: file.name,
-    found: formatTitle(file),
-    expected: "a delimited text file (CSV)",
-  });
 }

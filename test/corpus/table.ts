@@ -6,7 +6,7 @@ import { detect } from "../../src/parse/detect/detect.ts";
 import type { Profile } from "../../src/parse/detect/profile.ts";
 import { TableReading } from "../../src/parse/detect/read.ts";
 import { sampleOf } from "../../src/parse/detect/sample.ts";
-import { unsupportedFormat } from "../../src/parse/handler.ts";
+import { unsupportedFormat } from "../../src/parse/read-payload.ts";
 import { sniff } from "../../src/parse/open/sniff.ts";
 import { corpusPath } from "../support/corpora.ts";
 

@@ -13,7 +13,7 @@
  *
  * A blank cell is null, or refused, as the column says; an enum or boolean that lists the blank text decides by itself.
  */
-import type { Column } from "../../domain/adapter.ts";
+import { type Column, DETECT } from "../../domain/column.ts";
 import { compileCalendar, compileFiscalDay } from "./calendar.ts";
 import {
   ANY_CONTROL,
@@ -27,6 +27,7 @@ import {
   trimCell,
 } from "./cell.ts";
 import { canonicalDecimal, canonicalInteger } from "./numbers.ts";
+import { compileTransforms } from "./transforms.ts";
 
 /** `string`: the JSON text of the value, for `quoted` columns what stands between the marks. `null`: blank. */
 export type CellResult = string | null | CellFault;
@@ -52,6 +53,14 @@ export interface ColumnContext {
 }
 
 export function compileColumn(column: Column, context: ColumnContext): ColumnParser {
+  const parser = compileTyped(column, context);
+  if (column.transforms === undefined) return parser;
+  const transform = compileTransforms(column.transforms);
+  const parse = (raw: string): CellResult => parser.parse(transform(column.trim ? trimCell(raw) : raw));
+  return { ...parser, plainChars: 0, parse };
+}
+
+function compileTyped(column: Column, context: ColumnContext): ColumnParser {
   const { label } = context;
   const { trim } = column;
   const blank: CellResult =
@@ -171,10 +180,12 @@ function integerReader({ min, max }: Of<"integer">, column: string): Reader {
 
 function decimalReader(format: Of<"decimal">, column: string): Reader {
   const { precision, scale, decimalMark, groupMark } = format;
+  if (decimalMark === DETECT) throw new TypeError(`the decimal mark of ${column} is not decided`);
   const expected = `${groupMark === undefined ? "1234" : `1${groupMark}234`}${decimalMark}56`;
   const rule = `at most ${precision - scale} digits before the decimal mark and ${scale} after it`;
+  const decided = { ...format, decimalMark };
   return (cell) => {
-    const text = canonicalDecimal(cell, format);
+    const text = canonicalDecimal(cell, decided);
     if (text === undefined) return new CellFault("not-a-decimal", { column, value: cutValue(cell), expected });
     if (text === null) return new CellFault("out-of-range", { column, value: cutValue(cell), rule });
     return text;

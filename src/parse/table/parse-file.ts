@@ -31,7 +31,29 @@ export interface ParseSink {
   rejects(batch: Reject[]): Promise<void>;
 }
 
+/**
+ * Looks on while a file is read: how the format profile gets to know its columns. The texts are valid for the call only
+ * (a kept substring would keep its slice of the file alive).
+ */
+export interface RowObserver {
+  header(cells: readonly string[]): void;
+  /** Whether the data row of that number (1-based) is wanted: a row that nobody wants need not become text. */
+  wants(row: number): boolean;
+  row(cells: readonly string[]): void;
+}
+
+/** Rows from any kind of file, and what is known when they are at their end. */
+export interface RowSource {
+  readonly batches: AsyncIterable<RowBatch>;
+  /** Lines of the whole file: those of its text, or the rows of a sheet. */
+  lines(): number;
+  /** Of the payload as it came. */
+  bytes(): number;
+  contentSha256(): string;
+}
+
 export interface ParseOptions {
+  readonly observer?: RowObserver | undefined;
   /** Characters in a slice of text; for tests of its borders. */
   readonly sliceChars?: number;
   /** Rejects stored; MAX_STORED_REJECTS otherwise. */
@@ -70,9 +92,9 @@ export async function parseFile(
   options: ParseOptions = {},
 ): Promise<ParsedFile> {
   const meter = { bytes: 0, hash: createHash("sha256") };
-  const table = new TableReader(feed, sink, options);
   const payload = metered(blocks, meter);
   if (readsAsBytes(feed.file) && options.asText !== true) {
+    const table = new TableReader(feed, sink, options);
     const checked = new CheckedBytes(feed.file.charset);
     const rows = new ByteRows(feed.file);
     for await (const window of checked.windows(payload)) {
@@ -85,8 +107,29 @@ export async function parseFile(
   const { charset, recordDelimiter } = feed.file;
   const sliceChars = options.sliceChars === undefined ? {} : { sliceChars: options.sliceChars };
   const text = new TextReader({ charset, recordDelimiter, ...sliceChars });
-  for await (const batch of rowBatches(text.slices(payload), feed.file)) await table.read(batch);
-  return table.finish(text.lines, meter.bytes, meter.hash.digest("hex"));
+  return parseRows(
+    feed,
+    {
+      batches: rowBatches(text.slices(payload), feed.file),
+      lines: () => text.lines,
+      bytes: () => meter.bytes,
+      contentSha256: () => meter.hash.digest("hex"),
+    },
+    sink,
+    options,
+  );
+}
+
+/** The same for rows that are found already, whatever they were found in. */
+export async function parseRows(
+  feed: Feed,
+  source: RowSource,
+  sink: ParseSink,
+  options: ParseOptions = {},
+): Promise<ParsedFile> {
+  const table = new TableReader(feed, sink, options);
+  for await (const batch of source.batches) await table.read(batch);
+  return table.finish(source.lines(), source.bytes(), source.contentSha256());
 }
 
 async function* metered(
@@ -123,10 +166,12 @@ class TableReader {
   readonly #mainEntries: ChunkEntry[] = [];
   readonly #tailEntries: ChunkEntry[] = [];
   readonly #rejects: RejectCollector;
+  readonly #observer: RowObserver | undefined;
 
   constructor(feed: Feed, sink: ParseSink, options: ParseOptions) {
     this.#feed = feed;
     this.#sink = sink;
+    this.#observer = options.observer;
     this.#rejects = new RejectCollector(options.maxStoredRejects);
   }
 
@@ -192,6 +237,7 @@ class TableReader {
       return false;
     }
     if (this.#layout === null && file.header) {
+      this.#observer?.header(cells);
       this.#begin(bindColumns(this.#feed, this.#preamble, { cells, line }));
       this.#books.enter("header", span);
       return false;
@@ -235,6 +281,7 @@ class TableReader {
     const { file, limits } = this.#feed;
     const builder = this.#byteBuilder;
     if (builder === null || this.#inFooter || this.#rows === limits.maxRows) return false;
+    if (this.#observer?.wants(this.#rows + 1) === true) return false;
     const { width } = this.#layout!;
     // A row of one cell may be a blank line, and one with a footer's first letter the footer.
     if (rows.cells !== width || width === 1 || (file.footer && rows.mayStartWith(file.footer.startsWith))) return false;
@@ -262,6 +309,7 @@ class TableReader {
     const { maxRows } = this.#feed.limits;
     if (++this.#rows > maxRows) throw failure("too-many-rows", { limit: maxRows });
 
+    if (this.#observer?.wants(this.#rows) === true) this.#observer.row(cells);
     const main = this.#main;
     const { width } = this.#layout!;
     const reason = batch.broken?.get(index);

@@ -1,5 +1,5 @@
 /** Payload bytes → rows of cells, before any column has a meaning. */
-import type { FeedDefinition } from "../../domain/adapter.ts";
+import type { FileFormat } from "../../domain/format.ts";
 import type { RowBatch } from "./row-batch.ts";
 import { plainRows } from "./rows-plain.ts";
 import { quotedRows } from "./rows-quoted.ts";
@@ -7,7 +7,7 @@ import { TextReader } from "./text.ts";
 
 export type { RowBatch } from "./row-batch.ts";
 
-export type TableFormat = Pick<FeedDefinition["file"], "charset" | "delimiter" | "recordDelimiter" | "quote">;
+export type TableFormat = Pick<FileFormat, "charset" | "delimiter" | "recordDelimiter" | "quote">;
 
 /** The reader of a feed's format. See `quotedRows` and `plainRows` for what they throw. */
 export function rowBatches(slices: AsyncIterable<string>, format: TableFormat): AsyncGenerator<RowBatch, void> {

@@ -1,0 +1,183 @@
+/** What one column of a feed means: where its text comes from, its type, and how it becomes a value. */
+import { z } from "zod";
+import type { FileFormat } from "./format.ts";
+import { transformSchema } from "./transforms.ts";
+
+/** A JavaScript regular expression source; adapters are ours, so it is trusted to be linear. */
+export const pattern = z.string().refine((source) => {
+  try {
+    new RegExp(source, "u");
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}, "is not a regular expression");
+
+/** Where a column's raw text comes from. */
+const source = z.union([
+  /** The column of that name in the header line (exact, after trimming). */
+  z.object({ header: z.string().min(1) }).strict(),
+  /** The column at that place, 1-based: for files without a header. */
+  z.object({ position: z.number().int().min(1) }).strict(),
+  /** A field of a preamble line, both 1-based: the same for every row of the file (a batch number, a period). */
+  z.object({ preamble: z.number().int().min(1), field: z.number().int().min(1) }).strict(),
+  /** The number of the row among the data rows of its file, 1-based: for batches whose lines have no other identity. */
+  z.object({ ordinal: z.literal(true) }).strict(),
+]);
+
+const column = {
+  /** Field of the record. */
+  name: z.string().regex(/^[a-z][a-z0-9_]*$/, "is not lower_snake_case"),
+  source,
+  /** What a blank cell means: `null` stores null, `reject` refuses the row. Key columns always reject. */
+  blank: z.enum(["null", "reject"]).default("null"),
+  /** Remove blanks, tabs and U+FEFF at both ends before reading (ERPs pad cells). A cell is blank if nothing is left. */
+  trim: z.boolean().default(true),
+  /** What happens to the text before it is read as its type, in this order. */
+  transforms: z.array(transformSchema).min(1).optional(),
+};
+
+export const columnSchema = z.discriminatedUnion("type", [
+  /** Lengths are in characters (code points). Line breaks inside a text are stored as LF. */
+  z.object({ ...column, type: z.literal("text"), maxLength: z.number().int().min(1).default(4_000) }).strict(),
+  /** Letters and digits that only look like a number: kept to the letter, never a number. `pattern` holds for the whole. */
+  z
+    .object({
+      ...column,
+      type: z.literal("identifier"),
+      maxLength: z.number().int().min(1).default(100),
+      pattern: pattern.optional(),
+    })
+    .strict(),
+  /** Whole numbers within ±(2^53 − 1), so that every JSON reader gets them right; larger ones are identifiers. */
+  z
+    .object({
+      ...column,
+      type: z.literal("integer"),
+      min: z.number().int().optional(),
+      max: z.number().int().optional(),
+    })
+    .strict(),
+  /**
+   * Exact: kept as canonical text, never a float; `-12.50` and `-12.5` are the same value and stored as `-12.5`. Fits
+   * `numeric(precision, scale)`: `scale` digits after the mark at most, `precision - scale` before it. Group marks may be
+   * left out; the blank is also a no-break one.
+   */
+  z
+    .object({
+      ...column,
+      type: z.literal("decimal"),
+      /** `detect`: the pinned format profile says it, with the group mark. */
+      decimalMark: z.enum([".", ",", "detect"]).default("."),
+      groupMark: z.enum([".", ",", " ", "'"]).optional(),
+      precision: z.number().int().min(1).max(38).default(18),
+      scale: z.number().int().min(0).max(18).default(6),
+    })
+    .strict(),
+  /**
+   * Tokens yyyy yy MM dd M d and literal separators, or `detect`: the pinned format profile says it. `yy` needs `century`. `ddMM` (day and month without a
+   * year, the day's leading zero may be missing) needs `fiscalYearStart`: a preamble field `yyyyMMdd` from which twelve months run.
+   */
+  z
+    .object({
+      ...column,
+      type: z.literal("date"),
+      format: z.string().min(2),
+      century: z.number().int().multipleOf(100).optional(),
+      fiscalYearStart: z
+        .object({ preamble: z.number().int().min(1), field: z.number().int().min(1) })
+        .strict()
+        .optional(),
+    })
+    .strict(),
+  /**
+   * Like date, with the tokens HH mm ss SSS (milliseconds) f (a fraction of one to nine digits); `[.f]` may be missing.
+   * Stored as `yyyy-MM-ddTHH:mm:ss[.fraction]` without zeros at its end, plus `offset` where the ERP's is known.
+   */
+  z
+    .object({
+      ...column,
+      type: z.literal("datetime"),
+      format: z.string().min(2),
+      century: z.number().int().multipleOf(100).optional(),
+      offset: z
+        .string()
+        .regex(/^(Z|[+-][01]\d:[0-5]\d)$/)
+        .optional(),
+    })
+    .strict(),
+  /** What the ERP writes → what we store. `""` may be listed, also for booleans: then a blank cell is that value. */
+  z.object({ ...column, type: z.literal("enum"), values: z.record(z.string(), z.string()) }).strict(),
+  z
+    .object({ ...column, type: z.literal("boolean"), yes: z.array(z.string()).min(1), no: z.array(z.string()).min(1) })
+    .strict(),
+]);
+
+/** Tokens that a date's format must hold exactly once and does not. */
+function missingTokens(format: string, time: boolean): string[] {
+  const tokens = format.match(/yyyy|yy|MM|M|dd|d|HH|mm|ss|SSS|f|\[|\]/g) ?? [];
+  const count = (...names: string[]): number => tokens.filter((token) => names.includes(token)).length;
+  const needed: [string, number][] = [
+    ["yyyy or yy", count("yyyy", "yy")],
+    ["MM or M", count("MM", "M")],
+    ["dd or d", count("dd", "d")],
+    ...(time ? ([["HH", count("HH")]] as [string, number][]) : []),
+  ];
+  const twice = ["mm", "ss", "SSS", "f"].filter((token) => count(token) > 1);
+  if (/^[^[\]]*(\[[^[\]a-zA-Z][^[\]]*\][^[\]]*)*$/.test(format) === false) twice.push("pair of [ ] around a literal");
+  return [...needed.filter(([, n]) => n !== 1).map(([name]) => name), ...twice];
+}
+
+/** In the place of a format or mark: the pinned format profile says it. */
+export const DETECT = "detect";
+
+export interface MappingFault {
+  readonly path: (string | number)[];
+  readonly message: string;
+}
+
+/** What is wrong with columns and key, and with what they expect of the file's format where that is known. */
+export function mappingFaults(
+  columns: readonly Column[],
+  key: readonly string[],
+  file: Pick<FileFormat, "header" | "columnCount" | "preamble"> | undefined,
+): MappingFault[] {
+  const faults: MappingFault[] = [];
+  const fault = (path: (string | number)[], message: string) => faults.push({ path, message });
+  const names = new Set<string>();
+  for (const [i, c] of columns.entries()) {
+    if (names.has(c.name)) fault(["columns", i, "name"], `"${c.name}" stands twice`);
+    names.add(c.name);
+    for (const message of columnFaults(c)) fault(["columns", i], message);
+    if (file === undefined) continue;
+    const { source } = c;
+    if ("header" in source && !file.header) fault(["columns", i, "source"], "names a header, but the file has none");
+    if ("position" in source && file.columnCount !== undefined && source.position > file.columnCount) {
+      fault(["columns", i, "source"], `position ${source.position} is beyond the ${file.columnCount} columns`);
+    }
+    if ("preamble" in source && source.preamble > file.preamble.length) {
+      fault(["columns", i, "source"], "names a preamble line that the file has not");
+    }
+  }
+  for (const [i, name] of key.entries()) if (!names.has(name)) fault(["key", i], `"${name}" is not a column`);
+  return faults;
+}
+
+function columnFaults(c: Column): string[] {
+  if (c.type === "decimal") {
+    return [
+      ...(c.scale > c.precision ? ["scale is more than the precision"] : []),
+      ...(c.groupMark === c.decimalMark ? ["groupMark is the decimal mark"] : []),
+    ];
+  }
+  if (c.type !== "date" && c.type !== "datetime") return [];
+  if (c.format === DETECT) return [];
+  if (c.type === "date" && c.format === "ddMM") return c.fiscalYearStart ? [] : ["ddMM needs fiscalYearStart"];
+  return [
+    ...missingTokens(c.format, c.type === "datetime").map((lacking) => `format needs exactly one ${lacking}`),
+    ...(/(?<!y)yy(?!y)/.test(c.format) && c.century === undefined ? ["yy needs century"] : []),
+  ];
+}
+
+export type Column = z.output<typeof columnSchema>;

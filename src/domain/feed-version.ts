@@ -1,0 +1,148 @@
+/**
+ * The two things about a feed that are versioned as data: how its files are written (the format profile) and what their
+ * columns mean (the mapping). The adapter's folder says version 1 of each, or leaves it to detection; the active versions
+ * on top of the adapter are the feed.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { type Adapter, type Feed, withVersion } from "./adapter.ts";
+import { type Column, columnSchema, DETECT, type MappingFault, mappingFaults } from "./column.ts";
+import { formatSchema } from "./format.ts";
+
+export const VERSION_KINDS = ["profile", "mapping"] as const;
+export type VersionKind = (typeof VERSION_KINDS)[number];
+
+/** `proposed` waits for an operator; one version of each kind is `active` at most; the others are history. */
+export const VERSION_STATES = ["proposed", "active", "retired", "rejected"] as const;
+export type VersionState = (typeof VERSION_STATES)[number];
+
+/** How the values of one column are written: what columns whose format is `detect` take from the profile. */
+const readingSchema = z
+  .object({
+    /** Tokens of a date or time. */
+    format: z.string().min(2).optional(),
+    century: z.number().int().multipleOf(100).optional(),
+    decimalMark: z.enum([".", ","]).optional(),
+    groupMark: z.enum([".", ",", " ", "'"]).optional(),
+  })
+  .strict();
+
+/**
+ * What the values of a column look like: the share of each class among the values that are not blank, as parts of 1. Made
+ * from a bounded sample of rows; the classes are named by `src/parse/match`.
+ */
+const shapeSchema = z
+  .object({
+    classes: z.record(z.string(), z.number().min(0).max(1)),
+    /** Values that the shares stand for. */
+    values: z.number().int().min(0),
+    /** Characters of the shortest and the longest value. */
+    lengths: z.tuple([z.number().int().min(0), z.number().int().min(0)]),
+  })
+  .strict();
+
+export type ColumnShape = z.output<typeof shapeSchema>;
+
+const profileColumnSchema = z
+  .object({
+    /** The header's name for it; null where there is no header. */
+    name: z.string().nullable(),
+    reading: readingSchema.default({}),
+    /** Absent until a file has shown it. */
+    shape: shapeSchema.optional(),
+  })
+  .strict();
+
+export type ProfileColumn = z.output<typeof profileColumnSchema>;
+
+export const profileSchema = z
+  .object({
+    format: formatSchema,
+    /** All columns of the file in its order, read or not. Empty until the first file has shown them. */
+    columns: z.array(profileColumnSchema).max(2_000).default([]),
+    /** What somebody answered where the file could not say it: kept, so that nobody is asked twice. */
+    answers: z
+      .array(z.object({ what: z.string(), column: z.string().optional(), answer: z.string() }).strict())
+      .default([]),
+  })
+  .strict();
+
+/** How the files of a feed are written: pinned, and compared with every file that comes. */
+export type FormatProfile = z.output<typeof profileSchema>;
+
+export const mappingSchema = z
+  .object({ columns: z.array(columnSchema).min(1), key: z.array(z.string()).min(1) })
+  .strict()
+  .superRefine(({ columns, key }, context) => {
+    for (const { path, message } of mappingFaults(columns, key, undefined)) {
+      context.addIssue({ code: "custom", path, message });
+    }
+  });
+
+/** What the columns of a feed mean. */
+export type Mapping = z.output<typeof mappingSchema>;
+
+/** Digests of what the adapter's folder says: a pinned version that came from another folder text is superseded by it. */
+export const formatDigest = (adapter: Adapter): string => digest(adapter.file ?? null);
+export const mappingDigest = (adapter: Adapter): string =>
+  digest(adapter.columns === undefined ? null : { columns: adapter.columns, key: adapter.key });
+
+const digest = (value: unknown): string =>
+  createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 12);
+
+export type Effective =
+  | { readonly kind: "feed"; readonly feed: Feed }
+  /** Nobody has said yet how the files are written, or what the columns mean. */
+  | { readonly kind: "unknown"; readonly lacking: readonly VersionKind[] }
+  | { readonly kind: "faulty"; readonly faults: readonly MappingFault[] };
+
+/** The feed that an adapter and the versions active on top of it make together. Pure. */
+export function effectiveFeed(
+  adapter: Adapter,
+  active: { readonly profile?: FormatProfile | undefined; readonly mapping?: Mapping | undefined },
+): Effective {
+  const file = active.profile?.format ?? adapter.file;
+  const columns = active.mapping?.columns ?? adapter.columns;
+  const key = active.mapping?.key ?? adapter.key;
+  if (file === undefined || columns === undefined || key === undefined) {
+    const lacking: VersionKind[] = [];
+    if (file === undefined) lacking.push("profile");
+    if (columns === undefined || key === undefined) lacking.push("mapping");
+    return { kind: "unknown", lacking };
+  }
+  const read = columns.map((column) => withReading(column, active.profile));
+  const undecided = read.flatMap((column, i) =>
+    isUndecided(column)
+      ? [{ path: ["columns", i, "format"], message: "is not decided yet: answer it in the format profile" }]
+      : [],
+  );
+  const faults = [...undecided, ...mappingFaults(read, key, file)];
+  if (faults.length > 0) return { kind: "faulty", faults };
+  return { kind: "feed", feed: withVersion({ ...adapter, file, columns: read, key }) };
+}
+
+const isUndecided = (column: Column): boolean =>
+  ((column.type === "date" || column.type === "datetime") && column.format === DETECT) ||
+  (column.type === "decimal" && column.decimalMark === DETECT);
+
+/** The column with what the profile says of its values, where it leaves that to the profile. */
+function withReading(column: Column, profile: FormatProfile | undefined): Column {
+  if (!isUndecided(column) || profile === undefined) return column;
+  const { source } = column;
+  const found =
+    "header" in source
+      ? profile.columns.find((c) => c.name === source.header)
+      : "position" in source
+        ? profile.columns[source.position - 1]
+        : undefined;
+  const reading = found?.reading ?? {};
+  if (column.type === "decimal") {
+    if (reading.decimalMark === undefined) return column;
+    const { groupMark } = reading;
+    return { ...column, decimalMark: reading.decimalMark, ...(groupMark === undefined ? {} : { groupMark }) };
+  }
+  if (column.type !== "date" && column.type !== "datetime") return column;
+  if (reading.format === undefined) return column;
+  const { century } = reading;
+  return { ...column, format: reading.format, ...(century === undefined ? {} : { century }) };
+}
