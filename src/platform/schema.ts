@@ -7,6 +7,7 @@
 import { sql } from "drizzle-orm";
 import {
   bigint,
+  boolean,
   customType,
   integer,
   jsonb,
@@ -20,6 +21,7 @@ import {
 } from "drizzle-orm/pg-core";
 import type { ChunkEntry } from "../domain/chunk.ts";
 import type { FailureReport } from "../domain/failures.ts";
+import { VERSION_KINDS, VERSION_STATES } from "../domain/feed-version.ts";
 
 /** A bigint that is a name (an id): text on our side, as the driver delivers it. */
 const bigintText = customType<{ data: string; driverData: string }>({ dataType: () => "bigint" });
@@ -33,6 +35,7 @@ export const DELIVERY_STATES = ["parsing", "parsed", "quarantined", "ignored", "
 export const FILE_STATES = ["parsing", "parsed", "applying", "applied", "held", "rejected", "dead"] as const;
 export const DEAD_LETTER_STATES = ["open", "redriven", "discarded"] as const;
 export const RECORD_STATUSES = ["active", "retired"] as const;
+export const NOTIFICATION_STATES = ["waiting", "sent", "failed"] as const;
 export const CHANGE_KINDS = ["inserted", "changed", "retired", "restored"] as const;
 
 /** What was found in a delivery, and whether it was read as a file of the feed. */
@@ -135,9 +138,53 @@ export const files = pgTable(
     applyStartedAt: at("apply_started_at"),
     appliedAt: at("applied_at"),
     updatedAt: at("updated_at").notNull().defaultNow(),
+    merges: boolean("merges").notNull().default(false),
+    sequence: bigintText("sequence"),
+    generatedAt: at("generated_at"),
+    driftReport: jsonb("drift_report").$type<unknown>(),
   },
   (t) => [unique().on(t.deliveryId, t.position)],
 );
+
+export const feedVersions = pgTable(
+  "feed_versions",
+  {
+    feedId: integer("feed_id").notNull(),
+    kind: text("kind", { enum: VERSION_KINDS }).notNull(),
+    version: integer("version").notNull(),
+    state: text("state", { enum: VERSION_STATES }).notNull(),
+    base: text("base").notNull(),
+    data: jsonb("data").$type<unknown>().notNull(),
+    evidence: jsonb("evidence").$type<unknown>().notNull().default({}),
+    cases: jsonb("cases").$type<unknown>().notNull().default([]),
+    fileId: bigintText("file_id"),
+    note: text("note"),
+    createdAt: at("created_at").notNull().defaultNow(),
+    createdBy: text("created_by").notNull(),
+    decidedAt: at("decided_at"),
+    decidedBy: text("decided_by"),
+  },
+  (t) => [primaryKey({ columns: [t.feedId, t.kind, t.version] })],
+);
+
+export const notifications = pgTable("notifications", {
+  id: bigintIdentity("id").primaryKey(),
+  key: text("key").notNull().unique(),
+  recipient: text("recipient", { enum: ["operator", "contact"] }).notNull(),
+  customerId: integer("customer_id").notNull(),
+  feedId: integer("feed_id").notNull(),
+  fileId: bigintText("file_id"),
+  subject: text("subject").notNull(),
+  bodyText: text("body_text").notNull(),
+  bodyHtml: text("body_html").notNull(),
+  state: text("state", { enum: NOTIFICATION_STATES }).notNull().default("waiting"),
+  attempts: integer("attempts").notNull().default(0),
+  claimedAt: at("claimed_at"),
+  sentTo: text("sent_to"),
+  error: text("error"),
+  createdAt: at("created_at").notNull().defaultNow(),
+  sentAt: at("sent_at"),
+});
 
 export const rejects = pgTable(
   "rejects",

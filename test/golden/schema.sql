@@ -143,6 +143,32 @@ table public.deliveries
   CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
   CREATE INDEX deliveries_recent ON public.deliveries USING btree (received_at DESC, id DESC)
 
+table public.feed_versions
+  column feed_id integer not null
+  column kind text not null
+  column version integer not null
+  column state text not null
+  column base text not null
+  column data jsonb not null
+  column evidence jsonb not null default '{}'::jsonb
+  column cases jsonb not null default '[]'::jsonb
+  column file_id bigint
+  column note text
+  column created_at timestamp with time zone not null default now()
+  column created_by text not null
+  column decided_at timestamp with time zone
+  column decided_by text
+  constraint feed_versions_pkey PRIMARY KEY (feed_id, kind, version)
+  constraint feed_versions_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint feed_versions_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE SET NULL
+  constraint feed_versions_decided CHECK ((((state = 'proposed'::text) = (decided_at IS NULL)) AND ((decided_at IS NULL) = (decided_by IS NULL))))
+  constraint feed_versions_kind_check CHECK ((kind = ANY (ARRAY['profile'::text, 'mapping'::text])))
+  constraint feed_versions_state_check CHECK ((state = ANY (ARRAY['proposed'::text, 'active'::text, 'retired'::text, 'rejected'::text])))
+  constraint feed_versions_version_check CHECK ((version > 0))
+  CREATE UNIQUE INDEX feed_versions_active ON public.feed_versions USING btree (feed_id, kind) WHERE (state = 'active'::text)
+  CREATE UNIQUE INDEX feed_versions_asked ON public.feed_versions USING btree (feed_id, kind) WHERE ((state = 'proposed'::text) AND (created_by = 'detection'::text))
+  CREATE UNIQUE INDEX feed_versions_pkey ON public.feed_versions USING btree (feed_id, kind, version)
+
 table public.feeds
   column id integer not null generated always as identity
   column customer_id integer not null
@@ -205,6 +231,10 @@ table public.files
   column applied_at timestamp with time zone
   column updated_at timestamp with time zone not null default now()
   column books_of uuid
+  column merges boolean not null default false
+  column sequence bigint
+  column generated_at timestamp with time zone
+  column drift_report jsonb
   constraint files_pkey PRIMARY KEY (id)
   constraint files_delivery_id_position_key UNIQUE (delivery_id, "position")
   constraint files_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
@@ -240,6 +270,35 @@ table public.ledger
   constraint ledger_pkey PRIMARY KEY (file_id, chunk_key)
   constraint ledger_balance CHECK ((rows = ((((inserted + changed) + unchanged) + stale) + cardinality(need))))
   CREATE UNIQUE INDEX ledger_pkey ON public.ledger USING btree (file_id, chunk_key)
+
+table public.notifications
+  column id bigint not null generated always as identity
+  column key text not null
+  column recipient text not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column file_id bigint
+  column subject text not null
+  column body_text text not null
+  column body_html text not null
+  column state text not null default 'waiting'::text
+  column attempts integer not null default 0
+  column claimed_at timestamp with time zone
+  column sent_to text
+  column error text
+  column created_at timestamp with time zone not null default now()
+  column sent_at timestamp with time zone
+  constraint notifications_pkey PRIMARY KEY (id)
+  constraint notifications_key_key UNIQUE (key)
+  constraint notifications_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint notifications_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint notifications_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE SET NULL
+  constraint notifications_recipient_check CHECK ((recipient = ANY (ARRAY['operator'::text, 'contact'::text])))
+  constraint notifications_sent CHECK (((state = 'sent'::text) = (sent_at IS NOT NULL)))
+  constraint notifications_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'failed'::text])))
+  CREATE UNIQUE INDEX notifications_key_key ON public.notifications USING btree (key)
+  CREATE UNIQUE INDEX notifications_pkey ON public.notifications USING btree (id)
+  CREATE INDEX notifications_waiting ON public.notifications USING btree (created_at) WHERE (state = 'waiting'::text)
 
 table public.records
   column id bigint not null generated always as identity
@@ -365,6 +424,41 @@ BEGIN
 
   RETURN QUERY SELECT outcome, v_other, v_file.state, v_feed.customer_id, v_feed.id, v_feed.mode, v_file.adapter_version,
     v_file.order_key, v_file.accepted, v_file.plan_mode, file_is_late(p_file), v_file.chunks;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.activate_feed_version(p_feed integer, p_kind text, p_version integer, p_base text, p_data jsonb, p_by text, p_note text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_found feed_versions%ROWTYPE;
+BEGIN
+  PERFORM 1 FROM feeds f WHERE f.id = p_feed FOR NO KEY UPDATE;
+  SELECT * INTO v_found FROM feed_versions v WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.version = p_version;
+  IF NOT FOUND OR v_found.state = 'rejected' THEN RETURN false; END IF;
+  IF v_found.state = 'active' AND v_found.base = p_base AND v_found.data = p_data THEN RETURN true; END IF;
+  UPDATE feed_versions v SET state = 'retired' WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.state = 'active' AND v.version <> p_version;
+  UPDATE feed_versions v SET state = 'active', base = p_base, data = p_data, note = coalesce(p_note, v.note), decided_at = now(), decided_by = p_by
+    WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.version = p_version;
+  INSERT INTO audit_log (actor, action, subject, detail)
+    SELECT p_by, 'activate', p_kind || ' ' || p_version || ' of feed ' || c.slug || '/' || f.slug,
+           jsonb_strip_nulls(jsonb_build_object('from', v_found.state, 'note', p_note, 'edited', nullif(v_found.data <> p_data, false)))
+    FROM feeds f JOIN customers c ON c.id = f.customer_id WHERE f.id = p_feed;
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.add_feed_version(p_feed integer, p_kind text, p_base text, p_data jsonb, p_evidence jsonb, p_cases jsonb, p_file bigint, p_by text, p_note text)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_version int;
+BEGIN
+  PERFORM 1 FROM feeds f WHERE f.id = p_feed FOR NO KEY UPDATE;
+  SELECT coalesce(max(v.version), 0) + 1 INTO v_version FROM feed_versions v WHERE v.feed_id = p_feed AND v.kind = p_kind;
+  INSERT INTO feed_versions (feed_id, kind, version, state, base, data, evidence, cases, file_id, created_by, note)
+    VALUES (p_feed, p_kind, v_version, 'proposed', p_base, p_data, p_evidence, p_cases, p_file, p_by, p_note);
+  RETURN v_version;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.apply_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes uuid[], p_records text)
@@ -556,6 +650,24 @@ BEGIN
   RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
 END $function$
 
+CREATE OR REPLACE FUNCTION public.pin_feed_version(p_feed integer, p_kind text, p_base text, p_data jsonb, p_file bigint, p_by text)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_version int;
+BEGIN
+  PERFORM 1 FROM feeds f WHERE f.id = p_feed FOR NO KEY UPDATE;
+  SELECT v.version INTO v_version FROM feed_versions v
+    WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.state = 'active' AND v.base = p_base;
+  IF FOUND THEN RETURN v_version; END IF;
+  UPDATE feed_versions v SET state = 'rejected', decided_at = now(), decided_by = p_by
+    WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.state = 'proposed' AND v.created_by = 'detection';
+  v_version := add_feed_version(p_feed, p_kind, p_base, p_data, '{}', '[]', p_file, p_by, NULL);
+  PERFORM activate_feed_version(p_feed, p_kind, v_version, p_base, p_data, p_by, NULL);
+  RETURN v_version;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.plan_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes uuid[])
  RETURNS TABLE(outcome text, inserted integer, changed integer, unchanged integer, stale integer, need integer[])
  LANGUAGE plpgsql
@@ -653,4 +765,23 @@ BEGIN
   UPDATE feeds f SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
   WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) AND f.active_file_id = p_file AND f.lease_token = p_token;
   RETURN FOUND;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.reopen_files(p_feed integer, p_codes text[], p_file bigint)
+ RETURNS TABLE(delivery_id text, raw_key text, order_key uuid)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH opened AS (
+    UPDATE files f SET state = 'parsing', failure = NULL, drift_report = NULL, updated_at = now()
+    WHERE f.feed_id = p_feed AND f.state = 'held' AND f.failure ->> 'code' = ANY (p_codes) AND (p_file IS NULL OR f.id = p_file)
+    RETURNING f.delivery_id, f.order_key),
+  woken AS (
+    UPDATE deliveries d SET state = 'parsing', updated_at = now()
+    WHERE d.id IN (SELECT o.delivery_id FROM opened o) AND d.state IN ('parsed', 'parsing')
+    RETURNING d.id, d.raw_key)
+  SELECT w.id, w.raw_key, min(o.order_key::text)::uuid FROM woken w JOIN opened o ON o.delivery_id = w.id
+  GROUP BY w.id, w.raw_key ORDER BY 3;
 END $function$
