@@ -280,6 +280,24 @@ export const FAILURES = {
     (e) => `More than ${e.limit} rows repeat a key that stands earlier in the file.`,
     () => "The export was probably written twice into one file. Check it and send it again.",
   ),
+  "format-unconfirmed": entry<{ questions: number }>(
+    "file",
+    "hold",
+    "operator",
+    (e) =>
+      `This is the first file of its feed: it waits until its format is accepted${
+        e.questions === 0 ? "" : `, with ${e.questions} question${e.questions === 1 ? "" : "s"} to answer`
+      }.`,
+    () => "Look at the proposed format, answer what is open and accept it; the file then goes on by itself.",
+  ),
+  /** `sentence`: the likely cause, from the drift report. */
+  "format-drift": entry<{ cause: string; sentence: string }>(
+    "file",
+    "hold",
+    "operator",
+    (e) => `The file does not look as agreed. ${e.sentence}`,
+    () => "Nothing was applied. Compare the two formats, then accept the new one or reject the file.",
+  ),
   "books-unbalanced": entry<{ side: string; expected: number; counted: number }>(
     "file",
     "hold",
