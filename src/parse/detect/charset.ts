@@ -5,7 +5,8 @@
  */
 import { Buffer } from "node:buffer";
 import { failure, shown } from "../../domain/failures.ts";
-import { decoderFor } from "../table/charsets.ts";
+import { CHARSETS } from "../../domain/format.ts";
+import { BYTE_ORDER_MARKS, decoderFor } from "../table/charsets.ts";
 import { accentedWords, type CharsetScore, scoreCharsets, withCommaBelow } from "./charset-score.ts";
 import { decodeWhole } from "./decoders.ts";
 import { COMMON_SHARE, ENOUGH_CHARS, scoreMultiByte } from "./multibyte.ts";
@@ -43,11 +44,12 @@ const CONTROL_SHARE = 0.02;
 
 /**
  * Throws `file-empty`, `file-unsupported` (no text), `nul-bytes`, `charset-unsupported` (UTF-32, ISO-2022-CN/KR),
- * `charset-unknown` and `wrong-charset` (UTF-8 with damaged characters).
+ * `charset-unknown` and `wrong-charset` (UTF-8 with damaged characters). `known`: the charset that somebody answered.
  */
-export function detectCharset(sample: Sample): CharsetFinding {
+export function detectCharset(sample: Sample, known?: string): CharsetFinding {
   const { head, size } = sample;
   if (size === 0) throw failure("file-empty", {});
+  if (known !== undefined) return answered(sample, known);
   const marked = byMark(sample);
   if (marked) return marked;
   if (head.includes(0)) return wideOrBinary(sample);
@@ -89,6 +91,16 @@ function found(
     tail,
   };
 }
+
+/** Not by evidence, but by what somebody said; bytes that the charset has not still refuse it. */
+function answered(sample: Sample, charset: string): CharsetFinding {
+  if (!isCharset(charset)) throw failure("charset-unsupported", { charset });
+  const mark = BYTE_ORDER_MARKS.find((m) => m.charset === charset)?.bytes;
+  const bom = mark?.every((byte, i) => sample.head[i] === byte) ?? false;
+  return found(sample, charset, bom, `It was answered that the file is ${charset}.`);
+}
+
+const isCharset = (name: string): name is (typeof CHARSETS)[number] => CHARSETS.some((charset) => charset === name);
 
 function damaged(bytes: Uint8Array, charset: string): Error {
   let offset = 0;

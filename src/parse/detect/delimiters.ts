@@ -12,6 +12,8 @@ export type Usage = "usual" | "rare" | "doubtful";
 export interface Candidate {
   readonly delimiter: string;
   readonly usage: Usage;
+  /** Known already; null: marks are text. */
+  readonly quote?: '"' | "'" | null | undefined;
 }
 
 /** Lines that are looked at. */

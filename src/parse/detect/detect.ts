@@ -3,6 +3,7 @@
  * that only a human can answer. Pure, and bounded by the size of the sample.
  */
 import { failure } from "../../domain/failures.ts";
+import { type Answer, knownOf, openOf } from "./answers.ts";
 import { type CharsetFinding, detectCharset } from "./charset.ts";
 import { columnOf } from "./columns.ts";
 import { behindLines, detectDialect } from "./dialect.ts";
@@ -24,14 +25,27 @@ const MISFIT_SHARE = 0.2;
 const ENOUGH_ROWS = 20;
 
 /**
- * Throws `file-empty`, `file-unsupported`, `nul-bytes`, `charset-unsupported`, `charset-unknown`, `wrong-charset`,
+ * `answers`: what somebody said of the file; it is not asked again. Throws `file-empty`, `file-unsupported`, `nul-bytes`, `charset-unsupported`, `charset-unknown`, `wrong-charset`,
  * `unclosed-quote` and `no-table`.
  */
-export function detect(sample: Sample): Profile {
-  const bytes = detectCharset(sample);
+export const detect = (sample: Sample, answers: readonly Answer[] = []): Profile =>
+  detectTable(sample, answers).profile;
+
+export interface Detection {
+  readonly profile: Profile;
+  /** Data rows of the sample, TYPED_ROWS_MAX at most. */
+  readonly rows: readonly (readonly string[])[];
+  /** The header's line and those of the first rows, as they stand. */
+  readonly lines: readonly { readonly line: number; readonly text: string }[];
+}
+
+/** The profile with what it was told from. Throws what `detect` throws. */
+export function detectTable(sample: Sample, answers: readonly Answer[] = []): Detection {
+  const known = knownOf(answers);
+  const bytes = detectCharset(sample, known.charset);
   if (bytes.text.trim() === "") throw failure("file-empty", {});
   const whole = sample.head.length === sample.size;
-  const found = detectDialect(bytes.text, whole);
+  const found = detectDialect(bytes.text, whole, known);
   const { dialect } = found;
   const charset = { ...bytes, text: behindLines(bytes.text, dialect.skip) };
   const titles = linesOf(bytes.text.slice(0, bytes.text.length - charset.text.length));
@@ -42,7 +56,7 @@ export function detect(sample: Sample): Profile {
   if (tokens.rows.every((row) => isBlankRow(row) || isRemark(row, dialect))) {
     throw failure("no-table", { reason: "it holds no row, only blank lines and remarks" });
   }
-  const shape = shapeOf(tokens.rows, dialect);
+  const shape = shapeOf(tokens.rows, dialect, known.header);
   if (shape.width > COLUMNS_MAX) throw failure("no-table", { reason: `it would have ${shape.width} columns` });
   const parts = partsOf(tokens, shape, charset, dialect, whole);
   const misfits = misfitsOf(tokens, shape, parts.data, charset.text);
@@ -53,7 +67,7 @@ export function detect(sample: Sample): Profile {
     columnOf(shape.verdict.header ? (shape.columns[i] ?? "") : null, label, cellsOf(rows, i)),
   );
   const rowEnds = lineEndsOf(charset.text, tokens, dialect);
-  return {
+  const profile: Profile = {
     charset: charset.charset,
     bom: charset.bom,
     charsetsAlike: charset.alike,
@@ -65,13 +79,16 @@ export function detect(sample: Sample): Profile {
     preamble: [...titles, ...parts.preamble],
     footer: parts.footer,
     types: columns.map((column) => column.profile),
-    undecided: [
-      ...charset.undecided,
-      ...found.undecided,
-      ...rowEnds.undecided,
-      ...headerQuestion(shape),
-      ...columns.flatMap((column) => column.undecided),
-    ],
+    undecided: openOf(
+      [
+        ...charset.undecided,
+        ...found.undecided,
+        ...rowEnds.undecided,
+        ...headerQuestion(shape),
+        ...columns.flatMap((column) => column.undecided),
+      ],
+      answers,
+    ),
     misfits: misfits.first,
     evidence: {
       charset: charset.evidence,
@@ -87,6 +104,24 @@ export function detect(sample: Sample): Profile {
         : {}),
     },
   };
+  return { profile, rows, lines: shownLines(tokens, shape, parts.data, charset.text, titles.length) };
+}
+
+/** Lines that are shown of a table's beginning. */
+const SHOWN_LINES = 4;
+
+function shownLines(
+  { starts, ends }: Tokens,
+  { start, verdict }: Shape,
+  data: readonly number[],
+  text: string,
+  titles: number,
+): Detection["lines"] {
+  const indexes = [...(verdict.header ? [start] : []), ...data].slice(0, SHOWN_LINES);
+  return indexes.map((index) => ({
+    line: titles + 1 + lineEnds(text.slice(0, starts[index])),
+    text: text.slice(starts[index], Math.min(ends[index] ?? 0, (starts[index] ?? 0) + LINE_MAX_CHARS)),
+  }));
 }
 
 const cellsOf = (rows: readonly (readonly string[])[], column: number): string[] =>

@@ -16,8 +16,15 @@ export interface DialectFinding {
   readonly undecided: readonly Undecided[];
 }
 
-export function withDelimiter(best: Trial, trials: readonly Trial[], text: string, atEnd: boolean): DialectFinding {
-  if (best.dialect.quote === null) refuseUnclosed(best, text, atEnd);
+/** `unquoted`: it is known that quotation marks are text. */
+export function withDelimiter(
+  best: Trial,
+  trials: readonly Trial[],
+  text: string,
+  atEnd: boolean,
+  unquoted = false,
+): DialectFinding {
+  if (best.dialect.quote === null && !unquoted) refuseUnclosed(best, text, atEnd);
   const { dialect, tokens, width, body, fitting } = best;
   const rival = trials.find((trial) => trial !== best && !isPartOf(trial, best) && isAcceptable(trial));
   const undecided: Undecided[] = [];

@@ -2,6 +2,7 @@
  * Which dialect a text is written in: candidates are tried on its beginning, the best acceptable one is taken, then its
  * quoting looked at on all of the sample. Where none is acceptable, fixed width, one column, or no table.
  */
+import type { Known } from "./answers.ts";
 import { type Candidate, candidatesOf, terminatorOf } from "./delimiters.ts";
 import { type DialectFinding, withDelimiter, withFixed, withoutDelimiter } from "./dialect-finding.ts";
 import { fixedColumns } from "./fixed-width.ts";
@@ -26,10 +27,11 @@ const PLAIN: Dialect = {
 };
 
 /** Throws `no-table`, `unclosed-quote`. `atEnd`: the text is the whole file. */
-export function detectDialect(whole: string, atEnd: boolean): DialectFinding {
+export function detectDialect(whole: string, atEnd: boolean, known: Known = {}): DialectFinding {
   const skip = titleLines(whole, terminatorOf(whole.slice(0, TRIAL_CHARS), atEnd && whole.length <= TRIAL_CHARS));
-  const found = detectIn(behindLines(whole, skip), atEnd);
-  return { ...found, dialect: { ...found.dialect, skip } };
+  const found = detectIn(behindLines(whole, skip), atEnd, known);
+  const quote = known.quote === undefined ? {} : { quote: known.quote };
+  return { ...found, dialect: { ...found.dialect, ...quote, skip } };
 }
 
 /** Lines before the first record, where records have an end of their own: those that hold no mark of it. */
@@ -52,23 +54,33 @@ export function behindLines(text: string, lines: number): string {
   return at === 0 ? text : text.slice(at);
 }
 
-function detectIn(text: string, atEnd: boolean): DialectFinding {
+function detectIn(text: string, atEnd: boolean, known: Known): DialectFinding {
   const whole = atEnd && text.length <= trialEnd(text);
   const part = text.slice(0, trialEnd(text));
   const terminator = terminatorOf(part, whole);
   const comment = commentOf(part);
   const base = { ...PLAIN, terminator, comment };
   const bare = terminator === "" ? part : part.replaceAll(terminator, "");
-  const trials = candidatesOf(withoutComments(bare, comment))
-    .map((candidate) => bestQuoting(part, base, candidate, whole))
+  if (known.fixed !== undefined) {
+    return withFixed(base, { starts: known.fixed, lines: part.split(/\r\n|\r|\n/).length, sure: true });
+  }
+  const candidates: readonly Candidate[] =
+    known.delimiter === undefined
+      ? candidatesOf(withoutComments(bare, comment))
+      : known.delimiter === null
+        ? []
+        : [{ delimiter: known.delimiter, usage: "usual" }];
+  const trials = candidates
+    .map((candidate) => bestQuoting(part, base, { ...candidate, quote: known.quote }, whole))
     .filter((trial) => trial !== undefined)
     .sort((a, b) => rankOf(b) - rankOf(a));
-  const best = trials.find((trial) => isAcceptable(trial));
-  if (best !== undefined && !isOneQuotedColumn(best, base, part, whole)) {
-    const doubled = isDoubled(best) ? twice(best, base, part, whole) : undefined;
-    return withDelimiter(onWhole(doubled ?? best, base, text, atEnd), doubled ? [] : trials, text, atEnd);
+  const best = known.delimiter === undefined ? trials.find((trial) => isAcceptable(trial)) : trials[0];
+  if (best !== undefined && (known.delimiter !== undefined || !isOneQuotedColumn(best, base, part, whole))) {
+    const doubled = known.delimiter === undefined && isDoubled(best) ? twice(best, base, part, whole) : undefined;
+    const chosen = onWhole(doubled ?? best, base, text, atEnd, known);
+    return withDelimiter(chosen, doubled ? [] : trials, text, atEnd, known.quote === null);
   }
-  const fixed = fixedColumns(part, whole);
+  const fixed = known.delimiter === undefined ? fixedColumns(part, whole) : undefined;
   if (fixed !== undefined) return withFixed(base, fixed);
   return withoutDelimiter(base, trials, part, whole);
 }
@@ -96,8 +108,8 @@ function twice(best: Trial, base: Dialect, text: string, atEnd: boolean): Trial 
 }
 
 /** The quoting of the best delimiter once more, on all of the sample: marks may come late in a file. */
-function onWhole(best: Trial, base: Dialect, text: string, atEnd: boolean): Trial {
-  const candidate: Candidate = { delimiter: best.dialect.delimiter ?? "", usage: best.usage };
+function onWhole(best: Trial, base: Dialect, text: string, atEnd: boolean, { quote }: Known): Trial {
+  const candidate: Candidate = { delimiter: best.dialect.delimiter ?? "", usage: best.usage, quote };
   return (/["']/.test(text) ? bestQuoting(text, base, candidate, atEnd, Number.MAX_SAFE_INTEGER) : undefined) ?? best;
 }
 

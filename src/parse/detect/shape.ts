@@ -32,8 +32,8 @@ export const isRemark = (row: readonly string[], { comment }: Dialect): boolean 
 
 const filledOf = (row: readonly string[]): number => row.reduce((n, cell) => (cell.trim() === "" ? n : n + 1), 0);
 
-/** The parts of the rows of a sample. `whole`: the sample is the whole file. */
-export function shapeOf(rows: readonly (readonly string[])[], dialect: Dialect): Shape {
+/** The parts of the rows of a sample. `known`: whether there is a header, where somebody answered that. */
+export function shapeOf(rows: readonly (readonly string[])[], dialect: Dialect, known?: boolean): Shape {
   const counts = new Map<number, number>();
   for (const row of rows) {
     if (isBlankRow(row) || isRemark(row, dialect)) continue;
@@ -43,7 +43,7 @@ export function shapeOf(rows: readonly (readonly string[])[], dialect: Dialect):
   const start = startOf(rows, common, dialect);
   const table = rows.slice(start).filter((row) => !isBlankRow(row) && !isRemark(row, dialect));
   const first = table[0] ?? [];
-  const verdict = judgeHeader(table);
+  const verdict = known === undefined ? judgeHeader(table) : answered(known);
   const trailing = verdict.header && first.length === common - 1 && endsBlank(table.slice(1), common);
   const width = trailing ? first.length : verdict.header ? Math.max(common, first.length) : common;
   const columns = verdict.header ? first.map((cell) => cell.trim()) : [];
@@ -51,6 +51,14 @@ export function shapeOf(rows: readonly (readonly string[])[], dialect: Dialect):
     verdict.header && verdict.sure ? table.slice(1).filter((row) => isSame(row, first)).length : 0;
   return { start, verdict, width, trailing, columns, repeatedHeaders };
 }
+
+const answered = (header: boolean): HeaderVerdict => ({
+  header,
+  sure: true,
+  evidence: header
+    ? "It was answered that the first row names the columns."
+    : "It was answered that the first row is data.",
+});
 
 const endsBlank = (rows: readonly (readonly string[])[], width: number): boolean =>
   rows.length > 0 && rows.every((row) => row.length !== width || row[width - 1] === "");

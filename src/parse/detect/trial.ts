@@ -44,7 +44,7 @@ export function bestQuoting(
   atEnd: boolean,
   maxRows = TRIAL_ROWS,
 ): Trial | undefined {
-  const { delimiter, usage } = candidate;
+  const { delimiter, usage, quote: known } = candidate;
   const trials: Trial[] = [];
   const attempt = (dialect: Dialect): Trial | undefined => {
     const trial = tryDialect(text, dialect, usage, atEnd, maxRows);
@@ -53,7 +53,7 @@ export function bestQuoting(
   };
   const plain = attempt({ ...base, delimiter });
   for (const quote of ['"', "'"] as const) {
-    if (!opensCells(text, delimiter, quote)) continue;
+    if (!opensCells(text, delimiter, quote) || (known !== undefined && known !== quote)) continue;
     const mayPad = new RegExp(`(^|[\\r\\n]|${escaped(delimiter)})[ \\t]{1,64}${quote}`).test(text);
     for (const padded of mayPad ? [false, true] : [false]) {
       const doubled = attempt({ ...base, delimiter, quote, escape: quote, padded });
