@@ -7,7 +7,11 @@ import { charsetPairs, charsets } from "./corpora/charset.ts";
 import { csvSpectrum } from "./corpora/csv-spectrum.ts";
 import { dialects } from "./corpora/dialects.ts";
 import { duckdb, duckdbMustFail } from "./corpora/duckdb.ts";
+import { erpExports } from "./corpora/erp.ts";
 import { frictionless } from "./corpora/frictionless.ts";
+import { mailAttachments, mailStructure } from "./corpora/mail.ts";
+import { workbooks } from "./corpora/workbooks.ts";
+import { zipEntries, zipOutcome } from "./corpora/zip.ts";
 
 export const CORPORA: readonly Corpus[] = [
   adventureworks,
@@ -18,6 +22,12 @@ export const CORPORA: readonly Corpus[] = [
   duckdb,
   duckdbMustFail,
   frictionless,
+  erpExports,
+  workbooks,
+  mailAttachments,
+  mailStructure,
+  zipOutcome,
+  zipEntries,
 ];
 
 export const GOLDEN_FILE = join(import.meta.dirname, "../golden/corpus.json");

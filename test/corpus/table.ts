@@ -1,14 +1,12 @@
 /** Files of the corpora as detected tables, each read once. */
-import { readFileSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
 import { asFailure } from "../../src/domain/failures.ts";
 import { detect } from "../../src/parse/detect/detect.ts";
 import type { Profile } from "../../src/parse/detect/profile.ts";
 import { TableReading } from "../../src/parse/detect/read.ts";
-import { sampleOf } from "../../src/parse/detect/sample.ts";
-import { unsupportedFormat } from "../../src/parse/read-payload.ts";
-import { sniff } from "../../src/parse/open/sniff.ts";
-import { corpusPath } from "../support/corpora.ts";
+import { SampleTaker } from "../../src/parse/detect/sample.ts";
+import { formatTitle, openDelivery, type Payload } from "../../src/parse/open/open.ts";
+import { bytesSource } from "../../src/parse/open/source.ts";
+import { corpusBytes } from "../support/corpora.ts";
 
 export interface ReadTable {
   readonly profile: Profile;
@@ -37,17 +35,18 @@ export function tableOf(file: string): Promise<ReadTable | RefusedTable> {
 
 async function readTable(file: string): Promise<ReadTable | RefusedTable> {
   try {
-    const bytes = bytesOf(file);
-    const format = sniff(bytes.subarray(0, 16_384), { name: file, contentType: "" });
-    if (format !== "text" && format !== "binary") {
-      const report = unsupportedFormat({ name: file, format: "binary" });
-      return { refused: report?.code ?? "file-unsupported" };
-    }
-    const profile = detect(sampleOf(bytes));
+    const payload = await firstPayload(file);
+    if ("refused" in payload) return payload;
+    // What the door calls binary may be text in units of four bytes: detection names it.
+    if (payload.format !== "text" && payload.format !== "binary")
+      return { refused: `file-unsupported: ${formatTitle(payload)}` };
+    const taker = new SampleTaker();
+    for await (const block of payload.open()) taker.add(block);
+    const profile = detect(taker.sample());
     const reading = new TableReading(profile);
     let header: readonly string[] | null = null;
     const rows: (readonly string[])[] = [];
-    for await (const batch of reading.batches(blocksOf(bytes))) {
+    for await (const batch of reading.batches(payload.open())) {
       for (const row of batch) {
         if (row.kind === "header") header = row.cells;
         else rows.push(row.cells);
@@ -61,13 +60,13 @@ async function readTable(file: string): Promise<ReadTable | RefusedTable> {
   }
 }
 
-function bytesOf(file: string): Uint8Array {
-  const bytes = readFileSync(corpusPath(file));
-  return bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes;
-}
-
-async function* blocksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+/** The file itself, or the first one in it where it is an archive. */
+async function firstPayload(file: string): Promise<Payload | RefusedTable> {
+  const name = file.split("/").at(-1) ?? file;
+  for await (const one of openDelivery(bytesSource(corpusBytes(file)), { door: "upload", name })) {
+    return one.kind === "file" ? one.file : { refused: `${one.report.code}: ${one.report.sentence}` };
+  }
+  return { refused: "nothing is inside" };
 }
 
 /** Whether anything says that the table may not be what it seems. */

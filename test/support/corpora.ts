@@ -19,3 +19,14 @@ export function corpusTruth<T>(name: string): T[] {
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as T);
 }
+
+/** The lines of the list of all files: where each comes from, what it shows, what is expected of it. */
+export function corpusManifest(): { readonly file: string; readonly shows: string; readonly expected: string }[] {
+  const [header = "", ...lines] = readFileSync(corpusPath("MANIFEST.tsv"), "utf8").split("\n");
+  const names = header.split("\t");
+  const at = (cells: readonly string[], name: string): string => cells[names.indexOf(name)] ?? "";
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => line.split("\t"))
+    .map((cells) => ({ file: at(cells, "file"), shows: at(cells, "shows"), expected: at(cells, "expected") }));
+}
