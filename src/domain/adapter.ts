@@ -13,6 +13,9 @@ export { CHARSETS, type FileFormat } from "./format.ts";
 
 export const SENDER_POLICIES = ["require-dkim", "require-spf-or-dkim", "trust-address"] as const;
 
+/** A pattern that every name fits. */
+const ANY_NAME = ".";
+
 export const adapterSchema = z
   .object({
     customer: z.string().regex(CUSTOMER_SLUG),
@@ -30,9 +33,11 @@ export const adapterSchema = z
         /** Allowed senders: whole addresses or `@domain`. Matched on the header From, whose domain the proof must cover. */
         senders: z.array(z.string().regex(/^[^@\s]*@[^@\s]+$/)).min(1),
         /** Which payloads of a delivery belong to the feed, by name (without path). Others are left alone and listed. */
-        fileName: pattern.default("."),
+        fileName: pattern.default(ANY_NAME),
         /** Read the text of a mail that has no attachment as the file. */
         inlineBody: z.boolean().default(false),
+        /** Other feeds of the customer whose files may come along in a delivery of this one, told by their own `fileName`. */
+        carries: z.array(z.string().regex(FEED_SLUG)).default([]),
       })
       .strict(),
 
@@ -77,6 +82,14 @@ export const adapterSchema = z
     const fault = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     if ((feed.columns === undefined) !== (feed.key === undefined))
       fault(["key"], "goes with columns: give both or none");
+    const { carries, fileName } = feed.intake;
+    for (const [i, slug] of carries.entries()) {
+      if (slug === feed.feed) fault(["intake", "carries", i], "names the feed itself");
+      if (carries.indexOf(slug) !== i) fault(["intake", "carries", i], `"${slug}" stands twice`);
+    }
+    if (carries.length > 0 && fileName === ANY_NAME) {
+      fault(["intake", "fileName"], "must tell the feed's own files from those that it carries");
+    }
     for (const { path, message } of mappingFaults(feed.columns ?? [], feed.key ?? [], feed.file)) fault(path, message);
   });
 
@@ -118,10 +131,16 @@ export function defineFeed(definition: AdapterInput): Adapter {
 export function withVersion<A extends AdapterDefinition>(adapter: A): A & { readonly version: string } {
   const { file, columns, key, limits, mode } = adapter;
   const version = createHash("sha256")
-    .update(JSON.stringify({ file, columns, key, limits, mode }))
+    .update(JSON.stringify({ file, columns, key, limits, mode }, inOrder))
     .digest("hex")
     .slice(0, 12);
   return { ...adapter, version };
 }
+
+/** Keys by name: what comes back from the database has them in another order and is the same. */
+const inOrder = (_: string, value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
 
 export const feedName = (feed: { customer: string; feed: string }): string => `${feed.customer}/${feed.feed}`;

@@ -188,14 +188,44 @@ export const FAILURES = {
     () => "Check that the export ran, then send it again.",
   ),
 
-  // ── files as tables ────────────────────────────────────────────────────────────────────────────────────────────
-  "wrong-charset": toCustomer<{ charset: string; offset: number; line: number; mark?: string | undefined }>(
+  "file-ambiguous": entry<{ name?: string | undefined; feeds: string[] }>(
     "file",
+    "hold",
+    "operator",
+    (e) => `The name of the file${of(e.name)} fits more than one feed (${e.feeds.join(", ")}).`,
+    () => "Make the file name patterns of these feeds exclude each other, then replay the delivery.",
+  ),
+  "body-html": toCustomer(
+    "file",
+    () => "The mail has its text only as a web page (HTML), in which rows cannot be told from what stands around them.",
+    () => "Send the mail as plain text, or attach the table as a file.",
+  ),
+  "body-undecided": entry<{ questions: string[] }>(
+    "file",
+    "hold",
+    "operator",
     (e) =>
-      e.mark === undefined
+      `In the text of the mail the table cannot be told from what stands around it: ${e.questions.slice(0, 5).join("; ")}.`,
+    () => "Ask the sender to write nothing but the table into the mail, or to attach it as a file.",
+  ),
+
+  // ── files as tables ────────────────────────────────────────────────────────────────────────────────────────────
+  "wrong-charset": toCustomer<{
+    charset: string;
+    offset: number;
+    line: number;
+    mark?: string | undefined;
+    readsAs?: string | undefined;
+  }>(
+    "file",
+    (e) => {
+      if (e.readsAs !== undefined)
+        return `The file begins with the byte order mark of ${e.charset}, but what follows is ${e.readsAs} text.`;
+      return e.mark === undefined
         ? `The file is not ${e.charset} text: line ${e.line} (byte ${e.offset}) holds bytes that ${e.charset} has not.`
-        : `The file is not ${e.charset} text: it begins with the byte order mark of ${e.mark}.`,
-    (e) => `Export the file as ${e.charset}.`,
+        : `The file is not ${e.charset} text: it begins with the byte order mark of ${e.mark}.`;
+    },
+    (e) => `Export the file as ${e.readsAs === undefined ? e.charset : "UTF-8"}.`,
   ),
   "nul-bytes": toCustomer<{ line: number }>(
     "file",
@@ -236,6 +266,15 @@ export const FAILURES = {
     "file",
     (e) => `Line ${e.line} should begin with ${shown(e.expected)} but reads ${shown(e.found)}.`,
     () => "Check that the right export was sent.",
+  ),
+  "missing-key": toCustomer<{ missing: string[]; found: string[]; records: number }>(
+    "file",
+    (e) =>
+      `None of the ${e.records} records has ${e.missing.map((c) => shown(c)).join(", ")} (found: ${e.found
+        .slice(0, 12)
+        .map((c) => shown(c, 30))
+        .join(", ")}${e.found.length > 12 ? ", …" : ""}).`,
+    () => "Export the records with the agreed keys; if a key was renamed on purpose, tell your contact.",
   ),
   "bad-preamble-value": toCustomer<{ line: number; field: number; column: string; value: string }>(
     "file",
@@ -285,18 +324,30 @@ export const FAILURES = {
     "hold",
     "operator",
     (e) =>
-      `This is the first file of its feed: it waits until its format is accepted${
+      `The format of this feed is not accepted yet: the file waits until it is${
         e.questions === 0 ? "" : `, with ${e.questions} question${e.questions === 1 ? "" : "s"} to answer`
       }.`,
     () => "Look at the proposed format, answer what is open and accept it; the file then goes on by itself.",
   ),
-  /** `sentence`: the likely cause, from the drift report. */
-  "format-drift": entry<{ cause: string; sentence: string }>(
+  /** `sentence`: the likely cause, from the drift report. `original`: what reading it by the agreed format came to. */
+  "format-drift": entry<{
+    cause: string;
+    sentence: string;
+    original?: { code: string; sentence: string; hint: string } | undefined;
+  }>(
     "file",
     "hold",
     "operator",
-    (e) => `The file does not look as agreed. ${e.sentence}`,
+    (e) =>
+      `The file does not look as agreed. ${e.sentence}${e.original === undefined ? "" : ` ${e.original.sentence}`}`,
     () => "Nothing was applied. Compare the two formats, then accept the new one or reject the file.",
+  ),
+  "refused-by-operator": entry<{ by: string; reason: string }>(
+    "file",
+    "reject",
+    "operator",
+    (e) => `${e.by} has refused the file: ${e.reason.replace(/[.\s]+$/, "")}.`,
+    () => "Nothing of it was applied. If that was a mistake, send the file again.",
   ),
   "books-unbalanced": entry<{ side: string; expected: number; counted: number }>(
     "file",
@@ -369,6 +420,27 @@ export const FAILURES = {
     () => 'Double every quotation mark inside a text ("").',
   ),
 
+  "broken-record": toCustomer<{ reason: string }>(
+    "row",
+    (e) => `The record cannot be read as JSON: ${e.reason}.`,
+    () => "Check how the record was written; a program for JSON names the place.",
+  ),
+  "row-misaligned": toCustomer<{ reason: string }>(
+    "row",
+    (e) => `The line does not fit the fixed places of the columns: ${e.reason}.`,
+    () => "Write every line to its full width, filled with blanks and without tabs.",
+  ),
+  "cell-error": toCustomer<{ column: string; value: string }>(
+    "row",
+    (e) => `The cell in column ${shown(e.column)} holds an error (${shown(e.value)}) instead of a value.`,
+    () => "Correct the formula of the cell.",
+  ),
+  "cell-not-calculated": toCustomer<{ column: string }>(
+    "row",
+    (e) => `The cell in column ${shown(e.column)} holds a formula whose result was not calculated.`,
+    () => "Open the workbook in Excel, let it calculate and save it; or export values instead of formulas.",
+  ),
+
   // ── our own machinery ──────────────────────────────────────────────────────────────────────────────────────────
   "database-unavailable": entry<{ reason: string }>(
     "system",
@@ -432,6 +504,14 @@ export const FAILURES = {
     "us",
     (e) => `A queue message cannot be read: ${e.reason}.`,
     () => "Its version may be newer than this deployment: deploy, then redrive.",
+  ),
+  "version-unreadable": entry<{ kind: string; version: number; reason: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `Version ${e.version} of the feed's ${e.kind} cannot be read by this deployment: ${e.reason}`,
+    () =>
+      "It was written by another release: activate another version of it, or deploy the release that can, then redrive.",
   ),
   "internal-error": entry<{ message: string }>(
     "system",

@@ -25,3 +25,10 @@ export const APPLY_DLQ = "apply-dlq";
 /** Name of the queue binding that produces into a customer's parse queue: `feed-acme` → `FEED_ACME`. */
 export const parseQueueBinding = (customer: string): string =>
   parseQueueName(customer).toUpperCase().replaceAll("-", "_");
+
+/**
+ * Name of the Worker secret that holds the password of a feed's archives: `ARCHIVE_PASSWORD_ACME_INVENTORY`. A hyphen of a
+ * slug becomes two underscores, so that no two feeds share a name.
+ */
+export const archivePasswordName = (customer: string, feed: string): string =>
+  `ARCHIVE_PASSWORD_${[customer, feed].map((slug) => slug.toUpperCase().replaceAll("-", "__")).join("_")}`;

@@ -35,18 +35,20 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Pro
     unreadable = failed.report;
   }
 
-  const taken = chooseFiles(feed, opened);
-  for (const [position, one] of opened.entries()) {
-    if (taken[position]) await parseOne(feed, facts, one, position, deps);
+  const taken = chooseFiles(feed, deps.feeds, opened);
+  for (const [position, chosen] of taken.entries()) {
+    if (chosen) await parseOne(chosen.feed, facts, chosen.opened, position, deps);
   }
 
   const found = opened.map((one, i) => ({
     path: one.kind === "file" ? one.file.path : one.path,
     format: one.kind === "file" ? one.file.format : "unreadable",
     role: one.kind === "file" ? one.file.role : "attachment",
-    taken: taken[i] === true,
+    taken: taken[i] !== undefined,
   }));
-  const nothing = taken.includes(true) ? undefined : report("no-payload", { found: describeFound(opened) });
+  const nothing = taken.some((chosen) => chosen !== undefined)
+    ? undefined
+    : report("no-payload", { found: describeFound(opened) });
   await deps.tables.finishDelivery(facts.id, found, unreadable ?? nothing);
 }
 

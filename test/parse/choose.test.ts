@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { defineFeed } from "../../src/domain/adapter.ts";
+import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { DeliveryFacts } from "../../src/domain/delivery.ts";
 import { report } from "../../src/domain/failures.ts";
 import { asOfFile } from "../../src/parse/as-of.ts";
@@ -40,21 +40,46 @@ const problem = (path: string, role: PayloadRole = "attachment"): Opened => ({
   report: report("file-corrupt", { name: path, reason: "cut off" }),
 });
 
+/** For each payload: the feed whose file it is, the code of its problem, or nothing. */
+const chosen = (adapter: Adapter, opened: readonly Opened[], siblings: readonly Adapter[] = []) =>
+  chooseFiles(adapter, siblings, opened).map((one) => {
+    if (one === undefined) return null;
+    return one.opened.kind === "problem" ? `${one.feed.feed} ${one.opened.report.code}` : one.feed.feed;
+  });
+
 describe("the files of a delivery", () => {
   it("are the attachments whose name the feed expects, in any case", () => {
-    expect(
-      chooseFiles(feed, [file("body", "body"), file("STOCK.CSV"), file("logo.png", "attachment", "image")]),
-    ).toEqual([false, true, false]);
+    expect(chosen(feed, [file("body", "body"), file("STOCK.CSV"), file("logo.png", "attachment", "image")])).toEqual([
+      null,
+      "inventory",
+      null,
+    ]);
   });
 
   it("include an attachment that could not be opened: it may have been the file", () => {
-    expect(chooseFiles(feed, [problem("stock.zip"), problem("body", "body")])).toEqual([true, false]);
+    expect(chosen(feed, [problem("stock.zip"), problem("body", "body")])).toEqual(["inventory file-corrupt", null]);
   });
 
   it("are never the text of the mail, unless the feed says so and nothing else counts", () => {
-    expect(chooseFiles(feed, [file("body", "body")])).toEqual([false]);
-    expect(chooseFiles(inline, [file("body", "body")])).toEqual([true]);
-    expect(chooseFiles(inline, [file("body", "body"), file("stock.csv")])).toEqual([false, true]);
+    expect(chosen(feed, [file("body", "body")])).toEqual([null]);
+    expect(chosen(inline, [file("body", "body")])).toEqual(["inventory"]);
+    expect(chosen(inline, [file("body", "body"), file("stock.csv")])).toEqual([null, "inventory"]);
+  });
+
+  it("include a text that is only a web page, where the feed reads texts: its refusal is the reason why nothing came", () => {
+    expect(chosen(inline, [file("body.html", "body", "html")])).toEqual(["inventory"]);
+  });
+
+  it("include a text that could not be opened, where nothing else counts: an encrypted mail says that it is encrypted", () => {
+    expect(chosen(feed, [problem("body.txt", "body"), file("logo.png")])).toEqual(["inventory file-corrupt", null]);
+    expect(chosen(feed, [problem("body.txt", "body"), file("stock.csv")])).toEqual([null, "inventory"]);
+  });
+
+  it("are never the signature of a mail, whatever its name", () => {
+    const any = defineFeed({ ...definition, intake: { ...definition.intake, fileName: "." } });
+    expect(
+      chosen(any, [file("stock.csv"), file("smime.p7s", "attachment", "smime"), file("x", "attachment", "pgp")]),
+    ).toEqual(["inventory", null, null]);
   });
 
   it("are told in words where there is none", () => {
@@ -64,6 +89,57 @@ describe("the files of a delivery", () => {
       "stock.xlsx (xlsx), a.zip",
     );
     expect(describeFound(Array.from({ length: 7 }, (_, i) => file(`${i}.txt`)))).toMatch(/ and 2 more$/);
+  });
+});
+
+describe("a delivery that carries files of other feeds", () => {
+  const named = (slug: string, fileName: string, carries: string[] = []): Adapter =>
+    defineFeed({ ...definition, feed: slug, intake: { ...definition.intake, fileName, carries } });
+  const stock = named("inventory", "^stock.*\\.csv$", ["prices", "orders"]);
+  const prices = named("prices", "^price");
+  const orders = named("orders", "^order|list");
+  const feeds = [stock, prices, orders, named("other", "^other")];
+
+  it("gives each file to the feed whose pattern its name fits", () => {
+    const opened = [file("orders.csv"), file("stock.csv"), file("PRICES.csv"), file("stock-2.csv")];
+    expect(chosen(stock, opened, feeds)).toEqual(["orders", "inventory", "prices", "inventory"]);
+  });
+
+  it("leaves files alone that fit none, and those of feeds that it does not carry", () => {
+    expect(chosen(stock, [file("readme.txt"), file("other.csv")], feeds)).toEqual([null, null]);
+    expect(chosen(prices, [file("price.csv"), file("stock.csv")], feeds)).toEqual(["prices", null]);
+  });
+
+  it("guesses nothing where a name fits two feeds, be it its own and another", () => {
+    expect(chosen(stock, [file("price list.csv"), file("stock list.csv"), file("prices.csv")], feeds)).toEqual([
+      "inventory file-ambiguous",
+      "inventory file-ambiguous",
+      "prices",
+    ]);
+    const [ambiguous] = chooseFiles(stock, feeds, [file("price list.csv")]);
+    expect(ambiguous?.opened).toMatchObject({
+      path: "price list.csv",
+      role: "attachment",
+      report: { disposition: "hold", actor: "operator", evidence: { feeds: ["prices", "orders"] } },
+    });
+  });
+
+  it("gives what could not be opened to the feed whose name it has, else to its own", () => {
+    expect(chosen(stock, [problem("export.zip/price.csv"), problem("export.zip")], feeds)).toEqual([
+      "prices file-corrupt",
+      "inventory file-corrupt",
+    ]);
+  });
+
+  it("never reaches a feed of another customer, though it has the name", () => {
+    const elsewhere = defineFeed({ ...definition, customer: "kontor", feed: "prices" });
+    expect(() => chosen(stock, [file("price.csv")], [stock, elsewhere, orders])).toThrow("acme/prices");
+  });
+
+  it("is defined only where it names no feed twice, not itself, and tells its own files by name", () => {
+    expect(() => named("inventory", "^stock", ["inventory"])).toThrow("names the feed itself");
+    expect(() => named("inventory", "^stock", ["prices", "prices"])).toThrow("stands twice");
+    expect(() => named("inventory", ".", ["prices"])).toThrow("must tell the feed's own files");
   });
 });
 
