@@ -12,9 +12,11 @@ import type { Ending } from "./index-parts.ts";
 /** Why a body whose boundary never came cannot be trusted to be whole. */
 export const CUT_OFF = "the message ends in the middle of it";
 
-const WHITE_SPACE = 1;
-const PADDING = 2;
-const FOREIGN = 4;
+const PADDING = 1;
+const FOREIGN = 2;
+/** White space is counted, above the bits that say what else was seen. */
+const SEEN_BITS = 2;
+const WHITE_SPACE = 1 << SEEN_BITS;
 
 /** Class of each byte; 0 is the alphabet. */
 const CLASS = new Uint8Array(256).fill(FOREIGN);
@@ -51,19 +53,14 @@ export async function* decodeBase64(blocks: ByteStream, options: Base64Options):
   let read = 0;
   for await (const block of blocks) {
     const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength);
-    let seen = 0;
-    let space = 0;
-    for (let i = 0; i < bytes.length; i += 1) {
-      const kind = CLASS[bytes[i]!]!;
-      seen |= kind;
-      space += kind & WHITE_SPACE;
-    }
-    if (seen & FOREIGN) {
+    const kinds = kindsIn(bytes);
+    const space = kinds >> SEEN_BITS;
+    if (kinds & FOREIGN) {
       const at = bytes.findIndex((byte) => CLASS[byte] === FOREIGN);
       throw corrupt(`its base64 text holds a character that does not belong there (byte ${read + at})`);
     }
     read += bytes.length;
-    if (padded || seen & PADDING) {
+    if (padded || kinds & PADDING) {
       // The last few characters of the text, in the usual case; anything else after the padding is an error.
       const text = carry + bytes.toString("latin1").replace(/[ \t\r\n\f\v]+/g, "");
       const at = text.indexOf("=");
@@ -95,6 +92,19 @@ export async function* decodeBase64(blocks: ByteStream, options: Base64Options):
   if (last === undefined) throw corrupt("its base64 text ends in the middle of a group: the end is missing");
   if (last.length > 0) yield last;
   if (options.ending === "cut-off" && !padded) throw corrupt(CUT_OFF);
+}
+
+/**
+ * What is among the bytes: PADDING and FOREIGN as bits, white space counted above them. A function of its own, with one
+ * number as its state and nothing behind the loop: inside the generator the loop was compiled, and thrown away, many times.
+ */
+function kindsIn(bytes: Uint8Array): number {
+  let kinds = 0;
+  for (let i = 0; i < bytes.length; i += 1) {
+    const kind = CLASS[bytes[i]!]!;
+    kinds = (kinds + (kind & WHITE_SPACE)) | (kind & (PADDING | FOREIGN));
+  }
+  return kinds;
 }
 
 /** The bytes of the last, incomplete or padded quartet; undefined when it cannot be the end of anything. */
