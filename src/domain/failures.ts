@@ -309,6 +309,66 @@ export const FAILURES = {
     (e) => `${e.rejected} of ${e.rows} rows could not be read, more than the ${e.limit} that this feed allows.`,
     () => "Nothing was applied. Correct the rows named in the report and send the file again.",
   ),
+  "file-truncated": entry<{ signs: string[] }>(
+    "file",
+    "hold",
+    "customer",
+    (e) => `The file was probably cut off: ${e.signs.join("; ")}.`,
+    () =>
+      "Nothing was applied. Check whether the export ran to its end and send the file again, or have it released as it is.",
+  ),
+  "row-count-differs": entry<{ stated: number; counted: number; rejected: number }>(
+    "file",
+    "hold",
+    "customer",
+    (e) =>
+      `The file says that it has ${e.stated} rows, but ${e.counted} were found (${e.rejected} of them could not be read).`,
+    () => "Nothing was applied. Check whether the export ran to its end, then send the file again.",
+  ),
+  "control-total-differs": entry<{ column: string; stated: string; counted: string; unread: number }>(
+    "file",
+    "hold",
+    "customer",
+    (e) =>
+      `The file says that ${shown(e.column)} adds up to ${e.stated}, but its rows add up to ${e.counted}${e.unread === 0 ? "" : `, without ${e.unread} rows whose value could not be read`}.`,
+    () => "Nothing was applied. Look for missing or doubled rows, then send the file again.",
+  ),
+  "control-missing": entry<{ control: string; place: string }>(
+    "file",
+    "hold",
+    "customer",
+    (e) => `The file does not state its ${e.control}: there is no ${e.place}.`,
+    () => "Nothing was applied. Check whether the export ran to its end, then send the file again.",
+  ),
+  "control-unreadable": entry<{ control: string; place: string; value: string }>(
+    "file",
+    "hold",
+    "customer",
+    (e) => `The ${e.control} of the file cannot be read: ${shown(e.value)} in its ${e.place}.`,
+    () => "Nothing was applied. Check that the right export was sent.",
+  ),
+  "sequence-gap": entry<{ previous: number; found: number; missing: string }>(
+    "file",
+    "hold",
+    "customer",
+    (e) => `The file has number ${e.found}, the last one had ${e.previous}: ${e.missing} is missing.`,
+    () => "Nothing was applied. Send what is missing first, or have this file released if it will not come.",
+  ),
+  "sequence-repeated": entry<{ found: number }>(
+    "file",
+    "hold",
+    "customer",
+    (e) => `The file has number ${e.found}, as the last one had.`,
+    () => "Nothing was applied. Check whether the same export was sent twice, or its number was not raised.",
+  ),
+  "sequence-reset": entry<{ previous: number; found: number }>(
+    "file",
+    "hold",
+    "customer",
+    (e) => `The file has number ${e.found}, but the last one had ${e.previous}: the numbers went back.`,
+    () =>
+      "Nothing was applied. An older file was sent late, or the ERP counts from the start again: tell your contact which.",
+  ),
   "too-many-rows": toCustomer<{ limit: number }>(
     "file",
     (e) => `The file has more than ${e.limit} rows.`,
@@ -402,6 +462,46 @@ export const FAILURES = {
     "row",
     (e) => `The text in column ${shown(e.column)} has ${e.length} characters, more than ${e.limit}.`,
     () => "Shorten it.",
+  ),
+  "too-many-digits": toCustomer<{ column: string; value: string; rule: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} has more digits than can be kept exactly: ${e.rule}.`,
+    () => "Correct the value. If the digits are a name and not an amount, tell your contact: they can be read as text.",
+  ),
+  "scientific-notation": toCustomer<{ column: string; value: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} is a number in scientific notation: digits of it are lost.`,
+    () => "A spreadsheet did this. Format the column as text there, and take the values from the ERP again.",
+  ),
+  "spreadsheet-date": toCustomer<{ column: string; value: string }>(
+    "row",
+    (e) => `${shown(e.value)} in column ${shown(e.column)} is a date where an identifier should stand.`,
+    () => "A spreadsheet did this. Format the column as text there, and take the values from the ERP again.",
+  ),
+  "leading-zeros-lost": toCustomer<{ column: string; value: string; length: number }>(
+    "row",
+    (e) =>
+      `${shown(e.value)} in column ${shown(e.column)} has ${e.value.length} digits instead of ${e.length}: its leading zeros are probably lost.`,
+    () => "A spreadsheet may have done this. Format the column as text there, and take the values from the ERP again.",
+  ),
+  "wrong-check-digit": toCustomer<{ column: string; value: string; kind: string; expected: string }>(
+    "row",
+    (e) =>
+      `${shown(e.value)} in column ${shown(e.column)} is not a ${e.kind}: its last digit, the check digit, would have to be ${e.expected}.`,
+    () => "Look for a mistyped digit or two that are swapped.",
+  ),
+  "date-serial-number": toCustomer<{ column: string; value: string; date: string; expected: string }>(
+    "row",
+    (e) =>
+      `${shown(e.value)} in column ${shown(e.column)} is how a spreadsheet counts the days (it would be ${e.date}), not a date written as ${e.expected}.`,
+    (e) => `Format the column as a date (${e.expected}) in the spreadsheet before it is saved as text.`,
+  ),
+  mojibake: toCustomer<{ column: string; value: string; found: string; likely?: string | undefined }>(
+    "row",
+    (e) =>
+      `The text ${shown(e.value)} in column ${shown(e.column)} holds ${shown(e.found)}, left behind by a wrong character set${e.likely === undefined ? "" : ` (it was probably ${shown(e.likely)})`}.`,
+    () =>
+      "Look at the text in the program it comes from: it is damaged there, or its export uses the wrong character set.",
   ),
   "key-too-long": toCustomer<{ column: string; chars: number; limitChars: number; bytes: number; limitBytes: number }>(
     "row",
