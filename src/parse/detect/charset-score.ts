@@ -60,6 +60,8 @@ const UNSEEN_OF_KNOWN = 11;
 /** Bits that a sign costs where signs stand (after a digit, between blanks), and in the middle of a word. */
 const SIGN_APART = 7;
 const SIGN_INSIDE = 18;
+/** A blank that does not break, at the edge of a word: what is pasted from web pages ends in one. */
+const BLANK_APART = 6;
 /** Bits more where a sign other than a quotation mark or a trade mark touches a letter, or another sign. */
 const SIGN_TOUCHING = 6;
 /** Signs that business texts hold: prices, units, quotations. Others are twice as unlikely. */
@@ -213,7 +215,8 @@ function charBits(text: string, small: string, at: number, pairs: ReadonlyMap<st
       (kind >= LATIN && !QUOTES.has(char)) || (kind === OTHER && other !== undefined && other >= "\u0080");
     const isClosing = (char === "’" || char === "”") && before === OTHER && after >= LATIN;
     const touching = isClosing || beside(before, text[at - 1]) || beside(after, text[at + 1]);
-    const cost = inside ? SIGN_INSIDE : SIGN_APART + (touching ? SIGN_TOUCHING : 0);
+    const apart = char === "\u00a0" ? BLANK_APART : SIGN_APART;
+    const cost = inside ? SIGN_INSIDE : apart + (touching ? SIGN_TOUCHING : 0);
     return COMMON_SIGNS.has(char) ? cost : cost + SIGN_APART;
   }
   const pair = (a: string, b: string): number => pairs.get(a + b) ?? cedillaPair(a + b, pairs) ?? unseen(a + b, pairs);

@@ -123,9 +123,29 @@ function byMark(sample: Sample): CharsetFinding | undefined {
   const mark = (charset: string) =>
     found(sample, charset, true, `The file begins with the byte order mark of ${charset}.`);
   if (begins(0xef, 0xbb, 0xbf)) return mark("utf-8");
-  if (begins(0xff, 0xfe)) return mark("utf-16le");
-  if (begins(0xfe, 0xff)) return mark("utf-16be");
-  return undefined;
+  const wide = begins(0xff, 0xfe) ? "utf-16le" : begins(0xfe, 0xff) ? "utf-16be" : undefined;
+  if (wide === undefined) return undefined;
+  const readsAs = otherThanMarked(head, wide);
+  if (readsAs !== undefined) throw failure("wrong-charset", { charset: wide, offset: 0, line: 1, readsAs });
+  return mark(wide);
+}
+
+/**
+ * What text with a mark of UTF-16 really is, where its bytes contradict the mark: read by it, Latin text in the other order
+ * of bytes, or in single bytes, would be well-formed Chinese. Line ends, blanks and digits have a zero byte in any language.
+ */
+function otherThanMarked(head: Uint8Array, marked: "utf-16le" | "utf-16be"): string | undefined {
+  let even = 0;
+  let odd = 0;
+  let ascii = 0;
+  for (let at = 2; at < head.length; at++) {
+    const byte = head[at]!;
+    if (byte === 0) at % 2 === 0 ? even++ : odd++;
+    else if (byte < 0x80) ascii++;
+  }
+  const [fitting, other] = marked === "utf-16le" ? [odd, even] : [even, odd];
+  if (other > 4 * fitting) return marked === "utf-16le" ? "utf-16be" : "utf-16le";
+  return fitting + other === 0 && ascii > 0.9 * (head.length - 2) ? "utf-8" : undefined;
 }
 
 /** A head with NULs: units of two or four bytes, or no text. */

@@ -53,6 +53,7 @@ export function detectTable(sample: Sample, answers: readonly Answer[] = []): De
   if (tokens.unclosed !== -1 && (whole || tokens.rows.length === 0)) {
     throw failure("unclosed-quote", { line: lineEnds(charset.text.slice(0, tokens.unclosed)) + 1 });
   }
+  if (tokens.rows.length === 0) throw failure("row-too-long", { line: 1, limitChars: bytes.text.length });
   if (tokens.rows.every((row) => isBlankRow(row) || isRemark(row, dialect))) {
     throw failure("no-table", { reason: "it holds no row, only blank lines and remarks" });
   }

@@ -55,6 +55,15 @@ describe("the charset is told by what makes words of the bytes", () => {
     expect(asked?.reason).toContain("©");
   });
 
+  it("takes a blank that does not break at the end of names for one, and asks, for á of DOS is the same byte", () => {
+    const names = "Bank Name\u00a0;City\u00a0;State\u00a0;Closing Date\u00a0;Fund\n";
+    const file = profileOf(encoded(`${names}First Bank;Waukon;IA;2011-11-04;10101\n`, "windows-1252"));
+    expect(file.charset).toBe("windows-1252");
+    const onlyAtEnds = profileOf(encoded(table("está allá quizá Bogotá mamá sofá"), "cp850"));
+    expect(question(onlyAtEnds, "charset")?.options).toContain("cp850");
+    expect(profileOf(encoded(table("está Bogotá año día mamá"), "cp850")).charset).toBe("cp850");
+  });
+
   it("asks where the bytes make no words anywhere", () => {
     const damaged = new Uint8Array([...bytesOf("id,name\n1,in"), 0xff, 0xff, ...bytesOf("valid\n")]);
     expect(question(profileOf(damaged), "charset")).toBeDefined();
@@ -109,6 +118,12 @@ describe("what is no text of a known charset is refused by its name", () => {
   it.each([
     ["UTF-32", wide("id,name\n1,x\n2,y\n"), "charset-unsupported"],
     ["ISO-2022-CN", bytesOf("\u001b$)A\u000e;y1>\u000f,1\n"), "charset-unsupported"],
+    [
+      "UTF-16 whose mark says the other order of bytes",
+      new Uint8Array([0xfe, 0xff, ...utf16("sku;qty\r\n1;2\r\n", true)]),
+      "wrong-charset",
+    ],
+    ["ASCII behind a mark of UTF-16", new Uint8Array([0xff, 0xfe, ...bytesOf("sku;qty\r\n1;2\r\n")]), "wrong-charset"],
     ["UTF-8 with a damaged character", new Uint8Array([...bytesOf("é,ü,ö,ä\n1,2,3,"), 0xc3, 0x0a]), "wrong-charset"],
     ["a stray NUL", bytesOf("id,name\n1,a\u0000b\n2,c\n"), "nul-bytes"],
     [

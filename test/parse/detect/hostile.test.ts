@@ -40,6 +40,10 @@ describe("hostile input is read or refused, in bounded time", () => {
     expect(["file-unsupported", "nul-bytes"]).toContain(refusalOf(bytes));
   });
 
+  it("a line that does not end within the sample is told as too long", () => {
+    expect(refusalOf("a".repeat(LONG))).toBe("row-too-long");
+  });
+
   it("10,000 columns are a table, a million are none", async () => {
     const wide = Array.from({ length: 10_000 }, (_, i) => `c${i}`).join(";");
     const { profile } = await read(`${wide}\n${wide.replaceAll("c", "")}\n`);
