@@ -1,10 +1,8 @@
 /** `mailfeed rows`: the rows of a file, by a layout that is given or detected, before any column has a meaning. */
 import { CHARSETS, type FileFormat } from "../../src/domain/adapter.ts";
 import { TableReading } from "../../src/parse/detect/read.ts";
-import type { Payload } from "../../src/parse/open/open.ts";
 import { unsupportedFormat } from "../../src/parse/read-payload.ts";
-import { type RowBatch, rowBatches } from "../../src/parse/table/rows.ts";
-import { TextReader } from "../../src/parse/table/text.ts";
+import { readRows } from "../../src/parse/table/rows.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
 import { detectedTable, firstPayload, unreadable } from "../detected.ts";
 import { feedNamed } from "../input.ts";
@@ -104,16 +102,9 @@ async function* givenRows(path: string, layout: Layout, dataOnly: boolean): Asyn
   const unsupported = unsupportedFormat(payload);
   if (unsupported) throw new UsageError(`${unsupported.sentence} ${unsupported.hint}`, unsupported.code);
   let left = dataOnly ? layout.preamble.length + (layout.header ? 1 : 0) : 0;
-  for await (const { rows: read, broken, firstLine } of batchesOf(payload, layout)) {
-    for (const [i, cells] of read.entries()) {
-      if (left > 0) {
-        left--;
-        continue;
-      }
-      const reason = broken?.get(i);
-      const place = `a row after line ${firstLine}: its quotation marks do not fit together`;
-      yield { cells, problem: reason === undefined ? null : `${place}: ${reason}` };
-    }
+  for await (const { cells, line, broken } of readRows(payload.open(), layout)) {
+    if (left > 0) left--;
+    else yield { cells, problem: broken === undefined ? null : `line ${line}: ${broken}` };
   }
 }
 
@@ -135,9 +126,4 @@ function layoutOf(args: Arguments): Layout {
     preamble: [],
     header: false,
   };
-}
-
-function batchesOf(payload: Payload, layout: Layout): AsyncIterable<RowBatch> {
-  const { charset, recordDelimiter } = layout;
-  return rowBatches(new TextReader({ charset, recordDelimiter }).slices(payload.open()), layout);
 }

@@ -83,6 +83,18 @@ export const formatSchema = z
     }
     if (format.sheet !== undefined && format.kind !== "sheet") fault("sheet", "goes with the kind sheet");
     if (format.at !== undefined && format.kind !== "json") fault("at", "goes with the kind json");
+    if (
+      format.columnStarts !== undefined &&
+      (format.columnCount ?? format.columnStarts.length) !== format.columnStarts.length
+    ) {
+      fault("columnCount", "is not the number of columnStarts");
+    }
+    if (format.comment !== undefined && format.recordDelimiter !== "line") {
+      fault("comment", "goes with records that are lines");
+    }
+    if (format.kind === "json" && (format.preamble.length > 0 || format.footer !== undefined)) {
+      fault(format.footer === undefined ? "preamble" : "footer", "does not go with JSON, where everything is a record");
+    }
     if (format.kind === "json" && !format.header) fault("header", "is given by the keys of JSON records");
   });
 

@@ -35,6 +35,11 @@ export class Bookkeeper {
     this.#counts.continuation += span - 1;
   }
 
+  /** Enters lines that hold no row: each is of the kind, however many there are. */
+  enterLines(kind: LineKind, lines: number): void {
+    this.#counts[kind] += lines;
+  }
+
   get accepted(): number {
     return this.#counts.accepted;
   }

@@ -8,7 +8,7 @@
  */
 import { type CharsetDecoder, decoderFor } from "./charsets.ts";
 import { ROW_MAX_CHARS, type RowBatch } from "./row-batch.ts";
-import type { TableFormat } from "./rows.ts";
+import { isPlainTable, type TableFormat } from "./rows.ts";
 import { scanRows } from "./rows-quoted.ts";
 
 const LF = 10;
@@ -28,7 +28,9 @@ export const MORE = 2;
 export type Found = typeof ROW | typeof ODD | typeof MORE;
 
 /** Whether rows of this format can be found in bytes. */
-export function readsAsBytes({ charset, delimiter, recordDelimiter }: TableFormat): boolean {
+export function readsAsBytes(format: TableFormat): boolean {
+  const { charset, delimiter, recordDelimiter } = format;
+  if (!isPlainTable(format)) return false;
   if (charset === "utf-16le" || charset === "utf-16be" || recordDelimiter !== "line") return false;
   return delimiter.length === 1 && delimiter.charCodeAt(0) < 0x80;
 }

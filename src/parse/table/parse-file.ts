@@ -2,7 +2,6 @@
  * The pure core of the parse stage: the bytes of one payload and its feed → chunks, rejects, books. It pulls: while the
  * sink waits nothing is read, and nothing that is held grows with the file but the set of key hashes (4 bytes a slot).
  */
-import { createHash, type Hash } from "node:crypto";
 import type { Feed } from "../../domain/adapter.ts";
 import { type ChunkEntry, MAX_DUPLICATE_ROWS, TAIL_FIRST_N } from "../../domain/chunk.ts";
 import { type FailureReport, failure, report } from "../../domain/failures.ts";
@@ -15,9 +14,10 @@ import { ChunkWriter } from "./chunk-writer.ts";
 import { KeyHashSet } from "./duplicates.ts";
 import { hashWords } from "./hash.ts";
 import { bindColumns, type Layout } from "./layout.ts";
+import { Meter } from "./meter.ts";
 import { RecordBuilder, type RowFault } from "./records.ts";
 import { type Reject, RejectCollector } from "./rejects.ts";
-import type { RowBatch } from "./row-batch.ts";
+import { ofRow, type RowBatch } from "./row-batch.ts";
 import { rowBatches } from "./rows.ts";
 import { TextReader } from "./text.ts";
 
@@ -45,6 +45,8 @@ export interface RowObserver {
 /** Rows from any kind of file, and what is known when they are at their end. */
 export interface RowSource {
   readonly batches: AsyncIterable<RowBatch>;
+  /** Names of the columns where they stand in no line of the file, as the keys of records do. */
+  readonly header?: readonly string[];
   /** Lines of the whole file: those of its text, or the rows of a sheet. */
   lines(): number;
   /** Of the payload as it came. */
@@ -91,8 +93,8 @@ export async function parseFile(
   sink: ParseSink,
   options: ParseOptions = {},
 ): Promise<ParsedFile> {
-  const meter = { bytes: 0, hash: createHash("sha256") };
-  const payload = metered(blocks, meter);
+  const meter = new Meter();
+  const payload = meter.over(blocks);
   if (readsAsBytes(feed.file) && options.asText !== true) {
     const table = new TableReader(feed, sink, options);
     const checked = new CheckedBytes(feed.file.charset);
@@ -102,7 +104,7 @@ export async function parseFile(
       await table.readBytes(rows, false);
     }
     await table.readBytes(rows, true);
-    return table.finish(checked.lines, meter.bytes, meter.hash.digest("hex"));
+    return table.finish(checked.lines, meter.bytes, meter.sha256());
   }
   const { charset, recordDelimiter } = feed.file;
   const sliceChars = options.sliceChars === undefined ? {} : { sliceChars: options.sliceChars };
@@ -113,7 +115,7 @@ export async function parseFile(
       batches: rowBatches(text.slices(payload), feed.file),
       lines: () => text.lines,
       bytes: () => meter.bytes,
-      contentSha256: () => meter.hash.digest("hex"),
+      contentSha256: () => meter.sha256(),
     },
     sink,
     options,
@@ -128,19 +130,9 @@ export async function parseRows(
   options: ParseOptions = {},
 ): Promise<ParsedFile> {
   const table = new TableReader(feed, sink, options);
+  if (source.header !== undefined) table.nameColumns(source.header);
   for await (const batch of source.batches) await table.read(batch);
   return table.finish(source.lines(), source.bytes(), source.contentSha256());
-}
-
-async function* metered(
-  blocks: AsyncIterable<Uint8Array>,
-  meter: { bytes: number; hash: Hash },
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const block of blocks) {
-    meter.bytes += block.byteLength;
-    meter.hash.update(block);
-    yield block;
-  }
 }
 
 /** One file on its way: preamble, header, data, footer. */
@@ -173,6 +165,13 @@ class TableReader {
     this.#sink = sink;
     this.#observer = options.observer;
     this.#rejects = new RejectCollector(options.maxStoredRejects);
+  }
+
+  /** Binds the columns by names that stand in no line. */
+  nameColumns(names: readonly string[]): void {
+    this.#sawText = true;
+    this.#observer?.header(names);
+    this.#begin(bindColumns(this.#feed, [], { cells: names, line: 1 }));
   }
 
   async read(batch: RowBatch): Promise<void> {
@@ -219,7 +218,12 @@ class TableReader {
   /** Takes one row. True when something waits to be given to the sink. */
   #take(cells: readonly string[], line: number, span: number, batch: RowBatch, index: number): boolean {
     const { file } = this.#feed;
-    const blank = cells.length === 1 && trimCell(cells[0]!) === "";
+    const aside = batch.asides?.get(index);
+    if (aside !== undefined) {
+      this.#books.enterLines(this.#inFooter ? "footer" : aside, span);
+      return false;
+    }
+    const blank = batch.asides === undefined && cells.length === 1 && trimCell(cells[0]!) === "";
     if (!blank) {
       this.#sawText = true;
       if (this.#wrongPreamble) throw this.#wrongPreamble;
@@ -312,11 +316,11 @@ class TableReader {
     if (this.#observer?.wants(this.#rows) === true) this.#observer.row(cells);
     const main = this.#main;
     const { width } = this.#layout!;
-    const reason = batch.broken?.get(index);
-    let faults: RowFault[] | null;
-    if (reason !== undefined) faults = ofRow(report("broken-quoting", { reason }));
-    else if (cells.length === width) faults = builder.build(cells, this.#rows, main.records);
-    else faults = ofRow(report("row-width", { expected: width, found: cells.length }));
+    const faults: readonly RowFault[] | null =
+      batch.broken?.get(index) ??
+      (cells.length === width
+        ? builder.build(cells, this.#rows, main.records)
+        : ofRow(report("row-width", { expected: width, found: cells.length })));
 
     if (faults !== null) {
       main.drop();
@@ -356,8 +360,6 @@ class TableReader {
     if (batch.length > 0) await this.#sink.rejects(batch);
   }
 }
-
-const ofRow = (why: FailureReport): RowFault[] => [{ report: why, column: null, at: null }];
 
 function tooManyRejects(feed: Feed, { accepted, rejected }: Books): FailureReport | null {
   const { maxRejects, maxRejectShare } = feed.limits;

@@ -8,9 +8,10 @@
  * and returns all rows up to there as one: a file of which a thousand rows are gone would look like a file with one bad
  * row. It also merges rows where line ends are mixed.) A mark that is open at the end of the file fails the file.
  */
-import { failure } from "../../domain/failures.ts";
+import { failure, report } from "../../domain/failures.ts";
 import { countLineEnds, skipLineEnd } from "./lines.ts";
-import { ROW_MAX_CHARS, type RowBatch, type RowFormat } from "./row-batch.ts";
+import type { RowFault } from "./records.ts";
+import { ofRow, ROW_MAX_CHARS, type RowBatch, type RowFormat } from "./row-batch.ts";
 
 type Quoted = Pick<RowFormat, "delimiter"> & { readonly quote: string };
 
@@ -45,7 +46,7 @@ export function scanRows(
   return { batch, rest: scan.rest, line: scan.line };
 }
 
-const BROKEN = "text follows a closing quotation mark";
+export const BROKEN_QUOTING = ofRow(report("broken-quoting", { reason: "text follows a closing quotation mark" }));
 
 /** Reads the whole rows at the start of a text; what is left is the start of a row whose end has not come yet. */
 class Scan {
@@ -65,7 +66,7 @@ class Scan {
   readonly #rows: string[][] = [];
   readonly #starts: number[] = [];
   #spans: number[] | null = null;
-  #broken: Map<number, string> | null = null;
+  #broken: Map<number, readonly RowFault[]> | null = null;
 
   constructor(text: string, firstLine: number, { delimiter, quote }: Quoted, atEnd: boolean) {
     this.#text = text;
@@ -155,7 +156,7 @@ class Scan {
     const end = this.#lineEnd(start);
     if (end === this.#text.length && !this.#atEnd) return this.#unfinished(-1);
     this.#broken ??= new Map();
-    this.#broken.set(this.#rows.length, BROKEN);
+    this.#broken.set(this.#rows.length, BROKEN_QUOTING);
     return this.#take([this.#text.slice(start, end)], end, 1);
   }
 

@@ -1,20 +1,57 @@
-/** Payload bytes → rows of cells, before any column has a meaning. */
+/** Payload text → rows of cells, before any column has a meaning. */
 import type { FileFormat } from "../../domain/format.ts";
 import type { RowBatch } from "./row-batch.ts";
+import { fixedRows } from "./rows-fixed.ts";
 import { plainRows } from "./rows-plain.ts";
 import { quotedRows } from "./rows-quoted.ts";
+import { tolerantRows } from "./rows-tolerant.ts";
 import { TextReader } from "./text.ts";
 
 export type { RowBatch } from "./row-batch.ts";
 
-export type TableFormat = Pick<FileFormat, "charset" | "delimiter" | "recordDelimiter" | "quote">;
+/** What of a format the readers of text need: these four, and of the others what the file has. */
+export type TableFormat = Pick<FileFormat, "charset" | "delimiter" | "recordDelimiter" | "quote"> & Partial<FileFormat>;
 
-/** The reader of a feed's format. See `quotedRows` and `plainRows` for what they throw. */
+/** Whether the format has nothing beyond delimiter, quotation marks and record ends: most have not. */
+export const isPlainTable = (format: TableFormat): boolean =>
+  format.columnStarts === undefined && format.trailingDelimiter !== true && !needsTolerance(format);
+
+const needsTolerance = (format: TableFormat): boolean =>
+  format.escape === "backslash" || format.padded === true || format.comment !== undefined;
+
+/** The reader of a feed's text files. See the readers for what they throw. */
 export function rowBatches(slices: AsyncIterable<string>, format: TableFormat): AsyncGenerator<RowBatch, void> {
-  const { delimiter, recordDelimiter, quote } = format;
-  return quote === "none"
-    ? plainRows(slices, { delimiter, recordDelimiter })
-    : quotedRows(slices, { delimiter, quote });
+  const { columnStarts, delimiter, recordDelimiter, quote } = format;
+  if (columnStarts !== undefined) return fixedRows(slices, { ...format, columnStarts });
+  const batches = needsTolerance(format)
+    ? tolerantRows(slices, format)
+    : quote === "none"
+      ? plainRows(slices, { delimiter, recordDelimiter })
+      : quotedRows(slices, { delimiter, quote });
+  return format.trailingDelimiter === true ? withoutTrailing(batches, format) : batches;
+}
+
+/**
+ * Rows without the empty cell behind their last delimiter. The header has none. What a row lacks then is a missing column,
+ * not a blank one.
+ */
+async function* withoutTrailing(
+  batches: AsyncGenerator<RowBatch, void>,
+  { header = false, preamble = [] }: TableFormat,
+): AsyncGenerator<RowBatch, void> {
+  let above = preamble.length;
+  let isHeader = header;
+  for await (const batch of batches) {
+    const rows = batch.rows.map((cells, i) => {
+      const isTitle = above > 0 && !batch.asides?.has(i);
+      if (isTitle) above--;
+      if (isTitle || cells.length === 1 || batch.asides?.has(i)) return cells;
+      const isNames = isHeader;
+      isHeader = false;
+      return isNames || cells[cells.length - 1] !== "" ? cells : cells.slice(0, -1);
+    });
+    yield { ...batch, rows };
+  }
 }
 
 export interface Row {
@@ -23,24 +60,28 @@ export interface Row {
   readonly line: number;
   /** Lines that it takes. */
   readonly span: number;
-  /** Why its quotation marks do not fit together, if they do not. */
+  /** Why it cannot be told from its text, if it cannot: one sentence. */
   readonly broken: string | undefined;
 }
 
 /**
- * All rows of a payload, preamble, header and blank lines among them, one at a time. For tools: parse itself reads batches.
+ * All rows of a text, preamble, header and blank lines among them, one at a time. For tools: parse itself reads batches.
  * @example for await (const { cells } of readRows(payload.open(), feed.file)) …
  */
 export async function* readRows(
   blocks: AsyncIterable<Uint8Array>,
   format: TableFormat,
 ): AsyncGenerator<Row, void, undefined> {
-  const slices = new TextReader(format).slices(blocks);
-  for await (const batch of rowBatches(slices, format)) {
+  yield* rowsIn(rowBatches(new TextReader(format).slices(blocks), format));
+}
+
+/** The entries of batches one at a time, those that are no rows left out. */
+export async function* rowsIn(batches: AsyncIterable<RowBatch>): AsyncGenerator<Row, void, undefined> {
+  for await (const batch of batches) {
     let line = batch.firstLine;
     for (const [i, cells] of batch.rows.entries()) {
       const span = batch.spans?.[i] ?? 1;
-      yield { cells, line, span, broken: batch.broken?.get(i) };
+      if (!batch.asides?.has(i)) yield { cells, line, span, broken: batch.broken?.get(i)?.[0]?.report.sentence };
       line += span;
     }
   }

@@ -22,7 +22,7 @@ async function rowsOf(text: string, format: TableFormat, size = 65_536): Promise
     expect(batch.firstLine).toBe(next);
     for (const [i, cells] of batch.rows.entries()) {
       const span = batch.spans?.[i] ?? 1;
-      rows.push({ cells, line: next, span, broken: batch.broken?.get(i), raw: batch.raw(i) });
+      rows.push({ cells, line: next, span, broken: batch.broken?.get(i)?.[0]?.report.sentence, raw: batch.raw(i) });
       next += span;
     }
   }
