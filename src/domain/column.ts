@@ -1,7 +1,7 @@
 /** What one column of a feed means: where its text comes from, its type, and how it becomes a value. */
 import { z } from "zod";
 import type { FileFormat } from "./format.ts";
-import { transformSchema } from "./transforms.ts";
+import { transformsSchema } from "./transforms.ts";
 
 /** A JavaScript regular expression source; adapters are ours, so it is trusted to be linear. */
 export const pattern = z.string().refine((source) => {
@@ -14,6 +14,11 @@ export const pattern = z.string().refine((source) => {
   }
 }, "is not a regular expression");
 
+/** Characters of a text that a mapping puts into every row. */
+const CONSTANT_MAX_CHARS = 1_000;
+/** Columns that one text is joined from. */
+const JOIN_MAX_PARTS = 20;
+
 /** Where a column's raw text comes from. */
 const source = z.union([
   /** The column of that name in the header line (exact, after trimming). */
@@ -24,7 +29,27 @@ const source = z.union([
   z.object({ preamble: z.number().int().min(1), field: z.number().int().min(1) }).strict(),
   /** The number of the row among the data rows of its file, 1-based: for batches whose lines have no other identity. */
   z.object({ ordinal: z.literal(true) }).strict(),
+  /** The same text for every row, said by the mapping: a plant, a currency that the file leaves out. */
+  z.object({ constant: z.string().min(1).max(CONSTANT_MAX_CHARS) }).strict(),
+  /**
+   * Several columns (header names, or places from 1) as one text: each trimmed where the column trims, with `with` between.
+   * Blank only if all of them are.
+   */
+  z
+    .object({
+      join: z
+        .array(z.union([z.string().min(1), z.number().int().min(1)]))
+        .min(2)
+        .max(JOIN_MAX_PARTS),
+      with: z.string().max(CONSTANT_MAX_CHARS),
+    })
+    .strict(),
 ]);
+
+/** A hundred years: beyond that it is a typing error. */
+const SHIFT_MAX_DAYS = 36_525;
+/** Days added to every date: for a program that writes the day after. */
+const shiftDays = z.number().int().min(-SHIFT_MAX_DAYS).max(SHIFT_MAX_DAYS).optional();
 
 const column = {
   /** Field of the record. */
@@ -35,7 +60,7 @@ const column = {
   /** Remove blanks, tabs and U+FEFF at both ends before reading (ERPs pad cells). A cell is blank if nothing is left. */
   trim: z.boolean().default(true),
   /** What happens to the text before it is read as its type, in this order. */
-  transforms: z.array(transformSchema).min(1).optional(),
+  transforms: transformsSchema.optional(),
 };
 
 export const columnSchema = z.discriminatedUnion("type", [
@@ -73,6 +98,12 @@ export const columnSchema = z.discriminatedUnion("type", [
       groupMark: z.enum([".", ",", " ", "'"]).optional(),
       precision: z.number().int().min(1).max(38).default(18),
       scale: z.number().int().min(0).max(18).default(6),
+      /** Every value is multiplied by it, exactly: cents, thousands, a sign. What then does not fit is refused, not rounded. */
+      factor: z
+        .string()
+        .regex(/^-?(?=\d{1,18}(\.|$))\d+(\.\d{1,18})?$/, "is not a decimal number such as 0.01 or -1")
+        .refine((factor) => /[1-9]/.test(factor), "is zero")
+        .optional(),
     })
     .strict(),
   /**
@@ -89,6 +120,7 @@ export const columnSchema = z.discriminatedUnion("type", [
         .object({ preamble: z.number().int().min(1), field: z.number().int().min(1) })
         .strict()
         .optional(),
+      shiftDays,
     })
     .strict(),
   /**
@@ -105,6 +137,7 @@ export const columnSchema = z.discriminatedUnion("type", [
         .string()
         .regex(/^(Z|[+-][01]\d:[0-5]\d)$/)
         .optional(),
+      shiftDays,
     })
     .strict(),
   /** What the ERP writes → what we store. `""` may be listed, also for booleans: then a blank cell is that value. */
@@ -152,9 +185,13 @@ export function mappingFaults(
     for (const message of columnFaults(c)) fault(["columns", i], message);
     if (file === undefined) continue;
     const { source } = c;
-    if ("header" in source && !file.header) fault(["columns", i, "source"], "names a header, but the file has none");
-    if ("position" in source && file.columnCount !== undefined && source.position > file.columnCount) {
-      fault(["columns", i, "source"], `position ${source.position} is beyond the ${file.columnCount} columns`);
+    for (const place of placesOf(source)) {
+      if (typeof place === "string" && !file.header) {
+        fault(["columns", i, "source"], "names a header, but the file has none");
+      }
+      if (typeof place === "number" && file.columnCount !== undefined && place > file.columnCount) {
+        fault(["columns", i, "source"], `position ${place} is beyond the ${file.columnCount} columns`);
+      }
     }
     if ("preamble" in source && source.preamble > file.preamble.length) {
       fault(["columns", i, "source"], "names a preamble line that the file has not");
@@ -181,3 +218,17 @@ function columnFaults(c: Column): string[] {
 }
 
 export type Column = z.output<typeof columnSchema>;
+export type ColumnSource = Column["source"];
+
+/** The columns of the file that a source reads: header names, and places from 1. None where its text comes from elsewhere. */
+export function placesOf(source: ColumnSource): readonly (string | number)[] {
+  if ("header" in source) return [source.header];
+  if ("position" in source) return [source.position];
+  return "join" in source ? source.join : [];
+}
+
+/** What people know a column by: what its file calls it, else the field. */
+export function labelOf(column: Pick<Column, "name" | "source">): string {
+  if ("header" in column.source) return column.source.header;
+  return "join" in column.source ? column.source.join.join(" + ") : column.name;
+}

@@ -11,7 +11,7 @@ import { type Bytes, type Literal, literal } from "./bytes.ts";
 import { isPlain, jsonBody } from "./cell.ts";
 import { type Charset, decoderFor } from "./charsets.ts";
 import type { CellResult } from "./columns.ts";
-import type { BoundColumn, Layout } from "./layout.ts";
+import { type BoundColumn, type Join, joined, type Layout } from "./layout.ts";
 import { SURELY_SHORT_CHARS } from "./natural-key.ts";
 
 const TAB = 9;
@@ -45,8 +45,9 @@ interface Listed {
 /** All columns have all fields, so that V8 sees one shape. */
 interface Step {
   readonly kind: number;
-  /** Index of the cell, or CONSTANT or ORDINAL. */
+  /** Index of the cell, or CONSTANT, ORDINAL or JOINED. */
   readonly at: number;
+  readonly join: Join | null;
   readonly trim: boolean;
   readonly quoted: boolean;
   readonly isKey: boolean;
@@ -71,6 +72,7 @@ interface Step {
 
 const CONSTANT = -1;
 const ORDINAL = -2;
+const JOINED = -3;
 
 /** A byte of a cell becomes three of UTF-8 at most. */
 const MAX_BYTES_PER_BYTE = 3;
@@ -143,6 +145,8 @@ export class ByteRecordBuilder {
           }
           body = step.parse(row.text(from, to));
         }
+      } else if (step.join !== null) {
+        body = step.parse(joined(step.join, (index) => row.text(starts[index]!, ends[index]!)));
       } else body = step.at === CONSTANT ? step.constant : step.parse(String(ordinal));
 
       if (typeof body === "string") {
@@ -322,12 +326,13 @@ function writeListed({ list }: Step, bytes: Uint8Array, from: number, to: number
 type TextEncode = (text: string) => Uint8Array | undefined;
 
 function stepOf(bound: BoundColumn, index: number, isKey: boolean, bytesOf: TextEncode): Step {
-  const { column, parser, at, constant } = bound;
+  const { column, parser, at, join, constant } = bound;
   const start = `${index === 0 ? "{" : ","}${JSON.stringify(bound.name)}:`;
   const mark = parser.quoted ? '"' : "";
   return {
     kind: PARSED,
-    at: at ?? (constant === undefined ? ORDINAL : CONSTANT),
+    at: at ?? (join !== null ? JOINED : constant === undefined ? ORDINAL : CONSTANT),
+    join,
     trim: parser.trim,
     quoted: parser.quoted,
     isKey,
@@ -346,9 +351,15 @@ function stepOf(bound: BoundColumn, index: number, isKey: boolean, bytesOf: Text
     afterQuoted: literal(`"${start}${mark}`),
     nullAfterPlain: literal(`${start}null`),
     nullAfterQuoted: literal(`"${start}null`),
-    ...readingOf(column, bytesOf),
+    ...(isChanged(column) ? {} : readingOf(column, bytesOf)),
   };
 }
+
+/** Whether the mapping makes something else of what is written: then it is a matter of texts. */
+const isChanged = (column: Column): boolean =>
+  column.transforms !== undefined ||
+  (column.type === "decimal" && column.factor !== undefined) ||
+  ((column.type === "date" || column.type === "datetime") && column.shiftDays !== undefined);
 
 /** What is to be read at a glance, and how. */
 function readingOf(column: Column, bytesOf: TextEncode): Partial<Step> {

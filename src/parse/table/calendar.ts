@@ -52,6 +52,16 @@ export const isLeapYear = (year: number): boolean => year % 4 === 0 && (year % 1
 const DAYS = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 export const daysIn = (year: number, month: number): number => (month === 2 && isLeapYear(year) ? 29 : DAYS[month]!);
 
+/** Milliseconds of a day: dates are counted in UTC, where every day has as many. */
+const DAY_MS = 86_400_000;
+
+/** A canonical date or time so many days later; undefined beyond the years 1 to 9999. */
+export function shiftedDays(canonical: string, days: number): string | undefined {
+  const shifted = new Date(Date.parse(`${canonical.slice(0, 10)}T00:00:00Z`) + days * DAY_MS);
+  const date = isoDate(shifted.getUTCFullYear(), shifted.getUTCMonth() + 1, shifted.getUTCDate());
+  return date === undefined ? undefined : date + canonical.slice(10);
+}
+
 /** `yyyy-MM-dd`, or undefined where there is no such day. Years 1 to 9999, as in ISO 8601 and Postgres texts. */
 export function isoDate(year: number, month: number, day: number): string | undefined {
   if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return undefined;

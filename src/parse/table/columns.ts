@@ -14,7 +14,8 @@
  * A blank cell is null, or refused, as the column says; an enum or boolean that lists the blank text decides by itself.
  */
 import { type Column, DETECT } from "../../domain/column.ts";
-import { compileCalendar, compileFiscalDay } from "./calendar.ts";
+import { LinearPattern, patternFault } from "../../domain/linear-pattern.ts";
+import { compileCalendar, compileFiscalDay, shiftedDays } from "./calendar.ts";
 import {
   ANY_CONTROL,
   CellFault,
@@ -26,7 +27,7 @@ import {
   lengthAbove,
   trimCell,
 } from "./cell.ts";
-import { canonicalDecimal, canonicalInteger } from "./numbers.ts";
+import { canonicalDecimal, canonicalInteger, multiplier } from "./numbers.ts";
 import { compileTransforms } from "./transforms.ts";
 
 /** `string`: the JSON text of the value, for `quoted` columns what stands between the marks. `null`: blank. */
@@ -55,8 +56,11 @@ export interface ColumnContext {
 export function compileColumn(column: Column, context: ColumnContext): ColumnParser {
   const parser = compileTyped(column, context);
   if (column.transforms === undefined) return parser;
-  const transform = compileTransforms(column.transforms);
-  const parse = (raw: string): CellResult => parser.parse(transform(column.trim ? trimCell(raw) : raw));
+  const transform = compileTransforms(column.transforms, context.label);
+  const parse = (raw: string): CellResult => {
+    const text = transform(column.trim ? trimCell(raw) : raw);
+    return text instanceof CellFault ? text : parser.parse(text);
+  };
   return { ...parser, plainChars: 0, parse };
 }
 
@@ -147,18 +151,28 @@ function textReader({ maxLength }: Of<"text">, column: string): Reader {
 
 function identifierReader({ maxLength, pattern }: Of<"identifier">, column: string): Reader {
   const forbidden = valueFault("control-characters", column);
-  const rule = pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`, "u");
+  const holds = pattern === undefined ? undefined : wholePattern(pattern);
   return (cell) => {
     const plain = isPlain(cell);
-    if (plain && rule === undefined && cell.length <= maxLength) return cell;
+    if (plain && holds === undefined && cell.length <= maxLength) return cell;
     if (!plain && (ANY_CONTROL.test(cell) || !cell.isWellFormed())) return forbidden(cell);
     const length = lengthAbove(cell, maxLength);
     if (length !== undefined) return new CellFault("text-too-long", { column, length, limit: maxLength });
-    if (rule !== undefined && !rule.test(cell)) {
+    if (holds !== undefined && !holds(cell)) {
       return new CellFault("wrong-pattern", { column, value: cutValue(cell), rule: pattern ?? "" });
     }
     return plain ? cell : JSON.stringify(cell).slice(1, -1);
   };
+}
+
+/** In linear time where the pattern allows it; all that came over the API does, and what else there is stands in an adapter. */
+function wholePattern(source: string): (text: string) => boolean {
+  if (patternFault(source) === undefined) {
+    const linear = new LinearPattern(source);
+    return (text) => linear.matches(text);
+  }
+  const rule = new RegExp(`^(?:${source})$`, "u");
+  return (text) => rule.test(text);
 }
 
 function integerReader({ min, max }: Of<"integer">, column: string): Reader {
@@ -179,13 +193,14 @@ function integerReader({ min, max }: Of<"integer">, column: string): Reader {
 }
 
 function decimalReader(format: Of<"decimal">, column: string): Reader {
-  const { precision, scale, decimalMark, groupMark } = format;
+  const { precision, scale, decimalMark, groupMark, factor } = format;
   if (decimalMark === DETECT) throw new TypeError(`the decimal mark of ${column} is not decided`);
   const expected = `${groupMark === undefined ? "1234" : `1${groupMark}234`}${decimalMark}56`;
   const rule = `at most ${precision - scale} digits before the decimal mark and ${scale} after it`;
   const decided = { ...format, decimalMark };
+  const multiply = factor === undefined ? undefined : multiplier(factor);
   return (cell) => {
-    const text = canonicalDecimal(cell, decided);
+    const text = multiply === undefined ? canonicalDecimal(cell, decided) : multiply(cell, decided);
     if (text === undefined) return new CellFault("not-a-decimal", { column, value: cutValue(cell), expected });
     if (text === null) return new CellFault("out-of-range", { column, value: cutValue(cell), rule });
     return text;
@@ -203,8 +218,12 @@ function calendarReader(column: Of<"date"> | Of<"datetime">, context: ColumnCont
         offset: column.type === "datetime" ? column.offset : undefined,
       });
   const expected = column.format;
-  return (cell) =>
-    read(cell) ?? new CellFault("not-a-date", { column: context.label, value: cutValue(cell), expected });
+  const days = column.shiftDays ?? 0;
+  return (cell) => {
+    const found = read(cell);
+    const text = found === undefined || days === 0 ? found : shiftedDays(found, days);
+    return text ?? new CellFault("not-a-date", { column: context.label, value: cutValue(cell), expected });
+  };
 }
 
 function requiredStart({ fiscalYearStart, label }: ColumnContext): string {

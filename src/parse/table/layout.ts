@@ -1,11 +1,15 @@
 /** Where each column of the adapter stands in this file: decided once, from the preamble and the header. */
 import type { Column, Feed } from "../../domain/adapter.ts";
+import { labelOf, placesOf } from "../../domain/column.ts";
 import { failure } from "../../domain/failures.ts";
 import { compileCalendar } from "./calendar.ts";
 import { CellFault, cutValue, trimCell } from "./cell.ts";
 import { type ColumnParser, compileColumn } from "./columns.ts";
 
-/** A column bound to its place. `at`: index of its cell; `constant`: the same for all rows; neither: the row's ordinal. */
+/**
+ * A column bound to its place. `at`: index of its cell; `join`: of several; `constant`: the same for all rows; none of them:
+ * the row's ordinal.
+ */
 export interface BoundColumn {
   readonly name: string;
   /** What the customer calls it. */
@@ -13,7 +17,21 @@ export interface BoundColumn {
   readonly column: Column;
   readonly parser: ColumnParser;
   readonly at: number | null;
+  readonly join: Join | null;
   readonly constant: string | null | undefined;
+}
+
+/** Cells that are read as one text. */
+export interface Join {
+  readonly at: readonly number[];
+  readonly with: string;
+  readonly trim: boolean;
+}
+
+/** The text of several cells; blank only if all of them are. */
+export function joined({ at, with: between, trim }: Join, cellAt: (index: number) => string): string {
+  const parts = at.map((index) => (trim ? trimCell(cellAt(index)) : cellAt(index)));
+  return parts.every((part) => part === "") ? "" : parts.join(between);
 }
 
 export interface Layout {
@@ -45,14 +63,19 @@ export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[]
   if (header !== null) checkHeader(feed, names, header.line);
   const columns = feed.columns.map((column): BoundColumn => {
     const { source } = column;
-    const label = "header" in source ? source.header : column.name;
+    const label = labelOf(column);
     const isKey = feed.key.includes(column.name);
     const fiscalYearStart = fiscalStart(column, preamble, label);
     const parser = compileColumn(column, { label, isKey, fiscalYearStart });
-    const bound = { name: column.name, label, column, parser, at: null, constant: undefined };
+    const bound = { name: column.name, label, column, parser, at: null, join: null, constant: undefined };
     if ("header" in source) return { ...bound, at: names.indexOf(source.header) };
     if ("position" in source) return { ...bound, at: source.position - 1 };
     if ("preamble" in source) return { ...bound, constant: constantOf(source, preamble, parser, label) };
+    if ("constant" in source) return { ...bound, constant: fixedConstant(source.constant, parser, label) };
+    if ("join" in source) {
+      const at = source.join.map((place) => (typeof place === "number" ? place - 1 : names.indexOf(place)));
+      return { ...bound, join: { at, with: source.with, trim: column.trim } };
+    }
     return bound;
   });
   return { width, columns, key: feed.key.map((name) => columns.findIndex((column) => column.name === name)) };
@@ -60,16 +83,23 @@ export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[]
 
 function checkHeader(feed: Feed, names: readonly string[], line: number): void {
   const missing: string[] = [];
-  for (const { source } of feed.columns) {
-    if ("position" in source && source.position > names.length) missing.push(`column ${source.position}`);
-    if (!("header" in source)) continue;
-    const at = names.indexOf(source.header);
-    if (at === -1) missing.push(source.header);
-    else if (names.indexOf(source.header, at + 1) !== -1) {
-      throw failure("duplicate-column", { column: source.header, line });
+  for (const place of new Set(feed.columns.flatMap(({ source }) => placesOf(source)))) {
+    if (typeof place === "number") {
+      if (place > names.length) missing.push(`column ${place}`);
+      continue;
     }
+    const at = names.indexOf(place);
+    if (at === -1) missing.push(place);
+    else if (names.indexOf(place, at + 1) !== -1) throw failure("duplicate-column", { column: place, line });
   }
   if (missing.length > 0) throw failure("missing-column", { missing, found: names.map(cutValue), line });
+}
+
+/** What the mapping itself says. That it can be read is checked before a mapping becomes active. */
+function fixedConstant(text: string, parser: ColumnParser, column: string): string | null {
+  const result = parser.parse(text);
+  if (result instanceof CellFault) throw new TypeError(`the constant of ${column} cannot be read: ${result.code}`);
+  return result;
 }
 
 interface PreamblePlace {

@@ -68,6 +68,35 @@ export function canonicalDecimal(raw: string, format: DecimalFormat): string | n
   return fraction === "" ? sign + whole : `${sign}${whole}.${fraction}`;
 }
 
+/** Digits that a decimal may have on each side before it is multiplied: what it must fit is decided behind that. */
+const FACTORED_DIGITS = 38;
+
+/**
+ * Reads a decimal and multiplies it, exactly: the product is what must fit `numeric(precision, scale)`, and one that has
+ * more digits is null, never rounded.
+ * @example multiplier("0.01")("1234", { decimalMark: ".", precision: 18, scale: 2 }) // "12.34"
+ */
+export function multiplier(factor: string): (raw: string, format: DecimalFormat) => string | null | undefined {
+  const by = scaled(factor);
+  return (raw, format) => {
+    const read = canonicalDecimal(raw, { ...format, precision: 2 * FACTORED_DIGITS, scale: FACTORED_DIGITS });
+    if (read === undefined || read === null) return read;
+    const value = scaled(read);
+    const product = value.digits * by.digits;
+    const places = value.places + by.places;
+    const digits = String(product < 0n ? -product : product).padStart(places + 1, "0");
+    const whole = digits.slice(0, digits.length - places);
+    const text = `${product < 0n ? "-" : ""}${whole}${places === 0 ? "" : `.${digits.slice(-places)}`}`;
+    return canonicalDecimal(text, { decimalMark: ".", precision: format.precision, scale: format.scale });
+  };
+}
+
+/** A decimal with `.` as a whole number and how many of its digits stand behind the mark. */
+function scaled(decimal: string): { digits: bigint; places: number } {
+  const [whole = "", fraction = ""] = decimal.split(".");
+  return { digits: BigInt(whole + fraction), places: fraction.length };
+}
+
 /** A blank as group mark is also the no-break space (U+00A0) and the narrow one (U+202F) that spreadsheets write. */
 const isGroupMark = (code: number, mark: string): boolean =>
   code === mark.charCodeAt(0) || (mark === " " && (code === 0xa0 || code === 0x202f));

@@ -2,8 +2,8 @@
 import { type FailureReport, report } from "../../domain/failures.ts";
 import { type Bytes, type Literal, literal } from "./bytes.ts";
 import { CellFault, fromJsonBody, trimCell } from "./cell.ts";
-import type { ColumnParser } from "./columns.ts";
-import type { Layout } from "./layout.ts";
+import type { CellResult, ColumnParser } from "./columns.ts";
+import { type BoundColumn, type Join, joined, type Layout } from "./layout.ts";
 import { isPlainPart, keyFault, keyPart } from "./natural-key.ts";
 
 export interface RowFault {
@@ -20,8 +20,9 @@ interface Step {
   readonly plainChars: number;
   readonly trim: boolean;
   readonly quoted: boolean;
-  /** Index of the cell, or CONSTANT or ORDINAL. */
+  /** Index of the cell, or CONSTANT, ORDINAL or JOINED. */
   readonly at: number;
+  readonly join: Join | null;
   readonly constant: string | null;
   /** `,"name":"` or `,"name":` */
   readonly afterPlain: Literal;
@@ -34,6 +35,7 @@ interface Step {
 
 const CONSTANT = -1;
 const ORDINAL = -2;
+const JOINED = -3;
 
 const CLOSE_PLAIN = literal("}");
 const CLOSE_QUOTED = literal('"}');
@@ -50,7 +52,7 @@ export class RecordBuilder {
 
   constructor(layout: Layout) {
     this.#layout = layout;
-    this.#steps = layout.columns.map(({ name, parser, at, constant }, i) => {
+    this.#steps = layout.columns.map(({ name, parser, at, join, constant }, i) => {
       const start = `${i === 0 ? "{" : ","}${JSON.stringify(name)}:`;
       const mark = parser.quoted ? '"' : "";
       return {
@@ -58,7 +60,8 @@ export class RecordBuilder {
         plainChars: at === null ? 0 : parser.plainChars,
         trim: parser.trim,
         quoted: parser.quoted,
-        at: at ?? (constant === undefined ? ORDINAL : CONSTANT),
+        at: at ?? (join !== null ? JOINED : constant === undefined ? ORDINAL : CONSTANT),
+        join,
         constant: constant ?? null,
         afterPlain: literal(start + mark),
         afterQuoted: literal(`"${start}${mark}`),
@@ -95,7 +98,7 @@ export class RecordBuilder {
           out.length = before;
         }
       }
-      const body = at >= 0 ? step.parse(cells[at]!) : at === CONSTANT ? step.constant : step.parse(String(ordinal));
+      const body = at >= 0 ? step.parse(cells[at]!) : elsewhere(step, cells, ordinal);
       if (typeof body === "string") {
         out.literal(open ? step.afterQuoted : step.afterPlain);
         out.text(body);
@@ -122,10 +125,22 @@ export class RecordBuilder {
     const faults: RowFault[] = [];
     for (const column of this.#layout.columns) {
       if (column.constant !== undefined) continue;
-      const result = column.parser.parse(column.at === null ? String(ordinal) : cells[column.at]!);
+      const result = column.parser.parse(textOf(column, cells, ordinal));
       if (!(result instanceof CellFault)) continue;
       faults.push({ report: report(result.code, result.evidence), column: column.label, at: column.at });
     }
     return faults;
   }
+}
+
+/** The value of a column that is not simply a cell. */
+function elsewhere(step: Step, cells: readonly string[], ordinal: number): CellResult {
+  if (step.at === CONSTANT) return step.constant;
+  return step.parse(step.join === null ? String(ordinal) : joined(step.join, (at) => cells[at]!));
+}
+
+/** What a column that is not constant reads. */
+function textOf({ at, join }: BoundColumn, cells: readonly string[], ordinal: number): string {
+  if (at !== null) return cells[at]!;
+  return join === null ? String(ordinal) : joined(join, (index) => cells[index]!);
 }
