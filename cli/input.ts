@@ -3,7 +3,8 @@ import { existsSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { feeds } from "../adapters/index.ts";
-import type { Feed } from "../src/domain/adapter.ts";
+import type { Adapter, Feed } from "../src/domain/adapter.ts";
+import { effectiveFeed } from "../src/domain/feed-version.ts";
 import type { ByteSource } from "../src/parse/open/source.ts";
 import { UsageError } from "./command.ts";
 
@@ -54,18 +55,29 @@ async function looksLikeMail(source: ByteSource, path: string): Promise<boolean>
   if (/\.(eml|msg|mbox)$/i.test(path)) return true;
   for await (const block of source.blocks(0, Math.min(4_096, source.size))) {
     const start = new TextDecoder("latin1").decode(block);
-    const lines = start.replace(/^From [^\n]*\n/, "").split(/\r?\n/, 3);
+    const unfolded = start.replace(/^From [^\n]*\n/, "").replace(/\r?\n[ \t]+/g, " ");
+    const lines = unfolded.split(/\r?\n/, 3);
     return lines.slice(0, 2).every((line) => MAIL_START.test(line));
   }
   return false;
 }
 
-/** The feed `customer/feed`. Throws UsageError that lists those there are. */
+/** The feed `customer/feed` as its adapter's folder describes it. Throws UsageError that lists those there are. */
 export function feedNamed(name: string): Feed {
   const found = feeds.find((f) => `${f.customer}/${f.feed}` === name);
-  if (found) return found;
+  if (found) return describedFeed(found);
   throw new UsageError(
     `there is no feed ${name}; there are ${feeds.map((f) => `${f.customer}/${f.feed}`).join(", ")}`,
     "no-such-feed",
+  );
+}
+
+/** The feed of an adapter that says all of it. Throws UsageError where it leaves something to detection. */
+export function describedFeed(adapter: Adapter): Feed {
+  const effective = effectiveFeed(adapter, {});
+  if (effective.kind === "feed") return effective.feed;
+  throw new UsageError(
+    `the adapter of ${adapter.customer}/${adapter.feed} leaves the format of its files to detection; see mailfeed sniff`,
+    "format-unconfirmed",
   );
 }

@@ -114,19 +114,21 @@ END $fn$;
 --> statement-breakpoint
 -- Sends back to parse the files of a feed that are held for one of these failures, and their deliveries; answers what to
 -- wake, in the order in which the files go.
-CREATE FUNCTION reopen_files(p_feed int, p_codes text[], p_file bigint)
-RETURNS TABLE (delivery_id text, raw_key text, order_key uuid) LANGUAGE plpgsql AS $fn$
+CREATE FUNCTION reopen_files(p_feed int, p_codes text[], p_by text)
+RETURNS TABLE (delivery_id text, feed text, raw_key text, order_key uuid) LANGUAGE plpgsql AS $fn$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
   WITH opened AS (
-    UPDATE files f SET state = 'parsing', failure = NULL, drift_report = NULL, updated_at = now()
-    WHERE f.feed_id = p_feed AND f.state = 'held' AND f.failure ->> 'code' = ANY (p_codes) AND (p_file IS NULL OR f.id = p_file)
+    UPDATE files f SET state = 'parsing', failure = NULL, drift_report = NULL, released_at = now(), released_by = p_by,
+      updated_at = now()
+    WHERE f.feed_id = p_feed AND f.state = 'held' AND f.failure ->> 'code' = ANY (p_codes)
     RETURNING f.delivery_id, f.order_key),
   woken AS (
     UPDATE deliveries d SET state = 'parsing', updated_at = now()
     WHERE d.id IN (SELECT o.delivery_id FROM opened o) AND d.state IN ('parsed', 'parsing')
-    RETURNING d.id, d.raw_key)
-  SELECT w.id, w.raw_key, min(o.order_key::text)::uuid FROM woken w JOIN opened o ON o.delivery_id = w.id
-  GROUP BY w.id, w.raw_key ORDER BY 3;
+    RETURNING d.id, d.feed_id, d.raw_key)
+  SELECT w.id, n.slug, w.raw_key, min(o.order_key::text)::uuid
+  FROM woken w JOIN opened o ON o.delivery_id = w.id JOIN feeds n ON n.id = w.feed_id
+  GROUP BY w.id, n.slug, w.raw_key ORDER BY 4;
 END $fn$;

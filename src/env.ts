@@ -3,7 +3,7 @@
  * or secret is named, all of them at once, and no value is ever part of the message.
  */
 import { z } from "zod";
-import { APPLY_DLQ, APPLY_QUEUE, PARSE_DLQ, parseQueueBinding } from "./domain/keys.ts";
+import { APPLY_DLQ, APPLY_QUEUE, archivePasswordName, PARSE_DLQ, parseQueueBinding } from "./domain/keys.ts";
 import type { StageMessage } from "./domain/messages.ts";
 
 export interface Config {
@@ -16,6 +16,12 @@ export interface Config {
   readonly applyQueue: Queue<StageMessage>;
   readonly parseDlq: Queue<unknown>;
   readonly applyDlq: Queue<unknown>;
+  /** Undefined where this deployment cannot send: mails to people then wait as rows. */
+  readonly mail?: { readonly binding: SendEmail; readonly from: string };
+  /** Where our operator reads mail. */
+  readonly operatorMail?: string;
+  /** The password of a feed's archives; undefined where none is stored. */
+  archivePassword(customer: string, feed: string): string | undefined;
   /** The parse queue of a customer; throws if the deployment has none (a customer was added without its queue). */
   parseQueue(customer: string): Queue<StageMessage>;
 }
@@ -35,6 +41,9 @@ const schema = z.object({
   DATABASE_ENDPOINT: z.url({ error: "variable DATABASE_ENDPOINT is not a URL" }).optional(),
   ADDRESS_SECRET: secret("ADDRESS_SECRET").min(16, { error: "secret ADDRESS_SECRET is shorter than 16 characters" }),
   MAIL_DOMAIN: z.string({ error: "variable MAIL_DOMAIN is missing" }).min(1),
+  OPERATOR_MAIL: z.email({ error: "variable OPERATOR_MAIL is not a mail address" }).optional(),
+  MAIL_FROM: z.email({ error: "variable MAIL_FROM is not a mail address" }).optional(),
+  EMAIL: binding<SendEmail>("EMAIL (send_email)", "send").optional(),
   STORE: binding<R2Bucket>("STORE (R2)", "put"),
   APPLY: binding<Queue<StageMessage>>(`APPLY (queue ${APPLY_QUEUE})`, "send"),
   PARSE_DLQ: binding<Queue<unknown>>(`PARSE_DLQ (queue ${PARSE_DLQ})`, "send"),
@@ -48,6 +57,7 @@ export function readEnv(env: unknown): Config {
     throw new Error(`Mailfeed is not configured: ${read.error.issues.map((issue) => issue.message).join("; ")}`);
   }
   const bindings = env as Record<string, unknown>;
+  const { EMAIL, MAIL_FROM, OPERATOR_MAIL } = read.data;
   return {
     databaseUrl: read.data.DATABASE_URL,
     ...(read.data.DATABASE_ENDPOINT === undefined ? {} : { databaseEndpoint: read.data.DATABASE_ENDPOINT }),
@@ -57,6 +67,12 @@ export function readEnv(env: unknown): Config {
     applyQueue: read.data.APPLY,
     parseDlq: read.data.PARSE_DLQ,
     applyDlq: read.data.APPLY_DLQ,
+    ...(EMAIL === undefined || MAIL_FROM === undefined ? {} : { mail: { binding: EMAIL, from: MAIL_FROM } }),
+    ...(OPERATOR_MAIL === undefined ? {} : { operatorMail: OPERATOR_MAIL }),
+    archivePassword(customer, feed) {
+      const stored = bindings[archivePasswordName(customer, feed)];
+      return typeof stored === "string" && stored !== "" ? stored : undefined;
+    },
     parseQueue(customer) {
       const name = parseQueueBinding(customer);
       const queue = bindings[name] as Queue<StageMessage> | undefined;

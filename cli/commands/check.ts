@@ -13,7 +13,7 @@ import { unsupportedFormat } from "../../src/parse/read-payload.ts";
 import type { Books } from "../../src/parse/table/books.ts";
 import { parseFile, type Reject } from "../../src/parse/table/parse-file.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
-import { feedNamed, type InputFile, inputFile } from "../input.ts";
+import { describedFeed, feedNamed, type InputFile, inputFile } from "../input.ts";
 import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN } from "../local/settings.ts";
 
 /** Rejects shown to a person; --json shows all. */
@@ -50,8 +50,9 @@ export const check: Command = {
       try {
         const opened: Opened[] = [];
         for await (const one of openDelivery(input.source, { door: input.door, name: input.name })) opened.push(one);
-        const taken = chooseFiles(feed, opened);
-        for (const [i, one] of opened.entries()) if (taken[i]) files.push(await checkOne(feed, one));
+        for (const chosen of chooseFiles(feed, feeds, opened)) {
+          if (chosen) files.push(await checkOne(describedFeed(chosen.feed), chosen.opened));
+        }
         if (files.length === 0) refused = report("no-payload", { found: describeFound(opened) });
       } catch (thrown) {
         refused = asFailure(thrown).report;
@@ -83,7 +84,7 @@ function chosenFeed(args: Arguments): Feed {
     process.env.ADDRESS_SECRET ?? DEV_ADDRESS_SECRET,
     process.env.MAIL_DOMAIN ?? DEV_MAIL_DOMAIN,
   );
-  if (found) return found;
+  if (found) return describedFeed(found);
   const { sentence, hint } = report("unknown-address", { recipient: to });
   throw new UsageError(`${sentence} ${hint}`, "unknown-address");
 }

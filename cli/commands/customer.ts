@@ -58,10 +58,10 @@ export function registryText(adapters: string): string {
     .sort();
   const imports = names.map((n) => `import { feeds as ${identifier(n)} } from "./${n}/index.ts";`);
   return `/** All feeds of all customers. Kept by \`mailfeed customer add\`. */
-import type { Feed } from "../src/domain/adapter.ts";
+import type { Adapter } from "../src/domain/adapter.ts";
 ${imports.join("\n")}
 
-export const feeds: readonly Feed[] = [${names.map((n) => `...${identifier(n)}`).join(", ")}];
+export const feeds: readonly Adapter[] = [${names.map((n) => `...${identifier(n)}`).join(", ")}];
 `;
 }
 

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type Adapter, type Feed, withVersion } from "./adapter.ts";
 import { type Column, columnSchema, DETECT, type MappingFault, mappingFaults } from "./column.ts";
+import { failure } from "./failures.ts";
 import { formatSchema } from "./format.ts";
 
 export const VERSION_KINDS = ["profile", "mapping"] as const;
@@ -89,6 +90,67 @@ export const mappingDigest = (adapter: Adapter): string =>
 
 const digest = (value: unknown): string =>
   createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 12);
+
+/** Something that a file cannot answer and only a person can, by one of the options. */
+export interface OpenQuestion {
+  readonly what: string;
+  /** The column it is about. */
+  readonly column?: string;
+  readonly options: readonly string[];
+  /** What reading would go on with. */
+  readonly assumed: string | null;
+  /** One plain sentence. */
+  readonly reason: string;
+}
+
+/** Versions that could be accepted, once nothing is open and nothing stands against them. */
+export interface Proposed {
+  /** Null where nothing was found that might be pinned. */
+  readonly profile: FormatProfile | null;
+  /** Null where the mapping stays as it is. */
+  readonly mapping: Mapping | null;
+  readonly questions: readonly OpenQuestion[];
+  readonly faults: readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
+}
+
+/** A version as it is stored. */
+export interface StoredVersion {
+  readonly kind: VersionKind;
+  readonly version: number;
+  readonly base: string;
+  readonly data: unknown;
+}
+
+/** What is pinned for a feed. */
+export interface Pinned {
+  readonly profile: FormatProfile | undefined;
+  readonly mapping: Mapping | undefined;
+  /** Of profiles that hold no longer, too: nobody is asked twice. */
+  readonly answers: FormatProfile["answers"];
+}
+
+/**
+ * What of the active versions still holds: one that was made from another text of the adapter's folder is superseded by
+ * what the folder says now. Throws `version-unreadable`. Pure.
+ */
+export function pinnedVersions(adapter: Adapter, active: readonly StoredVersion[]): Pinned {
+  const profile = active.find(({ kind }) => kind === "profile");
+  const mapping = active.find(({ kind }) => kind === "mapping");
+  const profileData = profile && readVersion(profileSchema, profile);
+  const profileHolds = adapter.file === undefined || profile?.base === formatDigest(adapter);
+  const mappingHolds = adapter.columns === undefined || mapping?.base === mappingDigest(adapter);
+  return {
+    profile: profileHolds ? profileData : undefined,
+    mapping: mapping && mappingHolds ? readVersion(mappingSchema, mapping) : undefined,
+    answers: profileData?.answers ?? [],
+  };
+}
+
+function readVersion<S extends z.ZodType>(schema: S, { kind, version, data }: StoredVersion): z.output<S> {
+  const read = schema.safeParse(data);
+  if (read.success) return read.data;
+  throw failure("version-unreadable", { kind, version, reason: z.prettifyError(read.error).slice(0, 500) });
+}
 
 export type Effective =
   | { readonly kind: "feed"; readonly feed: Feed }

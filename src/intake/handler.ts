@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { decodeWords } from "postal-mime";
-import type { Feed } from "../domain/adapter.ts";
+import type { Adapter } from "../domain/adapter.ts";
 import { feedAt, maskedAddress } from "../domain/address.ts";
 import { type DeliveryFacts, MAX_FACT_CHARS, type Verdict } from "../domain/delivery.ts";
 import { type FailureReport, report } from "../domain/failures.ts";
@@ -32,7 +32,7 @@ export interface IncomingMail {
 }
 
 export interface Doors {
-  readonly feeds: readonly Feed[];
+  readonly feeds: readonly Adapter[];
   readonly addressSecret: string;
   readonly mailDomain: string;
 }
@@ -69,7 +69,7 @@ export async function receiveMail(mail: IncomingMail, doors: Doors, deps: Intake
 /** Everything known of a mail at the door. Pure. */
 export function mailFacts(
   mail: Pick<IncomingMail, "envelopeFrom" | "envelopeTo">,
-  feed: Feed,
+  feed: Adapter,
   raw: Uint8Array,
   block: HeaderBlock,
   now: Date,
@@ -101,7 +101,7 @@ export function mailFacts(
   };
 }
 
-function verdictOf(sign: string | undefined, sender: ReturnType<typeof judgeSender>, feed: Feed): Verdict {
+function verdictOf(sign: string | undefined, sender: ReturnType<typeof judgeSender>, feed: Adapter): Verdict {
   if (sign !== undefined) return { kind: "automatic", sign };
   if (sender.proven) return { kind: "proven", proof: sender.proof };
   return { kind: "quarantined", policy: feed.intake.policy, reason: sender.reason };
@@ -127,7 +127,7 @@ async function readWhole(stream: ReadableStream<Uint8Array>, bytes: number): Pro
 }
 
 export interface Upload {
-  readonly feed: Feed;
+  readonly feed: Adapter;
   readonly name: string;
   readonly contentType: string;
   readonly bytes: Uint8Array<ArrayBuffer>;

@@ -1,5 +1,5 @@
 /** When the ERP says a file is true. Pure. */
-import type { Feed } from "../domain/adapter.ts";
+import type { Adapter } from "../domain/adapter.ts";
 import type { DeliveryFacts } from "../domain/delivery.ts";
 
 /** A sender's clock may run ahead of ours by this much before its Date is disbelieved. */
@@ -12,7 +12,7 @@ export interface AsOf {
 }
 
 /** The as-of of a file by its feed's rule; what lies outside sane bounds falls back to the arrival. */
-export function asOfFile(feed: Feed, facts: DeliveryFacts, fileName: string): AsOf {
+export function asOfFile(feed: Adapter, facts: DeliveryFacts, fileName: string): AsOf {
   const arrival: AsOf = { at: new Date(facts.receivedAt), source: "arrival" };
   if (feed.asOf.from === "arrival") return arrival;
   const latestMs = arrival.at.getTime() + MAX_CLOCK_AHEAD_MINUTES * 60_000;

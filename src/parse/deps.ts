@@ -1,10 +1,13 @@
 /** What the parse stage needs from outside. */
-import type { Feed } from "../domain/adapter.ts";
+import type { Adapter } from "../domain/adapter.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
 import type { DeliveryFacts } from "../domain/delivery.ts";
 import type { FailureReport } from "../domain/failures.ts";
+import type { StoredVersion, VersionKind } from "../domain/feed-version.ts";
 import type { ApplyFile } from "../domain/messages.ts";
+import type { Message, Notice } from "../domain/notice.ts";
 import type { Log } from "../observe/log.ts";
+import type { DriftReport } from "./drift-report.ts";
 import type { ByteSource } from "./open/source.ts";
 import type { ParsedFile, Reject } from "./table/parse-file.ts";
 
@@ -20,6 +23,8 @@ export interface FoundPayload {
 }
 
 export interface NewFile {
+  /** Of the feed with all that is pinned. */
+  readonly adapterVersion: string;
   readonly position: number;
   readonly path: string;
   readonly contentType: string;
@@ -28,31 +33,65 @@ export interface NewFile {
   readonly orderKey: string;
 }
 
+/** The versions of a feed that matter to a file that comes. */
+export interface FeedVersions {
+  readonly active: readonly StoredVersion[];
+  /** Detection has proposed versions already, and nobody has answered yet. */
+  readonly asked: boolean;
+}
+
+/** A version that is to be proposed or pinned. */
+export interface NewVersion {
+  readonly kind: VersionKind;
+  readonly base: string;
+  readonly data: unknown;
+  /** What detection saw and asks. */
+  readonly evidence?: unknown;
+}
+
+/** Why a file is not to go on, and what is stored beside that, all or nothing. */
+export interface Refusal {
+  readonly failure: FailureReport;
+  readonly driftReport?: DriftReport;
+  /** Made only where no question of detection is open. */
+  readonly proposals?: readonly NewVersion[];
+  readonly message?: Message;
+}
+
 /** The rows that parse writes. Every call may come again and then changes nothing. */
 export interface ParseTables {
   /** Makes the delivery's row or finds it; answers the state it is in now. */
   beginDelivery(
     facts: DeliveryFacts,
     rawKey: string,
-    feed: Feed,
+    feed: Adapter,
     refusal: { state: "quarantined" | "ignored"; failure: FailureReport } | undefined,
   ): Promise<DeliveryState>;
+  versions(feed: { readonly customer: string; readonly feed: string }): Promise<FeedVersions>;
   /** Makes the file's row or finds it. Rejects of another adapter version are removed. */
-  beginFile(facts: DeliveryFacts, feed: Feed, file: NewFile): Promise<{ id: string; state: FileState }>;
+  beginFile(facts: DeliveryFacts, feed: Adapter, file: NewFile): Promise<{ id: string; state: FileState }>;
   addRejects(fileId: string, rejects: readonly Reject[]): Promise<void>;
-  /** `parsing` → `parsed`, or `held` where the parse found the whole file wanting. Answers the state it is in now. */
-  finishFile(fileId: string, feed: Feed, parsed: ParsedFile): Promise<FileState>;
+  /** `parsing` → `parsed`, or `held` where the whole file was found wanting. Answers the state it is in now. */
+  finishFile(fileId: string, feed: Adapter, parsed: ParsedFile, refusal: Refusal | undefined): Promise<FileState>;
   /** `parsing` → `rejected` or `held`. */
-  refuseFile(fileId: string, failure: FailureReport): Promise<void>;
+  refuseFile(fileId: string, refusal: Refusal): Promise<void>;
+  /** What the adapter's folder says, with what its first file showed, is the active version of now. */
+  pin(fileId: string, versions: readonly NewVersion[]): Promise<void>;
+  /** The active version of that number gets to know its columns. */
+  complete(fileId: string, version: StoredVersion, data: unknown): Promise<void>;
   finishDelivery(id: string, payloads: readonly FoundPayload[], failure: FailureReport | undefined): Promise<void>;
 }
 
 export interface ParseDeps {
-  readonly feeds: readonly Feed[];
+  readonly feeds: readonly Adapter[];
   /** The archived object: its facts and its bytes by range. Throws `raw-missing`. */
   openRaw(key: string): Promise<{ facts: DeliveryFacts; source: ByteSource }>;
+  /** Opens the archives of a feed; undefined where none is stored. */
+  archivePassword(customer: string, feed: string): string | undefined;
   readonly tables: ParseTables;
   putChunk(fileId: string, adapterVersion: string, entry: ChunkEntry, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   enqueueApply(message: ApplyFile): Promise<void>;
+  /** The mail about a held file. It is stored with the hold and sent afterwards. Pure. */
+  compose(notice: Notice): Message;
   readonly log: Log;
 }

@@ -5,16 +5,17 @@
  * Every step may come again. What a dead consumer left is found by the rows: a file that is already parsed is not parsed
  * again, and apply is told of it once more, which does no harm.
  */
-import type { Feed } from "../domain/adapter.ts";
+import type { Adapter } from "../domain/adapter.ts";
 import type { DeliveryFacts } from "../domain/delivery.ts";
 import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
 import { orderKeyOf } from "../domain/ids.ts";
 import type { ParseDelivery } from "../domain/messages.ts";
 import { asOfFile } from "./as-of.ts";
 import { chooseFiles, describeFound } from "./choose.ts";
-import type { FileState, ParseDeps } from "./deps.ts";
-import { type Opened, openDelivery } from "./open/open.ts";
-import { parsePayload } from "./read-payload.ts";
+import type { ParseDeps } from "./deps.ts";
+import { type KnownFeed, knownFeed } from "./known-feed.ts";
+import { type Opened, type OpenOptions, openDelivery } from "./open/open.ts";
+import { readFile } from "./read-file.ts";
 
 export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Promise<void> {
   const feed = deps.feeds.find((f) => f.customer === message.customer && f.feed === message.feed);
@@ -28,7 +29,7 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Pro
   const opened: Opened[] = [];
   let unreadable: FailureReport | undefined;
   try {
-    for await (const one of openDelivery(source, doorOf(facts))) opened.push(one);
+    for await (const one of openDelivery(source, doorOf(facts, deps))) opened.push(one);
   } catch (thrown) {
     const failed = asFailure(thrown);
     if (failed.disposition !== "reject") throw failed;
@@ -36,8 +37,12 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Pro
   }
 
   const taken = chooseFiles(feed, deps.feeds, opened);
+  const known = new Map<Adapter, KnownFeed>();
   for (const [position, chosen] of taken.entries()) {
-    if (chosen) await parseOne(chosen.feed, facts, chosen.opened, position, deps);
+    if (!chosen) continue;
+    const adapter = chosen.feed;
+    const before = known.get(adapter) ?? knownFeed(adapter, await deps.tables.versions(adapter));
+    known.set(adapter, await parseOne(before, facts, chosen.opened, position, deps));
   }
 
   const found = opened.map((one, i) => ({
@@ -64,22 +69,29 @@ export function refusalOf(
   return { state: "quarantined", failure: report("sender-not-proven", { sender, policy, reason }) };
 }
 
-const doorOf = (facts: DeliveryFacts): { door: "mail" | "upload"; name?: string; contentType?: string } => ({
+const withSecret = (secret: string | undefined) => (secret === undefined ? {} : { secret });
+
+/** How the archived bytes of a delivery are to be opened. */
+export const doorOf = (facts: DeliveryFacts, { archivePassword }: Pick<ParseDeps, "archivePassword">): OpenOptions => ({
   door: facts.door,
+  ...withSecret(archivePassword(facts.customer, facts.feed)),
   ...(facts.name === undefined ? {} : { name: facts.name }),
   ...(facts.contentType === undefined ? {} : { contentType: facts.contentType }),
 });
 
+/** Reads one payload as a file of its feed and tells apply of it. Answers what is known of the feed afterwards. */
 async function parseOne(
-  feed: Feed,
+  known: KnownFeed,
   facts: DeliveryFacts,
   one: Opened,
   position: number,
   deps: ParseDeps,
-): Promise<void> {
+): Promise<KnownFeed> {
+  const feed = known.effective.kind === "feed" ? known.effective.feed : known.adapter;
   const path = one.kind === "file" ? one.file.path : one.path;
   const asOf = asOfFile(feed, facts, one.kind === "file" ? one.file.name : path);
-  const { id, state } = await deps.tables.beginFile(facts, feed, {
+  const { id, state } = await deps.tables.beginFile(facts, known.adapter, {
+    adapterVersion: feed.version,
     position,
     path,
     contentType: one.kind === "file" ? one.file.contentType : "application/octet-stream",
@@ -92,15 +104,15 @@ async function parseOne(
       position,
     }),
   });
-  const now = state === "parsing" ? await readFile(feed, id, one, deps) : state;
+  const read = state === "parsing" ? await readFile(known, { id, path, facts }, one, deps) : { state, pinned: false };
   deps.log.info("file-parsed", {
     correlationId: facts.id,
     customer: feed.customer,
     feed: feed.feed,
     file: id,
-    state: now,
+    state: read.state,
   });
-  if (now === "parsed" || now === "applying") {
+  if (read.state === "parsed" || read.state === "applying") {
     await deps.enqueueApply({
       v: 1,
       type: "apply-file",
@@ -110,24 +122,5 @@ async function parseOne(
       fileId: id,
     });
   }
-}
-
-/** Reads one file whole. A file that cannot be read is refused whole, with its reason; our own trouble is thrown. */
-async function readFile(feed: Feed, fileId: string, one: Opened, deps: ParseDeps): Promise<FileState> {
-  const refuse = async (why: FailureReport): Promise<FileState> => {
-    await deps.tables.refuseFile(fileId, why);
-    return why.disposition === "hold" ? "held" : "rejected";
-  };
-  if (one.kind === "problem") return refuse(one.report);
-  try {
-    const parsed = await parsePayload(feed, one.file, {
-      chunk: (entry, bytes) => deps.putChunk(fileId, feed.version, entry, bytes),
-      rejects: (batch) => deps.tables.addRejects(fileId, batch),
-    });
-    return await deps.tables.finishFile(fileId, feed, parsed);
-  } catch (thrown) {
-    const failed = asFailure(thrown);
-    if (failed.disposition !== "reject" && failed.disposition !== "hold") throw failed;
-    return refuse(failed.report);
-  }
+  return read.pinned ? knownFeed(known.adapter, await deps.tables.versions(known.adapter)) : known;
 }

@@ -1,6 +1,7 @@
 /** The parse stage's rows in Postgres. SQL and nothing else; every statement may come again. */
-import { type Database, jsonText, storable } from "../platform/postgres.ts";
-import type { DeliveryState, FileState, ParseTables } from "./deps.ts";
+import type { StoredVersion } from "../domain/feed-version.ts";
+import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
+import type { DeliveryState, FileState, NewVersion, ParseTables, Refusal } from "./deps.ts";
 
 export function parseTables(database: Database): ParseTables {
   return {
@@ -38,18 +39,32 @@ export function parseTables(database: Database): ParseTables {
       return row!.state;
     },
 
+    async versions({ customer, feed }) {
+      const rows = await database.query<StoredVersion & { state: string }>(
+        `SELECT v.kind, v.version, v.base, v.data, v.state
+         FROM feed_versions v JOIN feeds f ON f.id = v.feed_id JOIN customers c ON c.id = f.customer_id
+         WHERE c.slug = $1 AND f.slug = $2
+           AND (v.state = 'active' OR (v.state = 'proposed' AND v.created_by = 'detection'))`,
+        [customer, feed],
+      );
+      return {
+        active: rows.filter(({ state }) => state === "active"),
+        asked: rows.some(({ state }) => state === "proposed"),
+      };
+    },
+
     async beginFile(facts, feed, file) {
       const [, rows] = await database.transaction([
         {
           text: `DELETE FROM rejects r USING files f WHERE r.file_id = f.id AND f.delivery_id = $1 AND f.position = $2::int
                    AND f.state = 'parsing' AND f.adapter_version <> $3`,
-          params: [facts.id, file.position, feed.version],
+          params: [facts.id, file.position, file.adapterVersion],
         },
         {
           text: `INSERT INTO files AS f (delivery_id, position, customer_id, feed_id, path, content_type, state,
                                          adapter_version, as_of, as_of_source, order_key, received_at, attempts)
-                 SELECT d.id, $2::int, d.customer_id, d.feed_id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1
-                 FROM deliveries d WHERE d.id = $1
+                 SELECT d.id, $2::int, d.customer_id, r.feed_id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1
+                 FROM deliveries d, register_feed($10, $11, $12, $13, $14, $15) r WHERE d.id = $1
                  ON CONFLICT (delivery_id, position) DO UPDATE SET attempts = f.attempts + 1, updated_at = now(),
                    adapter_version = CASE WHEN f.state = 'parsing' THEN excluded.adapter_version ELSE f.adapter_version END
                  RETURNING f.id::text AS id, f.state`,
@@ -58,11 +73,17 @@ export function parseTables(database: Database): ParseTables {
             file.position,
             storable(file.path),
             storable(file.contentType),
-            feed.version,
+            file.adapterVersion,
             file.asOf.toISOString(),
             file.asOfSource,
             file.orderKey,
             facts.receivedAt,
+            feed.customer,
+            feed.customerTitle,
+            feed.feed,
+            feed.title,
+            feed.mode,
+            feed.version,
           ],
         },
       ]);
@@ -80,23 +101,23 @@ export function parseTables(database: Database): ParseTables {
       );
     },
 
-    async finishFile(fileId, feed, parsed) {
+    async finishFile(fileId, feed, parsed, refusal) {
       const { books } = parsed;
-      const [row] = await database.query<{ state: FileState }>(
-        `WITH done AS (
+      const update = {
+        text: `WITH done AS (
            UPDATE files SET state = $3, failure = $4::jsonb, chunks = $5::jsonb, bytes = $6::bigint, content_sha256 = $7,
              lines = $8::int, header_lines = $9::int, preamble_lines = $10::int, footer_lines = $11::int,
              blank_lines = $12::int, continuation_lines = $13::int, accepted = $14::int, rejected = $15::int,
-             parsed_at = now(), updated_at = now()
+             drift_report = $16::jsonb, parsed_at = now(), updated_at = now()
            WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $2
            RETURNING state)
          SELECT state FROM done
          UNION ALL SELECT state FROM files WHERE id = $1::bigint AND NOT EXISTS (SELECT 1 FROM done)`,
-        [
+        params: [
           fileId,
           feed.version,
-          parsed.failure ? "held" : "parsed",
-          parsed.failure ? jsonText(parsed.failure) : null,
+          refusal === undefined ? "parsed" : stateOf(refusal),
+          refusal === undefined ? null : jsonText(refusal.failure),
           JSON.stringify(parsed.chunks),
           parsed.bytes,
           parsed.contentSha256,
@@ -108,16 +129,39 @@ export function parseTables(database: Database): ParseTables {
           books.continuation,
           books.accepted,
           books.rejected,
+          driftText(refusal),
         ],
-      );
-      return row!.state;
+      };
+      const [rows] = await database.transaction([update, ...beside(fileId, refusal)]);
+      return (rows![0] as { state: FileState }).state;
     },
 
-    async refuseFile(fileId, why) {
+    async refuseFile(fileId, refusal) {
+      await database.transaction([
+        {
+          text: `UPDATE files SET state = $2, failure = $3::jsonb, drift_report = $4::jsonb, parsed_at = now(), updated_at = now()
+                 WHERE id = $1::bigint AND state = 'parsing'`,
+          params: [fileId, stateOf(refusal), jsonText(refusal.failure), driftText(refusal)],
+        },
+        ...beside(fileId, refusal),
+      ]);
+    },
+
+    async pin(fileId, versions) {
+      await database.transaction(
+        versions.map(({ kind, base, data }) => ({
+          text: `SELECT pin_feed_version(f.feed_id, $2, $3, $4::jsonb, f.id, 'adapter') FROM files f WHERE f.id = $1::bigint`,
+          params: [fileId, kind, base, jsonText(data)],
+        })),
+      );
+    },
+
+    async complete(fileId, { kind, version, base }, data) {
       await database.query(
-        `UPDATE files SET state = $2, failure = $3::jsonb, parsed_at = now(), updated_at = now()
-         WHERE id = $1::bigint AND state = 'parsing'`,
-        [fileId, why.disposition === "hold" ? "held" : "rejected", jsonText(why)],
+        `SELECT activate_feed_version(f.feed_id, v.kind, v.version, v.base, $5::jsonb, 'first file', NULL)
+         FROM files f JOIN feed_versions v ON v.feed_id = f.feed_id
+         WHERE f.id = $1::bigint AND v.kind = $2 AND v.version = $3::int AND v.base = $4 AND v.state = 'active'`,
+        [fileId, kind, version, base, jsonText(data)],
       );
     },
 
@@ -130,3 +174,39 @@ export function parseTables(database: Database): ParseTables {
     },
   };
 }
+
+const stateOf = ({ failure }: Refusal): FileState => (failure.disposition === "hold" ? "held" : "rejected");
+
+const driftText = (refusal: Refusal | undefined): string | null =>
+  refusal?.driftReport === undefined ? null : jsonText(refusal.driftReport);
+
+/** What is stored with the end of a file: proposals where nobody is asked yet, and a mail that is written once. */
+function beside(fileId: string, refusal: Refusal | undefined): Statement[] {
+  const { proposals = [], message, failure } = refusal ?? {};
+  const statements = proposals.map((version) => proposal(fileId, version));
+  if (message === undefined || failure === undefined) return statements;
+  return [
+    ...statements,
+    {
+      text: `INSERT INTO notifications (key, recipient, customer_id, feed_id, file_id, subject, body_text, body_html)
+             SELECT $2, $3, f.customer_id, f.feed_id, f.id, $4, $5, $6 FROM files f WHERE f.id = $1::bigint AND f.state = 'held'
+             ON CONFLICT (key) DO NOTHING`,
+      params: [
+        fileId,
+        `${failure.code} of file ${fileId}`,
+        message.recipient,
+        storable(message.subject),
+        storable(message.text),
+        storable(message.html),
+      ],
+    },
+  ];
+}
+
+const proposal = (fileId: string, { kind, base, data, evidence = {} }: NewVersion): Statement => ({
+  text: `SELECT add_feed_version(f.feed_id, $2, $3, $4::jsonb, $5::jsonb, '[]', f.id, 'detection', NULL) FROM files f
+         WHERE f.id = $1::bigint AND f.state = 'held' AND NOT EXISTS (
+           SELECT 1 FROM feed_versions v
+           WHERE v.feed_id = f.feed_id AND v.kind = $2 AND v.state = 'proposed' AND v.created_by = 'detection')`,
+  params: [fileId, kind, base, jsonText(data), jsonText(evidence)],
+});

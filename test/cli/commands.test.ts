@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { feeds } from "../../adapters/index.ts";
+import { describedFeed } from "../../cli/input.ts";
 import { generateSamples, type Sample } from "../../cli/samples/generate.ts";
 import { feedAddress } from "../../src/domain/address.ts";
 import { addressOf } from "../support/addresses.ts";
@@ -122,9 +123,9 @@ describe.concurrent("rows", () => {
       expect({ code: ran.code, stderr: ran.stderr }).toEqual({ code: 0, stderr: "" });
       const rows = jsonOf<string[]>(ran);
       expect(rows).toHaveLength(sample.lines.preamble + sample.lines.header + sample.rows + sample.rejects);
-      const feed = feeds.find((f) => named(f) === name)!;
-      const width = feed.file.columnCount ?? rows[feed.file.preamble.length]!.length;
-      const others = rows.slice(feed.file.preamble.length).filter((cells) => cells.length !== width);
+      const { file } = describedFeed(feeds.find((f) => named(f) === name)!);
+      const width = file.columnCount ?? rows[file.preamble.length]!.length;
+      const others = rows.slice(file.preamble.length).filter((cells) => cells.length !== width);
       // One of the inventory's bad rows has a comma that is not quoted.
       expect(others.length).toBe(sample.rejected.filter(({ column }) => column === null).length);
     },

@@ -1,0 +1,93 @@
+/**
+ * What people are told of by mail, as plain data: the stage that holds a file says what it saw, `src/notify` makes words
+ * and pictures of it.
+ */
+import type { FailureReport } from "./failures.ts";
+import type { OpenQuestion } from "./feed-version.ts";
+
+/** Who is told: our operator, or the customer's contact. */
+export type Recipient = "operator" | "contact";
+
+interface OfFile {
+  readonly recipient: Recipient;
+  readonly customer: string;
+  readonly customerTitle: string;
+  readonly feed: string;
+  readonly feedTitle: string;
+  readonly fileId: string;
+  /** Of the payload in its delivery. */
+  readonly path: string;
+  readonly deliveryId: string;
+  readonly sender: string;
+  /** ISO. */
+  readonly receivedAt: string;
+}
+
+/** A column as it was read. */
+export interface NoticeColumn {
+  readonly name: string;
+  readonly type: string;
+  /** A few values as they stand. */
+  readonly examples: readonly string[];
+}
+
+/** The first file of a feed: this is what was read, these columns need an answer. */
+export interface FormatUnconfirmedNotice extends OfFile {
+  readonly kind: "format-unconfirmed";
+  /** One plain sentence per decision of detection. */
+  readonly evidence: readonly string[];
+  readonly columns: readonly NoticeColumn[];
+  /** Names of the columns that would identify a record; empty where the adapter says them. */
+  readonly key: readonly string[];
+  readonly questions: readonly OpenQuestion[];
+  /** What stands against accepting it as it is. */
+  readonly faults: readonly string[];
+}
+
+/** A file that does not look as pinned: both side by side. */
+export interface FormatDriftNotice extends OfFile {
+  readonly kind: "format-drift";
+  readonly cause: string;
+  /** The likely cause in one plain sentence. */
+  readonly sentence: string;
+  /** What reading it by the pinned format came to. */
+  readonly original?: Pick<FailureReport, "code" | "sentence" | "hint">;
+  readonly differences: readonly {
+    readonly what: string;
+    readonly column?: string;
+    readonly pinned: string;
+    readonly found: string;
+  }[];
+  readonly examples: readonly { readonly line: number; readonly pinned?: string; readonly found: string }[];
+  readonly questions: readonly OpenQuestion[];
+  readonly faults: readonly string[];
+}
+
+export type Notice = FormatUnconfirmedNotice | FormatDriftNotice;
+
+/** A mail to a person, composed. */
+export interface Message {
+  readonly recipient: Recipient;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+}
+
+/** A mail on its way out. */
+export interface OutgoingMail {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Throws where the mail did not go out. `permanent`: no later try will do better. */
+export class NotSent extends Error {
+  readonly permanent: boolean;
+  constructor(message: string, permanent: boolean) {
+    super(message);
+    this.name = "NotSent";
+    this.permanent = permanent;
+  }
+}

@@ -1,0 +1,186 @@
+/** The words and the picture of a mail about a held file. Pure: the same notice gives the same message. */
+import type { OpenQuestion } from "../domain/feed-version.ts";
+import type { FormatDriftNotice, FormatUnconfirmedNotice, Message, Notice } from "../domain/notice.ts";
+import { type Block, htmlOf, textOf } from "./blocks.ts";
+
+export function composeMessage(notice: Notice): Message {
+  const { subject, blocks } = notice.kind === "format-unconfirmed" ? unconfirmed(notice) : drift(notice);
+  return { recipient: notice.recipient, subject, text: textOf(blocks), html: htmlOf(subject, blocks) };
+}
+
+interface Draft {
+  readonly subject: string;
+  readonly blocks: readonly Block[];
+}
+
+const nameOf = ({ customer, feed }: Notice) => `${customer}/${feed}`;
+
+/** More columns than this are counted, not listed: the mail is to be read. */
+const LISTED_COLUMNS_MAX = 40;
+/** Differences told; a file of another feed differs in everything. */
+const LISTED_DIFFERENCES_MAX = 20;
+
+function unconfirmed(notice: FormatUnconfirmedNotice): Draft {
+  const { columns, questions, faults, evidence, key } = notice;
+  const listed = columns.slice(0, LISTED_COLUMNS_MAX);
+  const more = columns.length - listed.length;
+  return {
+    subject: `${nameOf(notice)}: is this how its files are written?`,
+    blocks: [
+      { kind: "title", text: `The first file of ${notice.customerTitle}, ${notice.feedTitle}` },
+      {
+        kind: "text",
+        text: `The feed ${nameOf(notice)} has no agreed format yet. This is what we read in its first file. Nothing was stored: the file, and those that follow, wait until you accept the format.`,
+      },
+      fileFacts(notice),
+      ...questionsOf(questions),
+      { kind: "heading", text: "The columns" },
+      {
+        kind: "table",
+        head: ["Column", "Read as", "For example"],
+        rows: listed.map(({ name, type, examples }) => [name, type, examples.join(" · ")]),
+      },
+      ...(more > 0 ? [{ kind: "text" as const, text: `… and ${more} more columns.` }] : []),
+      ...(key.length > 0
+        ? [{ kind: "text" as const, text: `A record would be known by ${key.map((name) => `“${name}”`).join(", ")}.` }]
+        : []),
+      { kind: "heading", text: "How we read it" },
+      { kind: "list", items: evidence },
+      ...faultsOf(faults),
+      { kind: "heading", text: "What to do" },
+      { kind: "text", text: acceptHint(questions) },
+      { kind: "code", text: acceptCall(`/v1/feeds/${nameOf(notice)}/profile/accept`, questions) },
+      { kind: "text", text: "If this is the wrong file, refuse it with all that wait:" },
+      { kind: "code", text: call(`/v1/feeds/${nameOf(notice)}/profile/reject`, '{"note": "wrong file"}') },
+      correlation(notice),
+    ],
+  };
+}
+
+function drift(notice: FormatDriftNotice): Draft {
+  const { differences, examples, original, questions, faults, fileId } = notice;
+  const listed = differences.slice(0, LISTED_DIFFERENCES_MAX);
+  const more = differences.length - listed.length;
+  return {
+    subject: `${nameOf(notice)}: a file does not look as agreed`,
+    blocks: [
+      { kind: "title", text: `A file of ${notice.customerTitle}, ${notice.feedTitle} is held` },
+      { kind: "text", text: `${notice.sentence} Nothing of the file was stored.` },
+      ...(original === undefined
+        ? []
+        : [{ kind: "text" as const, text: `Reading it as agreed: ${original.sentence}` }]),
+      fileFacts(notice),
+      { kind: "heading", text: "Side by side" },
+      {
+        kind: "table",
+        head: ["What", "As agreed", "In this file"],
+        rows: listed.map(({ what, column, pinned, found }) => [
+          column === undefined ? what : `${what} of ${column}`,
+          pinned || "nothing",
+          found || "nothing",
+        ]),
+      },
+      ...(more > 0 ? [{ kind: "text" as const, text: `… and ${more} more differences.` }] : []),
+      ...(examples.length > 0 ? ([{ kind: "heading", text: "From the file" }, examplesOf(notice)] as const) : []),
+      ...questionsOf(questions),
+      ...faultsOf(faults),
+      { kind: "heading", text: "What to do" },
+      {
+        kind: "text",
+        text: `If the change is meant, accept it: the new format holds from now on. ${acceptHint(questions)}`,
+      },
+      { kind: "code", text: acceptCall(`/v1/files/${fileId}/accept-drift`, questions) },
+      { kind: "text", text: "If it is not, refuse the file and tell the customer:" },
+      { kind: "code", text: call(`/v1/files/${fileId}/reject`, '{"reason": "wrong file"}') },
+      correlation(notice),
+    ],
+  };
+}
+
+const examplesOf = ({ examples }: FormatDriftNotice): Block => ({
+  kind: "code",
+  text: examples
+    .flatMap(({ line, pinned, found }) => [
+      ...(pinned === undefined ? [] : [`agreed   ${pinned}`]),
+      `line ${String(line).padEnd(4)}${found}`,
+    ])
+    .join("\n"),
+});
+
+const fileFacts = ({ path, sender, receivedAt }: Notice): Block => ({
+  kind: "table",
+  head: [],
+  rows: [
+    ["File", path],
+    ["From", sender],
+    ["Received", `${receivedAt.slice(0, 16).replace("T", " ")} UTC`],
+  ],
+});
+
+const correlation = ({ deliveryId, fileId }: Notice): Block => ({
+  kind: "note",
+  text: `File ${fileId} of delivery ${deliveryId}. This mail was sent once and by a machine; nobody reads answers to it.`,
+});
+
+/** What the questions of detection are called by people. */
+const ASKED: Readonly<Record<string, string>> = {
+  charset: "Which characters?",
+  delimiter: "What divides the columns?",
+  quote: "Which quotation mark?",
+  recordDelimiter: "What ends a row?",
+  header: "Is the first row a header?",
+  type: "What is it?",
+  dateOrder: "Which date is it?",
+  decimalMark: "Which mark is the decimal one?",
+  century: "Which century?",
+  null: "What stands for nothing?",
+  columns: "Which columns?",
+  key: "What identifies a record?",
+};
+
+function questionsOf(questions: readonly OpenQuestion[]): Block[] {
+  if (questions.length === 0) return [];
+  return [
+    { kind: "heading", text: questions.length === 1 ? "One question" : `${questions.length} questions` },
+    {
+      kind: "list",
+      items: questions.map(
+        ({ what, column, options, assumed, reason }) =>
+          `${column === undefined ? "" : `${column}: `}${ASKED[what] ?? what} ${reason} Answers: ${options.join(", ")}${
+            assumed === null ? "" : ` (we would take ${assumed})`
+          }.`,
+      ),
+    },
+  ];
+}
+
+const faultsOf = (faults: readonly string[]): Block[] =>
+  faults.length === 0
+    ? []
+    : [
+        { kind: "heading", text: "What cannot be accepted as it is" },
+        { kind: "list", items: faults },
+      ];
+
+const acceptHint = (questions: readonly OpenQuestion[]): string =>
+  questions.length === 0
+    ? "There is nothing to answer:"
+    : "Put your answers in; they are kept, and nobody is asked again:";
+
+function acceptCall(path: string, questions: readonly OpenQuestion[]): string {
+  const answers = questions.map(({ what, column, options, assumed }) => ({
+    what,
+    ...(column === undefined ? {} : { column }),
+    answer: assumed ?? options[0] ?? "",
+  }));
+  return call(path, answers.length === 0 ? "{}" : JSON.stringify({ answers }, null, 1));
+}
+
+/** A line that a person copies. The token is never part of it. */
+const call = (path: string, body: string): string =>
+  [
+    `curl -X POST -H "Authorization: Bearer $OPERATOR" \\`,
+    `  -H "Content-Type: application/json" \\`,
+    `  "$API${path}" \\`,
+    `  -d '${body.replaceAll("'", "'\\''")}'`,
+  ].join("\n");

@@ -1,0 +1,59 @@
+/** What is stored with a file that drifted: the comparison, and what would be pinned if an operator accepts it. Pure. */
+import type { Adapter, Feed } from "../domain/adapter.ts";
+import type { FormatProfile, Mapping, Pinned, Proposed } from "../domain/feed-version.ts";
+import { learnt, mergeProfile } from "./match/drift.ts";
+import type { Answer, FoundTable } from "./match/found.ts";
+import * as proposing from "./match/propose.ts";
+import type { Drift } from "./match/report.ts";
+import type { Observed } from "./match/shape.ts";
+
+export interface DriftReport extends Proposed {
+  readonly drift: Drift;
+}
+
+/** The profile that holds now: the pinned one, or what the adapter's folder says of the format. */
+export const heldAgainst = (feed: Feed, pinned: Pinned): FormatProfile =>
+  pinned.profile ?? { format: feed.file, columns: [], answers: [...pinned.answers] };
+
+/** For a file that parse could read. */
+export function driftOfRead(drift: Drift, against: FormatProfile, observed: Observed, mapping: Mapping): DriftReport {
+  const profile = mergeProfile(against, learnt({ ...against, columns: [] }, observed));
+  return { drift, profile, mapping: renamed(mapping, drift), questions: [], faults: [] };
+}
+
+/** For a file that parse refused; `found` is undefined where detection did as well. */
+export function driftOfFound(
+  drift: Drift,
+  against: FormatProfile,
+  found: FoundTable | undefined,
+  adapter: Adapter,
+  mapping: Mapping,
+  answers: readonly Answer[],
+): DriftReport {
+  const fitting = renamed(mapping, drift);
+  if (found === undefined) return { drift, profile: null, mapping: null, questions: [], faults: [] };
+  // The columns are known and stay; only how they are written is asked anew.
+  const { file: _, ...rest } = adapter;
+  const { columns, key } = fitting ?? mapping;
+  const { profile, questions, faults } = proposing.proposeVersions({ ...rest, columns, key }, found, answers);
+  return { drift, profile: mergeProfile(against, profile), mapping: fitting, questions, faults };
+}
+
+/** The mapping that reads renamed columns under their new names; null where none is renamed. */
+function renamed({ columns, key }: Mapping, { differences }: Drift): Mapping | null {
+  const names = new Map(
+    differences.flatMap(({ what, pinned, found }) =>
+      what === "name" && pinned !== "" && found !== "" ? [[pinned, found] as const] : [],
+    ),
+  );
+  const isRenamed = columns.some(({ source }) => "header" in source && names.has(source.header));
+  if (!isRenamed) return null;
+  return {
+    columns: columns.map((column) => {
+      const { source } = column;
+      const name = "header" in source ? names.get(source.header) : undefined;
+      return name === undefined ? column : { ...column, source: { header: name } };
+    }),
+    key: [...key],
+  };
+}

@@ -1,0 +1,206 @@
+/**
+ * One payload of a feed, from its bytes to an end of the parse stage. The feed is known: it is read by the pinned format,
+ * held against it, and goes on or is held as drift. The feed is not known: it is detected once, proposed, and waits.
+ */
+import type { Feed } from "../domain/adapter.ts";
+import type { DeliveryFacts } from "../domain/delivery.ts";
+import { asFailure, type FailureReport, report } from "../domain/failures.ts";
+import { formatDigest, mappingDigest } from "../domain/feed-version.ts";
+import type { FileState, NewVersion, ParseDeps, Refusal } from "./deps.ts";
+import { type DriftReport, driftOfFound, driftOfRead, heldAgainst } from "./drift-report.ts";
+import { foundInPayload } from "./found-payload.ts";
+import { type KnownFeed, mappingOf, mappingToPin, profileRow } from "./known-feed.ts";
+import { compareWithPinned, driftOfFailure, learnt, mayBeDrift } from "./match/drift.ts";
+import type { FoundTable } from "./match/found.ts";
+import type { Proposal } from "./match/propose.ts";
+import * as proposing from "./match/propose.ts";
+import { type Observed, ShapeCollector } from "./match/shape.ts";
+import { driftNotice, unconfirmedNotice } from "./notices.ts";
+import type { Opened, Payload } from "./open/open.ts";
+import { parsePayload } from "./read-payload.ts";
+
+export interface FileToRead {
+  readonly id: string;
+  readonly path: string;
+  readonly facts: DeliveryFacts;
+}
+
+export interface ReadFile {
+  readonly state: FileState;
+  /** The versions of the feed have changed. */
+  readonly pinned: boolean;
+}
+
+/** A file that cannot be read is refused whole, with its reason; our own trouble is thrown. */
+export async function readFile(known: KnownFeed, file: FileToRead, one: Opened, deps: ParseDeps): Promise<ReadFile> {
+  if (one.kind === "problem") return refuse(file, { failure: one.report }, deps);
+  if (known.effective.kind === "feed") return readKnown(known, known.effective.feed, file, one.file, deps);
+  return readUnknown(known, file, one.file, deps);
+}
+
+async function refuse(file: FileToRead, refusal: Refusal, deps: ParseDeps): Promise<ReadFile> {
+  await deps.tables.refuseFile(file.id, refusal);
+  const pinned = refusal.proposals !== undefined;
+  return { state: refusal.failure.disposition === "hold" ? "held" : "rejected", pinned };
+}
+
+/** The report of a thrown failure that is about the file; all else goes on up. */
+function aboutFile(thrown: unknown): FailureReport {
+  const failed = asFailure(thrown);
+  if (failed.disposition === "reject" || failed.disposition === "hold") return failed.report;
+  throw failed;
+}
+
+// ── a feed whose format is not accepted yet ──────────────────────────────────────────────────────────────────────────
+
+async function readUnknown(known: KnownFeed, file: FileToRead, payload: Payload, deps: ParseDeps): Promise<ReadFile> {
+  const { adapter, pinned, versions } = known;
+  if (versions.asked) return refuse(file, { failure: report("format-unconfirmed", { questions: 0 }) }, deps);
+  let found: FoundTable;
+  try {
+    found = await foundInPayload(payload, pinned.answers);
+  } catch (thrown) {
+    return refuse(file, { failure: aboutFile(thrown) }, deps);
+  }
+  const described = pinned.mapping === undefined ? adapter : { ...adapter, ...pinned.mapping };
+  const proposal = proposing.proposeVersions(described, found, pinned.answers);
+  return refuse(
+    file,
+    {
+      failure: report("format-unconfirmed", { questions: proposal.questions.length }),
+      proposals: proposedVersions(known, found, proposal),
+      message: deps.compose(unconfirmedNotice(adapter, file.facts, file, found, proposal)),
+    },
+    deps,
+  );
+}
+
+function proposedVersions({ adapter }: KnownFeed, found: FoundTable, proposal: Proposal): NewVersion[] {
+  const { questions, faults, profile, mapping } = proposal;
+  const evidence = { evidence: found.evidence, questions, faults, lines: found.lines };
+  return [
+    { kind: "profile", base: formatDigest(adapter), data: profile, evidence },
+    ...(mapping === undefined
+      ? []
+      : [{ kind: "mapping" as const, base: mappingDigest(adapter), data: mapping, evidence: {} }]),
+  ];
+}
+
+// ── a feed whose format is pinned, or said by its adapter ────────────────────────────────────────────────────────────
+
+async function readKnown(
+  known: KnownFeed,
+  feed: Feed,
+  file: FileToRead,
+  payload: Payload,
+  deps: ParseDeps,
+): Promise<ReadFile> {
+  const observer = new ShapeCollector(feed.file.delimiter);
+  try {
+    const parsed = await parsePayload(
+      feed,
+      payload,
+      {
+        chunk: (entry, bytes) => deps.putChunk(file.id, feed.version, entry, bytes),
+        rejects: (batch) => deps.tables.addRejects(file.id, batch),
+      },
+      { observer },
+    );
+    const observed = observer.observed();
+    const refusal = await refusalOfRead(known, feed, file, payload, observed, parsed.failure, deps);
+    const pinned = refusal === undefined && (await pin(known, feed, file, observed, deps));
+    return { state: await deps.tables.finishFile(file.id, feed, parsed, refusal), pinned };
+  } catch (thrown) {
+    const failed = aboutFile(thrown);
+    return refuse(file, (await driftBehind(known, feed, file, payload, failed, deps)) ?? { failure: failed }, deps);
+  }
+}
+
+/** Why a file that was read to its end does not go on. */
+async function refusalOfRead(
+  known: KnownFeed,
+  feed: Feed,
+  file: FileToRead,
+  payload: Payload,
+  observed: Observed,
+  failed: FailureReport | null,
+  deps: ParseDeps,
+): Promise<Refusal | undefined> {
+  const against = heldAgainst(feed, known.pinned);
+  const drift = compareWithPinned(against, observed, known.adapter);
+  if (drift !== null) {
+    return held(known, file, driftOfRead(drift, against, observed, mappingOf(known)), failed ?? undefined, deps);
+  }
+  if (failed === null) return undefined;
+  return (await driftBehind(known, feed, file, payload, failed, deps)) ?? { failure: failed };
+}
+
+/** The drift that explains a failure; undefined where the failure stands for itself. */
+async function driftBehind(
+  known: KnownFeed,
+  feed: Feed,
+  file: FileToRead,
+  payload: Payload,
+  failed: FailureReport,
+  deps: ParseDeps,
+): Promise<Refusal | undefined> {
+  if (!mayBeDrift(failed)) return undefined;
+  const against = heldAgainst(feed, known.pinned);
+  const found = await foundIfAny(payload);
+  const drift = driftOfFailure(against, failed, found, known.adapter);
+  if (drift === null) return undefined;
+  const made = driftOfFound(drift, against, found, known.adapter, mappingOf(known), against.answers);
+  return held(known, file, made, failed, deps);
+}
+
+/** Undefined where detection refuses the file: the failure of the parse says more. */
+async function foundIfAny(payload: Payload): Promise<FoundTable | undefined> {
+  try {
+    return await foundInPayload(payload, []);
+  } catch (thrown) {
+    aboutFile(thrown);
+    return undefined;
+  }
+}
+
+function held(
+  { adapter }: KnownFeed,
+  file: FileToRead,
+  made: DriftReport,
+  original: FailureReport | undefined,
+  deps: ParseDeps,
+): Refusal {
+  const { cause, sentence } = made.drift;
+  const kept = original && { code: original.code, sentence: original.sentence, hint: original.hint };
+  return {
+    failure: report("format-drift", { cause, sentence, ...(kept === undefined ? {} : { original: kept }) }),
+    driftReport: made,
+    message: deps.compose(driftNotice(adapter, file.facts, file, made, original)),
+  };
+}
+
+/**
+ * The first good file shows what the columns look like: with it the adapter's own words become versions, or an accepted
+ * profile without columns gets them. True where a version was written.
+ */
+async function pin(
+  known: KnownFeed,
+  feed: Feed,
+  file: FileToRead,
+  observed: Observed,
+  deps: ParseDeps,
+): Promise<boolean> {
+  const { adapter, pinned } = known;
+  const row = profileRow(known);
+  const versions = mappingToPin(known);
+  if (pinned.profile === undefined) {
+    const data = learnt(heldAgainst(feed, pinned), observed);
+    versions.unshift({ kind: "profile", base: formatDigest(adapter), data });
+  } else if (row !== undefined && pinned.profile.columns.length === 0) {
+    await deps.tables.complete(file.id, row, learnt(pinned.profile, observed));
+    if (versions.length === 0) return true;
+  }
+  if (versions.length === 0) return false;
+  await deps.tables.pin(file.id, versions);
+  return true;
+}

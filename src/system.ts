@@ -1,0 +1,232 @@
+/**
+ * The composition root: mail, HTTP, queues and cron come in here, and here alone the stages are given what they need. No
+ * decision is made in this file.
+ */
+import { drizzle } from "drizzle-orm/neon-http";
+import { createApi } from "./api/app.ts";
+import { gate } from "./apply/gate.ts";
+import { applyHandler } from "./apply/handler.ts";
+import type { Adapter } from "./domain/adapter.ts";
+import { type DeliveryFacts, factsFromMetadata } from "./domain/delivery.ts";
+import { asFailure, failure } from "./domain/failures.ts";
+import { APPLY_DLQ, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "./domain/keys.ts";
+import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
+import type { FileToApply } from "./domain/plan.ts";
+import { type Config, readEnv } from "./env.ts";
+import type { IntakeDeps } from "./intake/deps.ts";
+import { type IncomingMail, receiveMail, receiveUpload } from "./intake/handler.ts";
+import { composeMessage } from "./notify/compose.ts";
+import { sendWaiting } from "./notify/send.ts";
+import { notifyTables } from "./notify/tables.ts";
+import { jsonLog } from "./observe/log.ts";
+import type { ParseDeps } from "./parse/deps.ts";
+import { parseHandler } from "./parse/handler.ts";
+import { parseTables } from "./parse/tables.ts";
+import { planFile } from "./plan/plan-file.ts";
+import { sendMail } from "./platform/mail.ts";
+import { type Database, neonSql, type PostgresOptions, postgres } from "./platform/postgres.ts";
+import { archiveRaw, getBytes, headOf, listKeys, objectSource, putBytes } from "./platform/r2.ts";
+import { type ConsumeDeps, consume, type Incoming } from "./queues/consume.ts";
+import { keepDeadLetters } from "./queues/dead-letters.ts";
+import { sweep } from "./sweep/sweep.ts";
+import { sweepTables } from "./sweep/tables.ts";
+
+/** Shown by the health route; bumped with CHANGELOG.md. */
+const VERSION = "0.1.0";
+/** The cron of wrangler.toml that comes once a day; the other one sweeps. */
+const DAILY = "10 0 * * *";
+/** How many days ahead the partitions of `changes` are kept: a cron that fails for a week does no harm. */
+const PARTITION_DAYS_AHEAD = 14;
+
+const now = () => new Date();
+const log = jsonLog(now);
+const random = () => Math.random();
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+const databaseOptions = (config: Config): PostgresOptions =>
+  config.databaseEndpoint === undefined ? {} : { fetchEndpoint: config.databaseEndpoint };
+
+const enqueueParse = (config: Config) => async (message: ParseDelivery) => {
+  await config.parseQueue(message.customer).send(message);
+};
+const enqueueApply = (config: Config) => async (message: ApplyFile) => {
+  await config.applyQueue.send(message);
+};
+
+const intakeDeps = (config: Config): IntakeDeps => ({
+  archive: (key, bytes, facts) => archiveRaw(config.store, key, bytes, facts),
+  enqueueParse: enqueueParse(config),
+  now,
+  log,
+});
+
+/** What is known of an archived delivery. Throws `raw-missing`. */
+async function archived(config: Config, key: string): Promise<{ facts: DeliveryFacts; bytes: number }> {
+  const head = await headOf(config.store, key);
+  if (!head) throw failure("raw-missing", { key });
+  return { facts: factsFromMetadata(head.metadata), bytes: head.bytes };
+}
+
+const parseDeps = (feeds: readonly Adapter[], config: Config, database: Database): ParseDeps => ({
+  feeds,
+  async openRaw(key) {
+    const { facts, bytes } = await archived(config, key);
+    return { facts, source: objectSource(config.store, key, bytes) };
+  },
+  archivePassword: config.archivePassword,
+  compose: composeMessage,
+  tables: parseTables(database),
+  putChunk: (fileId, version, entry, bytes) => putBytes(config.store, chunkKey(fileId, version, entry.n), bytes),
+  enqueueApply: enqueueApply(config),
+  log,
+});
+
+/** Sends what waits to be told. Trouble with it is logged and never undoes the work that it tells of. */
+async function tellPeople(config: Config, database: Database): Promise<void> {
+  const { mail } = config;
+  try {
+    await sendWaiting({
+      tables: notifyTables(database),
+      addressOf: (recipient) => (recipient === "operator" ? config.operatorMail : undefined),
+      send: mail && ((one) => sendMail(mail.binding, mail.from, one)),
+      mailDomain: config.mailDomain,
+      log,
+    });
+  } catch (thrown) {
+    log.error("mails-not-sent", { message: asFailure(thrown).message });
+  }
+}
+
+async function parse(
+  message: ParseDelivery,
+  feeds: readonly Adapter[],
+  config: Config,
+  database: Database,
+): Promise<void> {
+  let told = false;
+  await parseHandler(message, {
+    ...parseDeps(feeds, config, database),
+    compose(notice) {
+      told = true;
+      return composeMessage(notice);
+    },
+  });
+  if (told) await tellPeople(config, database);
+}
+
+async function chunkBytes(config: Config, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
+  const key = chunkKey(file.id, file.adapterVersion, n);
+  const bytes = await getBytes(config.store, key, length);
+  if (!bytes) throw failure("chunk-missing", { key });
+  return bytes;
+}
+
+async function apply(message: ApplyFile, config: Config, database: Database): Promise<void> {
+  const chunks = {
+    head: (file: FileToApply, entry: { n: number; headBytes: number }) =>
+      chunkBytes(config, file, entry.n, entry.headBytes),
+  };
+  await applyHandler(message, {
+    database,
+    chunks: { whole: (file, entry) => chunkBytes(config, file, entry.n) },
+    plan: (file, lease) => planFile({ database, chunks, sleep, random }, file, { record: true, ...lease }),
+    gate,
+    token: () => crypto.randomUUID(),
+    now: () => Date.now(),
+    sleep,
+    random,
+    log,
+  });
+}
+
+/** The consumer of one queue, by its name. */
+function consumerOf(
+  feeds: readonly Adapter[],
+  queue: string,
+  config: Config,
+): (messages: readonly Incoming[]) => Promise<void> {
+  const database = postgres(config.databaseUrl, databaseOptions(config));
+  if (queue === PARSE_DLQ) return (messages) => keepDeadLetters("parse", messages, { database, random, log });
+  if (queue === APPLY_DLQ) return (messages) => keepDeadLetters("apply", messages, { database, random, log });
+  const stage = queue === APPLY_QUEUE ? "apply" : "parse";
+  const deps: ConsumeDeps = {
+    stage,
+    async handle(message) {
+      if (message.type === "parse-delivery") await parse(message, feeds, config, database);
+      else await apply(message, config, database);
+    },
+    async defer(message, delaySeconds) {
+      const to = message.type === "parse-delivery" ? config.parseQueue(message.customer) : config.applyQueue;
+      await to.send(message, { delaySeconds });
+    },
+    async park(letter) {
+      await (stage === "parse" ? config.parseDlq : config.applyDlq).send(letter);
+    },
+    random,
+    log,
+  };
+  return (messages) => consume(messages, deps);
+}
+
+/** The Worker of a deployment with these feeds. */
+export const systemOf = (feeds: readonly Adapter[]) =>
+  ({
+    async email(message, env) {
+      const config = readEnv(env);
+      const mail: IncomingMail = {
+        envelopeFrom: message.from,
+        envelopeTo: message.to,
+        rawBytes: message.rawSize,
+        raw: message.raw,
+      };
+      const outcome = await receiveMail(mail, { feeds, ...config }, intakeDeps(config));
+      if (!outcome.accepted) message.setReject(`${outcome.reject.sentence} ${outcome.reject.hint}`);
+    },
+
+    async fetch(request, env, context) {
+      const config = readEnv(env);
+      const api = createApi({
+        db: drizzle(neonSql(config.databaseUrl, databaseOptions(config))),
+        now,
+        log,
+        enqueueParse: enqueueParse(config),
+        enqueueApply: enqueueApply(config),
+        knowsFeed: (customer, feed) => feeds.some((f) => f.customer === customer && f.feed === feed),
+        async intakeUpload(upload) {
+          const feed = feeds.find((f) => f.customer === upload.customer && f.feed === upload.feed);
+          if (!feed) throw failure("unknown-feed", { customer: upload.customer, feed: upload.feed });
+          const key = upload.idempotencyKey ?? crypto.randomUUID();
+          return receiveUpload({ ...upload, feed, key }, intakeDeps(config));
+        },
+        version: VERSION,
+      });
+      return api.fetch(request, env, context);
+    },
+
+    async queue(batch, env) {
+      await consumerOf(feeds, batch.queue, readEnv(env))(batch.messages);
+    },
+
+    async scheduled(event, env) {
+      const config = readEnv(env);
+      const database = postgres(config.databaseUrl, databaseOptions(config));
+      if (event.cron !== DAILY) {
+        await sweep(new Date(event.scheduledTime), {
+          customers: [...new Set(feeds.map((f) => f.customer))],
+          tables: sweepTables(database),
+          listRaw: (prefix) => listKeys(config.store, prefix),
+          feedOf: async (key) => (await archived(config, key)).facts.feed,
+          enqueueParse: enqueueParse(config),
+          enqueueApply: enqueueApply(config),
+          log,
+        });
+        await tellPeople(config, database);
+        return;
+      }
+      await database.query("SELECT ensure_change_partitions($1::date, $2::int)", [
+        now().toISOString().slice(0, 10),
+        PARTITION_DAYS_AHEAD,
+      ]);
+      log.info("partitions-ensured", { days: PARTITION_DAYS_AHEAD });
+    },
+  }) satisfies ExportedHandler;
