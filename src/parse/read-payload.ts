@@ -1,27 +1,55 @@
 /** A payload by its feed's format: content decides what it is, the feed what it should be. */
 import type { Feed } from "../domain/adapter.ts";
-import { Failure, type FailureReport, report } from "../domain/failures.ts";
+import { Failure, type FailureReport, failure, report } from "../domain/failures.ts";
+import type { FileFormat } from "../domain/format.ts";
 import { formatTitle, type Payload } from "./open/open.ts";
-import { type ParsedFile, type ParseOptions, type ParseSink, parseFile } from "./table/parse-file.ts";
+import { bodySource } from "./read-body.ts";
+import { jsonSource, startOf } from "./read-json.ts";
+import { sheetSource } from "./read-sheet.ts";
+import { type ParsedFile, type ParseOptions, type ParseSink, parseFile, parseRows } from "./table/parse-file.ts";
 
-/** Throws what `parseFile` throws, and `file-unsupported` where the payload is of another kind than the feed's files. */
+type Kind = FileFormat["kind"];
+
+/**
+ * Reads a payload as its feed's files are written. Throws what `parseFile` and the readers throw, `file-unsupported` where
+ * the payload is of another kind than the feed's files, `body-html` where a mail's text is only a web page.
+ */
 export async function parsePayload(
   feed: Feed,
   payload: Payload,
   sink: ParseSink,
   options: ParseOptions = {},
 ): Promise<ParsedFile> {
-  const unsupported = unsupportedFormat(payload);
-  if (unsupported) throw new Failure(unsupported);
+  const { kind, recordDelimiter } = feed.file;
+  const unsupported = unsupportedFormat(payload, kind);
+  if (unsupported !== undefined) {
+    const start = payload.format === "text" ? await startOf(payload) : undefined;
+    if (start === "") throw failure("file-empty", { name: payload.name });
+    if (kind !== "json" || start === undefined || !/^[[{]/.test(start)) throw new Failure(unsupported);
+  }
+  if (kind === "sheet") return parseRows(feed, await sheetSource(feed, payload), sink, options);
+  if (kind === "json") return parseRows(feed, await jsonSource(feed, payload), sink, options);
+  if (payload.role === "body" && kind === "delimited" && recordDelimiter === "line") {
+    return parseRows(feed, await bodySource(feed, payload), sink, options);
+  }
   return parseFile(feed, payload.open(), sink, options);
 }
 
-/** Content decides, not the name: what is no delimited text is refused by what it is. Pure. */
-export function unsupportedFormat(file: Pick<Payload, "format" | "name">): FailureReport | undefined {
-  if (file.format === "text") return undefined;
-  return report("file-unsupported", {
-    name: file.name,
-    found: formatTitle(file),
-    expected: "a delimited text file (CSV)",
-  });
+/** What payloads are read as each kind. (A JSON file that is broken near its beginning looks like text: see above.) */
+const READ_AS: Readonly<Record<Kind, { readonly formats: readonly Payload["format"][]; readonly title: string }>> = {
+  delimited: { formats: ["text"], title: "a delimited text file (CSV)" },
+  fixed: { formats: ["text"], title: "a text file with columns of fixed width" },
+  sheet: { formats: ["xlsx"], title: "an Excel workbook (.xlsx)" },
+  json: { formats: ["json", "ndjson"], title: "a JSON file" },
+};
+
+/** Content decides, not the name: what is no file of the kind is refused by what it is. Pure. */
+export function unsupportedFormat(
+  file: Pick<Payload, "format" | "name"> & { readonly role?: Payload["role"] },
+  kind: Kind = "delimited",
+): FailureReport | undefined {
+  const { formats, title } = READ_AS[kind];
+  if (formats.includes(file.format)) return undefined;
+  if (file.format === "html" && file.role === "body") return report("body-html", {});
+  return report("file-unsupported", { name: file.name, found: formatTitle(file), expected: title });
 }

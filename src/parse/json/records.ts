@@ -4,6 +4,7 @@
  */
 import { failure } from "../../domain/failures.ts";
 import type { ByteStream } from "../open/source.ts";
+import { countLineEnds, type LineCounter } from "../table/lines.ts";
 import { incomplete, JsonSyntax, scanKey, scanString, scanValue, skipSpace, stringText } from "./scan.ts";
 
 /** One record as text (UTF-16 units). A longer one is a missing bracket or quotation mark; it would be held in memory. */
@@ -12,8 +13,10 @@ export const JSON_MAX_RECORD_CHARS = 2_097_152;
 export const JSON_MAX_KEYS = 16_384;
 
 export interface JsonRecord {
-  /** The line on which it begins, from 1. */
+  /** The line on which it begins, from 1: LF, CRLF or a CR alone ends one. */
   readonly line: number;
+  /** Lines that it takes. */
+  readonly span: number;
   /**
    * By key, in the order of the file. A key that is missing is absent, `null` is null, `""` is `""`; numbers as written,
    * `true` and `false` as such, nested values as JSON text. Undefined when the record is broken.
@@ -30,7 +33,9 @@ export interface JsonOptions {
   /** Name of the file, for failures. */
   readonly name?: string | undefined;
   /** Keys that lead to the list, where the file is one record around it: `["data", "items"]`. */
-  readonly at?: readonly string[];
+  readonly at?: readonly string[] | undefined;
+  /** Is given all of the text, to count its lines without regard to records. */
+  readonly counter?: LineCounter | undefined;
 }
 
 /**
@@ -53,11 +58,20 @@ export async function* jsonRecords(
       throw failure("json-unreadable", { name: options.name, line: reader.line, reason: "it is not UTF-8 text" });
     }
   };
+  // Text that ends with CR waits for its LF.
+  let held = "";
+  const read = (block: Uint8Array | undefined): readonly JsonRecord[] => {
+    const text = held + decode(block);
+    held = block !== undefined && text.endsWith("\r") ? "\r" : "";
+    const piece = held === "" ? text : text.slice(0, -1);
+    options.counter?.add(piece);
+    return reader.push(piece, block === undefined);
+  };
   for await (const block of firstPairTogether(blocks)) {
-    const records = reader.push(decode(block), false);
+    const records = read(block);
     if (records.length > 0) yield records;
   }
-  const last = reader.push(decode(undefined), true);
+  const last = read(undefined);
   if (last.length > 0) yield last;
 }
 
@@ -86,7 +100,8 @@ function decoderOf(first: Uint8Array): TextDecoder {
 
 /** A record from its text, which has been scanned: cells, or why there are none. */
 function recordOf(raw: string, line: number): JsonRecord {
-  const broken = (reason: string): JsonRecord => ({ line, cells: undefined, broken: reason, raw });
+  const span = 1 + countLineEnds(raw);
+  const broken = (reason: string): JsonRecord => ({ line, span, cells: undefined, broken: reason, raw });
   if (raw[0] !== "{") return broken("it is no record (a record stands in braces)");
   const cells = new Map<string, string | null>();
   let at = skipSpace(raw, 1);
@@ -101,18 +116,11 @@ function recordOf(raw: string, line: number): JsonRecord {
     at = skipSpace(raw, end);
     if (raw[at] === ",") at = skipSpace(raw, at + 1);
   }
-  return { line, cells, broken: undefined, raw };
+  return { line, span, cells, broken: undefined, raw };
 }
 
 const cellOf = (value: string): string | null =>
   value === "null" ? null : value[0] === '"' ? stringText(value) : value;
-
-/** Line feeds in a part of a text. */
-function linesIn(text: string, from: number, to: number): number {
-  let lines = 0;
-  for (let at = text.indexOf("\n", from); at !== -1 && at < to; at = text.indexOf("\n", at + 1)) lines += 1;
-  return lines;
-}
 
 /** A record on each line. */
 class LineReader {
@@ -125,12 +133,10 @@ class LineReader {
     const records: JsonRecord[] = [];
     const text = this.#rest + chunk;
     let at = 0;
-    for (;;) {
-      const lf = text.indexOf("\n", at);
-      if (lf === -1) break;
-      this.#take(text.slice(at, lf), records);
+    for (const { 0: end, index } of text.matchAll(/\r\n|\r|\n/g)) {
+      this.#take(text.slice(at, index), records);
       this.line += 1;
-      at = lf + 1;
+      at = index + end.length;
     }
     this.#rest = text.slice(at);
     if (isEnd) this.#take(this.#rest, records);
@@ -157,6 +163,7 @@ class LineReader {
   #read(raw: string): JsonRecord {
     const broken = (reason: string) => ({
       line: this.line,
+      span: 1,
       cells: undefined,
       broken: reason,
       raw: raw.slice(0, 1_000),
@@ -209,7 +216,7 @@ class ListReader {
     let at = 0;
     let counted = 0;
     const passed = (to: number) => {
-      this.line += linesIn(text, counted, to);
+      this.line += countLineEnds(text.slice(counted, to));
       counted = to;
     };
     try {

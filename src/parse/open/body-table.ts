@@ -48,10 +48,10 @@ const DISCLAIMER =
 const DELIMITERS = [";", "\t", "|", ","] as const;
 
 /**
- * Divides the text of a mail. Pure.
+ * Divides the text of a mail. Pure. `delimiters`: what may stand between cells, the likeliest first.
  * @example bodyTable("Hello,\n\nsku;qty\nA;1\n\n-- \nERP").rows // lines 3 to 5
  */
-export function bodyTable(text: string): BodyTable {
+export function bodyTable(text: string, delimiters: readonly string[] = DELIMITERS): BodyTable {
   const lines = text.slice(0, BODY_MAX_CHARS).split(/\r\n|\n|\r/);
   const others: BodyRange[] = [];
   const undecided: string[] = [];
@@ -61,7 +61,7 @@ export function bodyTable(text: string): BodyTable {
       others.push({ from: from + 1, to: to + 1, kind, evidence: lines[line]!.trim().slice(0, EVIDENCE_CHARS) });
   };
 
-  const core = tableCore(lines);
+  const core = tableCore(lines, delimiters);
   if (!core) {
     if (lines.some((line) => line.trim() !== "")) undecided.push("no lines with the same separator follow each other");
     return { rows: undefined, others, undecided };
@@ -84,7 +84,7 @@ export function bodyTable(text: string): BodyTable {
   if (lines.slice(from, to).some((line) => QUOTED.test(line))) {
     undecided.push("lines that begin with “>” may be a quoted reply or rows");
   }
-  const second = tableCore(lines, core.to);
+  const second = tableCore(lines, delimiters, core.to);
   if (second && second.from >= to && second.to <= end) undecided.push("there is more than one table");
   others.sort((a, b) => a.from - b.from);
   return { rows: { from: from + 1, to: to + 1, text: lines.slice(from, to).join("\n") }, others, undecided };
@@ -103,8 +103,8 @@ const countOf = (line: string, delimiter: string): number => line.split(delimite
  * The first run of lines with the same delimiter equally often; blank lines may stand inside. A semicolon, tab or pipe counts
  * before a comma, which prose has as well.
  */
-function tableCore(lines: readonly string[], after = 0): Core | undefined {
-  for (const delimiter of DELIMITERS) {
+function tableCore(lines: readonly string[], delimiters: readonly string[], after = 0): Core | undefined {
+  for (const delimiter of delimiters) {
     let best: Core | undefined;
     for (let i = after; i < lines.length; ) {
       const count = isProse(lines[i]!) ? 0 : countOf(lines[i]!, delimiter);
