@@ -9,6 +9,7 @@ import { type Adapter, type Feed, withVersion } from "./adapter.ts";
 import { type Column, columnSchema, DETECT, type MappingFault, mappingFaults } from "./column.ts";
 import { failure } from "./failures.ts";
 import { formatSchema } from "./format.ts";
+import { patternFault } from "./linear-pattern.ts";
 
 export const VERSION_KINDS = ["profile", "mapping"] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
@@ -75,9 +76,17 @@ export const mappingSchema = z
   .object({ columns: z.array(columnSchema).min(1), key: z.array(z.string()).min(1) })
   .strict()
   .superRefine(({ columns, key }, context) => {
-    for (const { path, message } of mappingFaults(columns, key, undefined)) {
+    for (const { path, message } of [...mappingFaults(columns, key, undefined), ...patternFaults(columns)]) {
       context.addIssue({ code: "custom", path, message });
     }
+  });
+
+/** Mappings come over the API: their patterns are never given to a backtracking engine. An adapter's are trusted. */
+const patternFaults = (columns: readonly Column[]): MappingFault[] =>
+  columns.flatMap((column, i) => {
+    const message =
+      column.type === "identifier" && column.pattern !== undefined ? patternFault(column.pattern) : undefined;
+    return message === undefined ? [] : [{ path: ["columns", i, "pattern"], message }];
   });
 
 /** What the columns of a feed mean. */
