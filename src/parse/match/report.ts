@@ -28,8 +28,20 @@ export interface DriftSide {
 }
 
 export interface DriftDifference {
-  readonly what: "charset" | "delimiter" | "quote" | "header" | "column count" | "name" | "place" | "values";
-  /** The column it is about: its pinned name, or `column 3`. */
+  readonly what:
+    | "kind"
+    | "charset"
+    | "delimiter"
+    | "record end"
+    | "quote"
+    | "header"
+    | "title lines"
+    | "column count"
+    | "columns"
+    | "name"
+    | "place"
+    | "values";
+  /** The column it is about: its pinned name (a new one's found name), or `column 3`. */
   readonly column?: string;
   /** In words; empty where the side has nothing there. */
   readonly pinned: string;
@@ -55,8 +67,86 @@ export interface Drift {
   readonly examples: readonly DriftExample[];
 }
 
-/** Widest line of `driftText`. */
+/** Widest line of `driftText`: what mail programs show without wrapping. */
 export const TEXT_WIDTH_CHARS = 78;
+/** What is compared stands in the first column of the table, with its two blanks behind. */
+const LABEL_CHARS = 20;
+const SIDE_CHARS = (TEXT_WIDTH_CHARS - LABEL_CHARS - 2) / 2;
+/** Lines of one cell of the table, and of an example; more is cut. */
+const CELL_LINES = 4;
+const EXAMPLE_LINES = 3;
+/** Differences that are told one by one. */
+const DIFFERENCES_SHOWN = 12;
 
 /** The report side by side as plain monospaced text, lines of `TEXT_WIDTH_CHARS` at most, for terminals and mails. */
-export declare function driftText(drift: Drift): string;
+export function driftText(drift: Drift): string {
+  const lines = [...wrapped(drift.sentence, TEXT_WIDTH_CHARS), ""];
+  lines.push(...tableRow("", "AGREED", "THIS FILE"));
+  const { differences } = drift;
+  for (const difference of differences.slice(0, DIFFERENCES_SHOWN)) {
+    const { what, column, pinned, found } = difference;
+    const label = column === undefined ? what : what === "name" ? column : `${what} of ${column}`;
+    lines.push(...tableRow(label, pinned === "" ? "-" : pinned, found === "" ? "-" : found));
+  }
+  if (differences.length > DIFFERENCES_SHOWN) {
+    lines.push(`... and ${differences.length - DIFFERENCES_SHOWN} more differences.`);
+  }
+  for (const { line, pinned, found } of drift.examples) {
+    lines.push("", `Line ${line}:`);
+    if (pinned !== undefined) lines.push(...indented("agreed:    ", pinned));
+    lines.push(...indented("this file: ", found));
+  }
+  return lines.join("\n");
+}
+
+function tableRow(label: string, pinned: string, found: string): string[] {
+  const cells = [cell(label, LABEL_CHARS - 2), cell(pinned, SIDE_CHARS), cell(found, SIDE_CHARS)];
+  const height = Math.max(...cells.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, i) => {
+    const [first = "", second = "", third = ""] = cells.map((lines) => lines[i] ?? "");
+    return `${padded(first, LABEL_CHARS)}${padded(second, SIDE_CHARS + 2)}${third}`.trimEnd();
+  });
+}
+
+const indented = (label: string, text: string): string[] =>
+  cell(text, TEXT_WIDTH_CHARS - 2 - label.length, EXAMPLE_LINES).map(
+    (line, i) => `  ${i === 0 ? label : " ".repeat(label.length)}${line}`,
+  );
+
+function cell(text: string, width: number, most = CELL_LINES): string[] {
+  const lines = wrapped(visible(text), width);
+  if (lines.length <= most) return lines;
+  const last = lines[most - 1] ?? "";
+  return [...lines.slice(0, most - 1), `${last.slice(0, width - 3)}...`];
+}
+
+/** Tabs and other control characters would break the table; a byte order mark is nothing to see. */
+const visible = (text: string): string =>
+  text
+    .replace(/\ufeff/g, "")
+    .replace(/\t/g, "\\t")
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "?");
+
+const padded = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - text.length));
+
+/** Lines of a width; broken at blanks, or inside a word that is longer than a line. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const joined = line === "" ? word : `${line} ${word}`;
+    if (joined.length <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    line = word;
+    while (line.length > width) {
+      // Not between the halves of one character.
+      const end = line.codePointAt(width - 1)! > 0xffff ? width - 1 : width;
+      lines.push(line.slice(0, end));
+      line = line.slice(end);
+    }
+  }
+  return [...lines, line];
+}
