@@ -36,10 +36,11 @@ export interface ParseSink {
  * (a kept substring would keep its slice of the file alive).
  */
 export interface RowObserver {
-  header(cells: readonly string[]): void;
+  /** `line`: where it stands, 1-based; undefined where the names are not a line of the file. */
+  header(cells: readonly string[], line?: number): void;
   /** Whether the data row of that number (1-based) is wanted: a row that nobody wants need not become text. */
   wants(row: number): boolean;
-  row(cells: readonly string[]): void;
+  row(cells: readonly string[], line: number): void;
 }
 
 /** Rows from any kind of file, and what is known when they are at their end. */
@@ -241,7 +242,7 @@ class TableReader {
       return false;
     }
     if (this.#layout === null && file.header) {
-      this.#observer?.header(cells);
+      this.#observer?.header(cells, line);
       this.#begin(bindColumns(this.#feed, this.#preamble, { cells, line }));
       this.#books.enter("header", span);
       return false;
@@ -313,7 +314,7 @@ class TableReader {
     const { maxRows } = this.#feed.limits;
     if (++this.#rows > maxRows) throw failure("too-many-rows", { limit: maxRows });
 
-    if (this.#observer?.wants(this.#rows) === true) this.#observer.row(cells);
+    if (this.#observer?.wants(this.#rows) === true) this.#observer.row(cells, line);
     const main = this.#main;
     const { width } = this.#layout!;
     const faults: readonly RowFault[] | null =
