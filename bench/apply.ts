@@ -25,7 +25,7 @@ import { orderKeyOf } from "../src/domain/ids.ts";
 import { LANES } from "../src/domain/lanes.ts";
 import { planFile } from "../src/plan/plan-file.ts";
 import { postgres } from "../src/platform/postgres.ts";
-import { cpuBetween, readCpu } from "./apply/cpu.ts";
+import { type CpuUse, cpuBetween, readCpu } from "./apply/cpu.ts";
 import { type BenchFile, benchFile, memoryChunks } from "./apply/data.ts";
 import type { EndpointReady } from "./apply/endpoint-process.ts";
 import { copyText, type LimitFile, runLimit, type StageType } from "./apply/limit.ts";
@@ -141,7 +141,9 @@ async function newFile(feed: { customerId: number; feedId: number }, file: Bench
 
 interface Measured {
   readonly ms: number;
+  /** All of `cpu`. */
   readonly cpuMs: number;
+  readonly cpu: CpuUse;
   readonly walBytes: number;
   readonly statements: number;
 }
@@ -157,8 +159,15 @@ async function measure(work: () => Promise<unknown>): Promise<Measured> {
   const from = performance.now();
   await work();
   const ms = performance.now() - from;
-  const cpuMs = cpuBetween(cpuBefore, await readCpu(sql, endpoint.pid));
-  return { ms, cpuMs, walBytes: Number(await walNow()) - Number(before), statements: statements - statementsBefore };
+  const cpu = cpuBetween(cpuBefore, await readCpu(sql, endpoint.pid));
+  const cpuMs = cpu.client + cpu.endpoint + cpu.postgres;
+  return {
+    ms,
+    cpuMs,
+    cpu,
+    walBytes: Number(await walNow()) - Number(before),
+    statements: statements - statementsBefore,
+  };
 }
 
 /** What autovacuum does between two files of a feed, done for every contender alike and outside the measured time. */
@@ -177,9 +186,10 @@ type Contender = "ours" | "serial" | "limit" | "limit4";
 const results = new Map<string, Measured[]>();
 const note = (name: string, measured: Measured) => {
   results.set(name, [...(results.get(name) ?? []), measured]);
-  const { ms, cpuMs, walBytes } = measured;
+  const { ms, cpuMs, cpu, walBytes } = measured;
+  const shares = `(client ${cpu.client}, endpoint ${cpu.endpoint}, Postgres ${cpu.postgres})`;
   console.error(
-    `${name.padEnd(20)} ${ms.toFixed(0).padStart(7)} ms ${cpuMs.toFixed(0).padStart(7)} ms CPU ${(walBytes / 1e6).toFixed(2).padStart(8)} MB WAL`,
+    `${name.padEnd(22)} ${ms.toFixed(0).padStart(7)} ms ${cpuMs.toFixed(0).padStart(7)} ms CPU ${shares.padEnd(46)} ${(walBytes / 1e6).toFixed(2).padStart(8)} MB WAL`,
   );
 };
 
@@ -306,7 +316,7 @@ function summarize(): void {
   say("unchanged: WAL bytes", median("ours unchanged", "walBytes"), MAX_WAL_UNCHANGED_BYTES, { rows: ROWS });
 }
 
-function median(name: string, field: keyof Measured): number {
+function median(name: string, field: "ms" | "cpuMs" | "walBytes" | "statements"): number {
   const sorted = (results.get(name) ?? []).map((measured) => measured[field]).sort((a, b) => a - b);
   return Math.round(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
 }

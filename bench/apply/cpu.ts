@@ -16,22 +16,37 @@ function ofProcess(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
-export type CpuReading = ReadonlyMap<number, number>;
+/** CPU time so far in milliseconds: this process, the endpoint, and the database's backends by process. */
+interface CpuReading {
+  readonly client: number;
+  readonly endpoint: number;
+  readonly backends: ReadonlyMap<number, number>;
+}
 
-/** CPU time so far in milliseconds, by process. */
+/** Milliseconds of CPU time, by who used them. */
+export interface CpuUse {
+  readonly client: number;
+  readonly endpoint: number;
+  readonly postgres: number;
+}
+
 export async function readCpu(session: pg.Client, endpointPid: number): Promise<CpuReading | undefined> {
   if (!existsSync("/proc/self/stat")) return undefined;
   const { rows } = await session.query<{ pid: number }>(
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'",
   );
-  const pids = [process.pid, endpointPid, ...rows.map(({ pid }) => pid)];
-  return new Map(pids.map((pid) => [pid, ofProcess(pid)]));
+  return {
+    client: ofProcess(process.pid),
+    endpoint: ofProcess(endpointPid),
+    backends: new Map(rows.map(({ pid }) => [pid, ofProcess(pid)])),
+  };
 }
 
 /** What was used between two readings; a backend that began in between counts from its beginning. */
-export function cpuBetween(before: CpuReading | undefined, after: CpuReading | undefined): number {
-  if (before === undefined || after === undefined) return Number.NaN;
-  let sum = 0;
-  for (const [pid, ms] of after) sum += ms - (before.get(pid) ?? 0);
-  return sum;
+export function cpuBetween(before: CpuReading | undefined, after: CpuReading | undefined): CpuUse {
+  if (before === undefined || after === undefined)
+    return { client: Number.NaN, endpoint: Number.NaN, postgres: Number.NaN };
+  let postgres = 0;
+  for (const [pid, ms] of after.backends) postgres += ms - (before.backends.get(pid) ?? 0);
+  return { client: after.client - before.client, endpoint: after.endpoint - before.endpoint, postgres };
 }

@@ -103,6 +103,27 @@ describe("an older file that comes after a newer one", () => {
   });
 });
 
+describe("a chunk whose first and last key say nothing about the others", () => {
+  it("finds what stands before, between and behind them", async () => {
+    const feed = await world.feed("delta");
+    await world.send(feed, 1, [row("a", 1), row("z", 1)]);
+    // Once whole, at once, once through a plan. Between the first key and the last the feed has nothing.
+    const rows = [row("m", 2), row("a", 2), row("z", 1), row("n", 2)];
+    const send = async (place: number, mode: "whole" | "diff", said: readonly TestRow[]) => {
+      const file = await world.file(feed, place, said);
+      const apply = world.deps(undefined, {
+        plan: async (f, lease) => world.deps().plan({ ...f, planMode: mode }, lease),
+      });
+      await world.apply(file, apply);
+      return world.books(file);
+    };
+    expect(await send(2, "whole", rows)).toEqual(books(4, { inserted: 2, changed: 1, unchanged: 1 }));
+    expect(await send(3, "diff", [row("y", 3), ...rows, row("x", 3)])).toEqual(books(6, { inserted: 2, unchanged: 4 }));
+    expect(await send(4, "whole", [row("z", 4), row("a", 4)])).toEqual(books(2, { changed: 2 }));
+    expect(valuesOf(await world.state(feed))).toEqual({ a: 4, m: 2, n: 2, x: 3, y: 3, z: 4 });
+  });
+});
+
 describe("files in any order", () => {
   it("come to the same records as in order", async () => {
     const shuffled = anyDeltas.chain((files) =>

@@ -461,7 +461,7 @@ BEGIN
   RETURN v_version;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.apply_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes uuid[], p_records text)
+CREATE OR REPLACE FUNCTION public.apply_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes text, p_records text)
  RETURNS TABLE(outcome text, inserted integer, changed integer, unchanged integer, stale integer)
  LANGUAGE plpgsql
  SET enable_seqscan TO 'off'
@@ -474,11 +474,15 @@ DECLARE
   v_feed     int;
   v_order    uuid;
   v_customer int;
+  v_merges   boolean;
   v_chunk    uuid := chunk_digest('apply', p_keys, p_lines, p_hashes);
   v_keys     text[];
+  v_low      text;
+  v_high     text;
+  v_hashes   uuid[];
   v_records  text[];
 BEGIN
-  SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
+  SELECT x.feed_id, x.order_key, x.customer_id, x.merges INTO v_feed, v_order, v_customer, v_merges FROM files x WHERE x.id = p_file;
   PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0;
@@ -490,32 +494,48 @@ BEGIN
   IF FOUND THEN RETURN; END IF;
 
   v_keys := chunk_keys(p_keys, p_lines, p_hashes);
+  v_low := v_keys[1];
+  v_high := v_keys[cardinality(v_keys)];
+  v_hashes := string_to_array(btrim(p_hashes, '{}'), ',')::uuid[];
   v_records := string_to_array(p_records, E'\n');
   IF cardinality(v_records) <> cardinality(v_keys) THEN
     RAISE EXCEPTION 'chunk of % keys, % records', cardinality(v_keys), cardinality(v_records) USING ERRCODE = 'array_subscript_error';
   END IF;
 
   RETURN QUERY
-  WITH cur AS MATERIALIZED (   -- one index-only probe per key
+  WITH cur AS MATERIALIZED (   -- one index-only probe per key, but none for a key where the feed has no record far and wide
     SELECT i.k, i.n, i.h, i.d, r.id, r.row_hash, (r.order_key, r.line) <= (v_order, i.n) AS open
-    FROM unnest(v_keys, p_lines, p_hashes, v_records) AS i(k, n, h, d)
+    FROM (SELECT unnest(v_keys) AS k, unnest(p_lines) AS n, unnest(v_hashes) AS h, unnest(v_records) AS d) i
     LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
-      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) r ON true),
+      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k
+        AND NOT (i.k COLLATE "C" BETWEEN v_low AND v_high AND NOT EXISTS (SELECT FROM records y
+          WHERE y.customer_id = v_customer AND y.feed_id = v_feed AND y.natural_key BETWEEN v_low AND v_high))
+      LIMIT 1) r ON true),
   newer AS MATERIALIZED (      -- empty unless this file is late: records that a newer file has confirmed without a write
     SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
     WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.id IN (SELECT c.id FROM cur c WHERE c.h <> c.row_hash)),
-  old AS MATERIALIZED (        -- lock the rows to change, ask the guard again of their latest version, keep the before image
-    SELECT c.k, c.n, c.h, c.d, b.data, b.status FROM cur c CROSS JOIN LATERAL (
-      SELECT x.data, x.status FROM records x WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = c.k
-        AND x.row_hash <> c.h AND (x.order_key, x.line) <= (v_order, c.n) LIMIT 1 FOR NO KEY UPDATE) b
+  differs AS MATERIALIZED (    -- what may be written; of a merging file only what adds something
+    SELECT c.k, c.n, c.h, c.d FROM cur c
     WHERE c.h <> c.row_hash AND c.open AND NOT EXISTS (SELECT 1 FROM newer w WHERE w.id = c.id)),
+  kept AS MATERIALIZED (
+    SELECT d.k FROM differs d CROSS JOIN LATERAL (
+      SELECT FROM records x WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = d.k
+        AND x.status = 'active' AND x.data || statement_of(d.d::jsonb) = x.data LIMIT 1) b
+    WHERE v_merges),
+  old AS MATERIALIZED (        -- lock the rows to change, ask the guard again of their latest version, keep the before image
+    SELECT d.k, d.n, d.h, CASE WHEN v_merges THEN b.data || statement_of(d.d::jsonb) ELSE d.d::jsonb END AS d, b.data, b.status
+    FROM differs d CROSS JOIN LATERAL (
+      SELECT x.data, x.status FROM records x WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = d.k
+        AND x.row_hash <> d.h AND (x.order_key, x.line) <= (v_order, d.n) LIMIT 1 FOR NO KEY UPDATE) b
+    WHERE NOT v_merges OR NOT EXISTS (SELECT 1 FROM kept k WHERE k.k = d.k)),
   ins AS (
     INSERT INTO records (customer_id, feed_id, natural_key, row_hash, data, order_key, line, file_id)
-    SELECT v_customer, v_feed, c.k, c.h, c.d::jsonb, v_order, c.n, p_file FROM cur c WHERE c.id IS NULL
+    SELECT v_customer, v_feed, c.k, c.h, CASE WHEN v_merges THEN statement_of(c.d::jsonb) ELSE c.d::jsonb END, v_order, c.n, p_file
+    FROM cur c WHERE c.id IS NULL
     RETURNING id, natural_key, row_hash, line, data),
   upd AS (                     -- the arbiter index instead of UPDATE … FROM: no join with the big table to be planned wrong
     INSERT INTO records AS r (customer_id, feed_id, natural_key, row_hash, data, order_key, line, file_id)
-    SELECT v_customer, v_feed, o.k, o.h, o.d::jsonb, v_order, o.n, p_file FROM old o
+    SELECT v_customer, v_feed, o.k, o.h, o.d, v_order, o.n, p_file FROM old o
     ON CONFLICT (customer_id, feed_id, natural_key) DO UPDATE SET row_hash = excluded.row_hash, data = excluded.data,
       order_key = excluded.order_key, line = excluded.line, file_id = excluded.file_id, status = 'active',
       version = r.version + 1, updated_at = now()
@@ -528,10 +548,11 @@ BEGIN
       CASE o.status WHEN 'retired' THEN 'restored' ELSE 'changed' END::change_kind, u.row_hash, u.natural_key, o.data, u.data
     FROM upd u JOIN old o ON o.k = u.natural_key),
   total AS (
-    SELECT a.rows, i.inserted, u.changed, a.unchanged, a.rows - a.unchanged - i.inserted - u.changed AS stale,
-      coalesce(a.ids, '{}') || coalesce(i.ids, '{}') AS ids
-    FROM (SELECT count(*)::int AS rows, (count(*) FILTER (WHERE c.h = c.row_hash))::int AS unchanged,
+    SELECT a.rows, i.inserted, u.changed, a.same + k.kept AS unchanged,
+      a.rows - a.same - k.kept - i.inserted - u.changed AS stale, coalesce(a.ids, '{}') || coalesce(i.ids, '{}') AS ids
+    FROM (SELECT count(*)::int AS rows, (count(*) FILTER (WHERE c.h = c.row_hash))::int AS same,
             array_agg(c.id) FILTER (WHERE c.id IS NOT NULL) AS ids FROM cur c) a,
+         (SELECT count(*)::int AS kept FROM kept) k,
          (SELECT count(*)::int AS inserted, array_agg(i.id) AS ids FROM ins i) i,
          (SELECT count(*)::int AS changed FROM upd) u),
   touched AS (
@@ -544,15 +565,15 @@ BEGIN
   SELECT 'applied', b.inserted, b.changed, b.unchanged, b.stale FROM booked b;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.chunk_digest(p_stage text, p_keys text, p_lines integer[], p_hashes uuid[])
+CREATE OR REPLACE FUNCTION public.chunk_digest(p_stage text, p_keys text, p_lines integer[], p_hashes text)
  RETURNS uuid
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT md5(p_stage || md5(p_keys) || md5(array_send(p_lines)) || md5(array_send(p_hashes)))::uuid
+  SELECT md5(p_stage || md5(p_keys) || md5(array_send(p_lines)) || md5(p_hashes))::uuid
 $function$
 
-CREATE OR REPLACE FUNCTION public.chunk_keys(p_keys text, p_lines integer[], p_hashes uuid[])
+CREATE OR REPLACE FUNCTION public.chunk_keys(p_keys text, p_lines integer[], p_hashes text)
  RETURNS text[]
  LANGUAGE plpgsql
  STABLE
@@ -560,11 +581,32 @@ AS $function$
 DECLARE
   v_keys text[] := string_to_array(p_keys, E'\n');
 BEGIN
-  IF cardinality(v_keys) <> cardinality(p_lines) OR cardinality(v_keys) <> cardinality(p_hashes) THEN
-    RAISE EXCEPTION 'chunk of % keys, % lines, % hashes', cardinality(v_keys), cardinality(p_lines), cardinality(p_hashes)
+  IF cardinality(v_keys) <> cardinality(p_lines) OR cardinality(v_keys) * 33 + 1 <> octet_length(p_hashes) THEN
+    RAISE EXCEPTION 'chunk of % keys, % lines, % bytes of hashes', cardinality(v_keys), cardinality(p_lines), octet_length(p_hashes)
       USING ERRCODE = 'array_subscript_error';
   END IF;
   RETURN v_keys;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.chunk_walk(p_customer integer, p_feed integer, p_keys text[], OUT low text, OUT high text)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_last   int := cardinality(p_keys);
+  v_sample int := (v_last + 15) / 16;
+  v_beyond text;
+BEGIN
+  FOR i IN 1 .. 8 LOOP
+    IF p_keys[1 + (v_last - 1) * (i - 1) / 8] COLLATE "C" > p_keys[1 + (v_last - 1) * i / 8] THEN RETURN; END IF;
+  END LOOP;
+  SELECT x.natural_key INTO v_beyond FROM records x
+    WHERE x.customer_id = p_customer AND x.feed_id = p_feed AND x.natural_key >= p_keys[1]
+    ORDER BY x.natural_key OFFSET 3 * v_sample LIMIT 1;
+  IF FOUND AND v_beyond COLLATE "C" < p_keys[v_sample] THEN RETURN; END IF;
+  low := p_keys[1];
+  high := p_keys[v_last];
 END $function$
 
 CREATE OR REPLACE FUNCTION public.close_file(p_file bigint, p_token uuid, p_superseded integer, p_plan jsonb)
@@ -668,7 +710,7 @@ BEGIN
   RETURN v_version;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.plan_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes uuid[])
+CREATE OR REPLACE FUNCTION public.plan_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes text)
  RETURNS TABLE(outcome text, inserted integer, changed integer, unchanged integer, stale integer, need integer[])
  LANGUAGE plpgsql
  SET enable_seqscan TO 'off'
@@ -682,6 +724,16 @@ DECLARE
   v_order    uuid;
   v_customer int;
   v_chunk    uuid := chunk_digest('plan', p_keys, p_lines, p_hashes);
+  v_keys     text[];
+  v_rows     int;
+  v_hashes   bytea;
+  v_low      text;
+  v_high     text;
+  v_lines    int[];      -- of the rows that differ: their lines, records, and whether this file comes after what is stored
+  v_ids      bigint[];
+  v_open     boolean[];
+  v_seen     bigint[];
+  v_stale    bigint[];
 BEGIN
   SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
   IF p_token IS NOT NULL THEN
@@ -697,34 +749,55 @@ BEGIN
     IF FOUND THEN RETURN; END IF;
   END IF;
 
-  RETURN QUERY
-  WITH cur AS MATERIALIZED (   -- one index-only probe per key
-    SELECT i.h, i.n, r.id, r.row_hash, (r.order_key, r.line) <= (v_order, i.n) AS open
-    FROM unnest(chunk_keys(p_keys, p_lines, p_hashes), p_lines, p_hashes) AS i(k, n, h)
+  v_keys := chunk_keys(p_keys, p_lines, p_hashes);
+  v_rows := cardinality(v_keys);
+  v_hashes := decode(replace(btrim(p_hashes, '{}'), ',', ''), 'hex');
+  SELECT w.low, w.high INTO v_low, v_high FROM chunk_walk(v_customer, v_feed, v_keys) w;
+  -- Walk first, then an index-only probe for each key it did not meet: new ones, and all of them where there is no walk.
+  -- LIMIT bounds what a walk costs, and keeps the planner from turning it into something else.
+  SELECT array_agg(c.id) FILTER (WHERE c.same), array_agg(p_lines[c.o]) FILTER (WHERE c.same IS NOT TRUE),
+    array_agg(c.id) FILTER (WHERE c.same IS NOT TRUE),
+    array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)
+  INTO v_seen, v_lines, v_ids, v_open
+  FROM (
+    SELECT i.o, coalesce(r.id, p.id) AS id, coalesce(r.order_key, p.order_key) AS order_key, coalesce(r.line, p.line) AS line,
+      substring(v_hashes FROM i.o * 16 - 15 FOR 16) = uuid_send(coalesce(r.row_hash, p.row_hash)) AS same
+    FROM (SELECT unnest(v_keys) AS k, generate_series(1, v_rows) AS o) i
+    LEFT JOIN (SELECT x.natural_key, x.id, x.row_hash, x.order_key, x.line FROM records x
+      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key >= v_low AND x.natural_key <= v_high
+      LIMIT 3 * v_rows) r ON r.natural_key = i.k
     LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
-      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) r ON true),
-  newer AS MATERIALIZED (      -- empty unless this file is late: records that a newer file has confirmed without a write
-    SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
-    WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.id IN (SELECT c.id FROM cur c WHERE c.h <> c.row_hash)),
-  judged AS MATERIALIZED (     -- only rows that differ: in most files most rows do not
-    SELECT c.n, c.id, CASE WHEN c.id IS NULL THEN 'n' WHEN c.open AND w.id IS NULL THEN 'c' ELSE 's' END::"char" AS verdict
-    FROM cur c LEFT JOIN newer w ON w.id = c.id WHERE c.h IS DISTINCT FROM c.row_hash),
-  total AS (
-    SELECT e.unchanged + d.inserted + d.changed + d.stale AS rows, d.inserted, d.changed, e.unchanged, d.stale, d.need,
-      coalesce(e.ids, '{}') || coalesce(d.ids, '{}') AS ids
-    FROM (SELECT count(*)::int AS unchanged, array_agg(c.id) AS ids FROM cur c WHERE c.h = c.row_hash) e,
-         (SELECT (count(*) FILTER (WHERE j.verdict = 'n'))::int AS inserted,
-            (count(*) FILTER (WHERE j.verdict = 'c'))::int AS changed,
-            (count(*) FILTER (WHERE j.verdict = 's'))::int AS stale,
-            coalesce(array_agg(j.n) FILTER (WHERE j.verdict <> 's'), '{}') AS need,
-            array_agg(j.id) FILTER (WHERE j.verdict = 's') AS ids FROM judged j) d),
-  booked AS (
+      WHERE r.id IS NULL AND x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) p ON true
+    OFFSET 0) c;
+
+  inserted := 0;
+  changed := 0;
+  unchanged := coalesce(cardinality(v_seen), 0);
+  stale := 0;
+  need := '{}';
+  IF v_lines IS NOT NULL THEN
+    WITH differ AS (SELECT unnest(v_lines) AS n, unnest(v_ids) AS id, unnest(v_open) AS open),
+    newer AS MATERIALIZED (      -- empty unless this file is late: records that a newer file has confirmed without a write
+      SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
+      WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.id IN (SELECT d.id FROM differ d)),
+    judged AS (
+      SELECT d.n, d.id, CASE WHEN d.id IS NULL THEN 'n' WHEN d.open AND w.id IS NULL THEN 'c' ELSE 's' END::"char" AS verdict
+      FROM differ d LEFT JOIN newer w ON w.id = d.id)
+    SELECT count(*) FILTER (WHERE j.verdict = 'n'), count(*) FILTER (WHERE j.verdict = 'c'), count(*) FILTER (WHERE j.verdict = 's'),
+      coalesce(array_agg(j.n ORDER BY j.n) FILTER (WHERE j.verdict <> 's'), '{}'), array_agg(j.id) FILTER (WHERE j.verdict = 's')
+    INTO inserted, changed, stale, need, v_stale FROM judged j;
+  END IF;
+
+  IF p_token IS NOT NULL THEN
     INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale, need, need_new)
-    SELECT p_file, v_chunk, t.rows, 0, 0, t.unchanged, t.stale, t.need, t.inserted FROM total t WHERE p_token IS NOT NULL),
-  touched AS (
-    INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
-    SELECT v_feed, v_order, p_file, v_chunk, t.ids FROM total t WHERE p_token IS NOT NULL AND t.ids <> '{}')
-  SELECT 'planned', t.inserted, t.changed, t.unchanged, t.stale, t.need FROM total t;
+      VALUES (p_file, v_chunk, v_rows, 0, 0, unchanged, stale, need, inserted);
+    IF unchanged + stale > 0 THEN
+      INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
+        VALUES (v_feed, v_order, p_file, v_chunk, coalesce(v_seen, '{}') || coalesce(v_stale, '{}'));
+    END IF;
+  END IF;
+  outcome := 'planned';
+  RETURN NEXT;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.register_feed(p_customer text, p_customer_title text, p_feed text, p_title text, p_mode text, p_version text)
@@ -768,22 +841,28 @@ BEGIN
 END $function$
 
 CREATE OR REPLACE FUNCTION public.reopen_files(p_feed integer, p_codes text[], p_by text)
- RETURNS TABLE(delivery_id text, feed text, raw_key text, order_key uuid)
- LANGUAGE plpgsql
+ RETURNS integer
+ LANGUAGE sql
 AS $function$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
   WITH opened AS (
     UPDATE files f SET state = 'parsing', failure = NULL, drift_report = NULL, released_at = now(), released_by = p_by,
       updated_at = now()
     WHERE f.feed_id = p_feed AND f.state = 'held' AND f.failure ->> 'code' = ANY (p_codes)
-    RETURNING f.delivery_id, f.order_key),
+    RETURNING f.delivery_id),
   woken AS (
     UPDATE deliveries d SET state = 'parsing', updated_at = now()
     WHERE d.id IN (SELECT o.delivery_id FROM opened o) AND d.state IN ('parsed', 'parsing')
-    RETURNING d.id, d.feed_id, d.raw_key)
-  SELECT w.id, n.slug, w.raw_key, min(o.order_key::text)::uuid
-  FROM woken w JOIN opened o ON o.delivery_id = w.id JOIN feeds n ON n.id = w.feed_id
-  GROUP BY w.id, n.slug, w.raw_key ORDER BY 4;
-END $function$
+    RETURNING d.id)
+  SELECT (SELECT count(*) FROM opened)::int FROM (SELECT count(*) FROM woken) w
+$function$
+
+CREATE OR REPLACE FUNCTION public.statement_of(p_said jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT CASE jsonb_typeof(p_said) WHEN 'array' THEN (
+    SELECT coalesce(jsonb_object_agg(e.key, e.value ORDER BY a.place), '{}')
+    FROM jsonb_array_elements(p_said) WITH ORDINALITY AS a(part, place) CROSS JOIN LATERAL jsonb_each(a.part) e)
+  ELSE p_said END
+$function$

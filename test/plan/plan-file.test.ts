@@ -5,7 +5,6 @@ import { groupsOf } from "../../src/plan/plan-file.ts";
 import { faulty } from "../apply/faults.ts";
 import { books, row, rowsOf, type TestRow, type World, worldOn } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
-import { openPool } from "../support/database-pool.ts";
 
 let fresh: FreshDatabase;
 let world: World;
@@ -195,96 +194,3 @@ describe("a file that changes nothing", () => {
     expect(after.files[1]).toEqual(books(7, { unchanged: 7 }));
   });
 });
-
-describe("with 40,000 records", () => {
-  const ROWS = 40_000;
-  const PER_STATEMENT = 10_000;
-  let own: FreshDatabase;
-  let there: World;
-  let fileId: string;
-  let pool: ReturnType<typeof openPool>;
-
-  beforeAll(async () => {
-    own = await freshDatabase();
-    there = worldOn(own.connectionString);
-    pool = openPool(own);
-    const feed = await there.feed("full");
-    await pool.query(
-      `INSERT INTO records (order_key, row_hash, file_id, customer_id, feed_id, line, natural_key, data)
-       SELECT '00000000-0000-0000-0000-000000000001', md5(i::text)::uuid, 0, $1, $2, i, 'ART-' || lpad(i::text, 10, '0'), '{}'
-       FROM generate_series(1, $3::int) i`,
-      [feed.customerId, feed.feedId, ROWS],
-    );
-    fileId = (await there.file(feed, 1, rowsOf([1]))).id;
-  });
-  afterAll(async () => {
-    await pool.end();
-    await own.drop();
-  });
-
-  const keysFrom = (from: number) => ({
-    keys: `SELECT string_agg('ART-' || lpad(i::text, 10, '0'), E'\\n' ORDER BY i) FROM generate_series(${from}, ${from + PER_STATEMENT - 1}) i`,
-    lines: `SELECT array_agg(i ORDER BY i) FROM generate_series(${from}, ${from + PER_STATEMENT - 1}) i`,
-    hashes: `SELECT array_agg(md5(i::text)::uuid ORDER BY i) FROM generate_series(${from}, ${from + PER_STATEMENT - 1}) i`,
-  });
-  const planned = (from: number, token: string) => {
-    const { keys, lines, hashes } = keysFrom(from);
-    return `SELECT * FROM plan_chunk(${fileId}, ${token}, (${keys}), (${lines}), (${hashes}))`;
-  };
-
-  it("an unchanged file writes less than 8 bytes of WAL per row", async () => {
-    await pool.query("VACUUM (ANALYZE) records");
-    const token = "'00000000-0000-0000-0000-000000000001'";
-    await pool.query(`SELECT * FROM acquire_lease(${fileId}, ${token}, 60, 0)`);
-    const lsn = async () => (await pool.query("SELECT pg_current_wal_insert_lsn() - '0/0' AS lsn")).rows[0].lsn;
-    const before = await lsn();
-    for (let from = 1; from <= ROWS; from += PER_STATEMENT) {
-      const { rows } = await pool.query(planned(from, token));
-      expect(rows[0]).toMatchObject({ outcome: "planned", unchanged: PER_STATEMENT, need: [] });
-    }
-    expect(Number(await lsn()) - Number(before)).toBeLessThan(8 * ROWS);
-  });
-
-  it.each([
-    ["as they are", "ANALYZE records"],
-    [
-      "that say the table is empty",
-      "UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE relname IN ('records', 'records_pk'); DELETE FROM pg_statistic WHERE starelid = 'records'::regclass",
-    ],
-  ])(
-    "the lookup is an index-only scan of one probe per key without heap fetches, with statistics %s",
-    async (_, statistics) => {
-      await pool.query("VACUUM records");
-      const client = await pool.connect();
-      try {
-        const notices: string[] = [];
-        client.on("notice", (notice) => notices.push(notice.message ?? ""));
-        await client.query(statistics);
-        await client.query(
-          `LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
-         SET auto_explain.log_analyze = on; SET auto_explain.log_format = json; SET client_min_messages = log`,
-        );
-        await client.query(planned(1, "NULL"));
-        const plan = notices.find((notice) => notice.includes("newer AS MATERIALIZED"));
-        const json = JSON.parse(plan!.slice(plan!.indexOf("{"))) as unknown;
-        const scans = nodes(json).filter((node) => node["Relation Name"] === "records");
-        expect(scans.map((node) => [node["Node Type"], node["Heap Fetches"], node["Actual Loops"]])).toEqual([
-          ["Index Only Scan", 0, PER_STATEMENT],
-        ]);
-        expect(JSON.stringify(json)).not.toContain('"JIT"');
-      } finally {
-        client.release(true);
-      }
-    },
-  );
-});
-
-type PlanNode = Record<string, unknown>;
-
-/** All nodes of a plan. */
-function nodes(plan: unknown): PlanNode[] {
-  if (Array.isArray(plan)) return plan.flatMap(nodes);
-  if (typeof plan !== "object" || plan === null) return [];
-  const inner = Object.values(plan).flatMap(nodes);
-  return "Node Type" in plan ? [plan as PlanNode, ...inner] : inner;
-}
