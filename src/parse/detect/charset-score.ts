@@ -65,7 +65,7 @@ const BLANK_APART = 6;
 /** Bits more where a sign other than a quotation mark or a trade mark touches a letter, or another sign. */
 const SIGN_TOUCHING = 6;
 /** Signs that business texts hold: prices, units, quotations. Others are twice as unlikely. */
-const COMMON_SIGNS = new Set("€£§°²³µ½¼¾×±©®™–—„“”‘’‚…•·«»´¡¿ªº\u00a0№");
+const COMMON_SIGNS = new Set("€£§°²³µ½¼¾×±©®™–—„“”‘’‚…•·«»´¡¿ªº¦\u00a0№");
 /** Letters with capitals inside a word after a small one. */
 const MIXED_CASE = 4;
 /** A letter of ASCII that the language does not write, beside letters beyond it. */
@@ -87,6 +87,8 @@ const FOREIGN_LETTERS: Readonly<Record<string, RegExp>> = {
   is: /[cqw]/g,
   vi: /[fjwz]/g,
 };
+/** A letter beyond ASCII between two digits: there stand signs, and delimiters. */
+const BETWEEN_DIGITS = 8;
 /** Two letters of different alphabets side by side. */
 const MIXED_SCRIPT = 8;
 
@@ -224,6 +226,7 @@ function charBits(text: string, small: string, at: number, pairs: ReadonlyMap<st
   const right = pair(small[at]!, after >= LATIN ? small[at + 1]! : " ");
   let cost = (left + right) / 2;
   const kind = kindOf(char);
+  if (isDigit(text[at - 1]) && isDigit(text[at + 1])) cost += BETWEEN_DIGITS;
   if (before >= LATIN && before !== kind) cost += MIXED_SCRIPT;
   if (after >= LATIN && after !== kind) cost += MIXED_SCRIPT;
   // A capital inside a word: behind a small letter, or between a letter and a small one.
@@ -235,6 +238,8 @@ function charBits(text: string, small: string, at: number, pairs: ReadonlyMap<st
     cost += MIXED_CASE;
   return cost;
 }
+
+const isDigit = (char: string | undefined): boolean => char !== undefined && char >= "0" && char <= "9";
 
 const isLetter = (char: string | undefined): boolean => kindOf(char) >= LATIN;
 

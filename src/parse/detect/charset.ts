@@ -8,7 +8,7 @@ import { failure, shown } from "../../domain/failures.ts";
 import { CHARSETS } from "../../domain/format.ts";
 import { BYTE_ORDER_MARKS, decoderFor } from "../table/charsets.ts";
 import { accentedWords, type CharsetScore, scoreCharsets, withCommaBelow } from "./charset-score.ts";
-import { decodeWhole } from "./decoders.ts";
+import { decodeWhole, upperHalf } from "./decoders.ts";
 import { COMMON_SHARE, ENOUGH_CHARS, scoreMultiByte } from "./multibyte.ts";
 import type { Undecided } from "./profile.ts";
 import { type Sample, tailLines, wholeLines } from "./sample.ts";
@@ -196,7 +196,8 @@ function countFrom(bytes: Uint8Array, least: number): number {
   return count;
 }
 
-const hasControls = (text: string): boolean => /[\u0001-\u0008\u000e-\u0019\u007f-\u009f\ufffe\uffff]/.test(text);
+/** Beside white space, files divide cells and records by 01 to 03 and 1A to 1F. */
+const hasControls = (text: string): boolean => /[\u0004-\u0008\u000e-\u0019\u007f-\u009f\ufffe\uffff]/.test(text);
 
 /** Bytes that files use to divide cells and records (01 to 03, 1A to 1F) and white space are no sign of a binary file. */
 function refuseBinary(head: Uint8Array): void {
@@ -258,14 +259,15 @@ function utf8Sequences(bytes: Uint8Array): { good: number; bad: number } {
 function byWords(sample: Sample, bytes: Uint8Array): CharsetFinding {
   const words = accentedWords(bytes);
   const scores = scoreCharsets(words);
-  const best = likeliest(scores);
+  const dividing = dividingByte(bytes);
+  const best = likeliest(dividing === undefined ? scores : readAsSign(scores, dividing));
   const wide = best === undefined || best.bitsEach > WEAK_BITS ? scoreMultiByte(bytes)[0] : undefined;
   if (wide && wide.chars >= ENOUGH_CHARS && wide.common >= COMMON_SHARE) {
     const percent = Math.round(wide.common * 100);
     const evidence = `All ${wide.chars} characters beyond ASCII are well-formed ${wide.charset}, ${percent} % of them in daily use.`;
     return found(sample, wide.charset, false, evidence);
   }
-  if (best === undefined || best.bitsEach > SENSELESS_BITS) throw senseless(bytes);
+  if (best === undefined || (dividing === undefined && best.bitsEach > SENSELESS_BITS)) throw senseless(bytes);
   const alike = scores.filter((s) => s !== best && readsAlike(s, best)).map((s) => s.charset as string);
   if (best.charset === "windows-1252" && !bytes.some((byte) => byte >= 0x80 && byte <= 0x9f))
     alike.unshift("iso-8859-1");
@@ -279,6 +281,38 @@ function byWords(sample: Sample, bytes: Uint8Array): CharsetFinding {
   rivals.sort((a, b) => Number(isSpelling(b, best)) - Number(isSpelling(a, best)));
   const undecided: Undecided[] = rivals.length === 0 ? [] : [rivalry(best, rivals)];
   return found(sample, best.charset, false, evidence, { alike, undecided });
+}
+
+/** The one byte beyond ASCII of a file, where it stands in nearly every line: not a letter of words, but a delimiter. */
+function dividingByte(bytes: Uint8Array): number | undefined {
+  let only: number | undefined;
+  let lines = 1;
+  let lineWithout = true;
+  let without = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte === 0x0a && bytes[at - 1] === 0x0d) continue;
+    if (byte === 0x0a || byte === 0x0d) {
+      if (lineWithout) without++;
+      lines++;
+      lineWithout = true;
+    } else if (byte >= 0x80) {
+      if (only !== undefined && byte !== only) return undefined;
+      only = byte;
+      lineWithout = false;
+    }
+  }
+  return without <= 0.5 * lines ? only : undefined;
+}
+
+/** Signs that are used as delimiters. */
+const DIVIDING_SIGNS = "¦§¬¤";
+
+/** The scores with those first that read the byte as a sign that divides cells, where there are such. */
+function readAsSign(scores: readonly CharsetScore[], byte: number): readonly CharsetScore[] {
+  const isSign = ({ charset }: CharsetScore): boolean =>
+    DIVIDING_SIGNS.includes(upperHalf(charset)[byte - 0x80] ?? "\0");
+  return [...scores.filter(isSign), ...scores.filter((score) => !isSign(score))];
 }
 
 /** The first; but a charset that reads every word alike and is more usual goes before it. */

@@ -27,8 +27,8 @@ const RUN_MIN_COUNT = 3;
 /** Share of a character's occurrences that must be part of the run. */
 const RUN_SHARE = 0.8;
 /** What may belong to a delimiter of several characters, before and behind its main character. */
-const BEFORE = "|~^;:&!=§¦+\\#@$%*\t\u0001\u001f";
-const BEHIND = "|~^;:&!=§¦#@$%*\t\u0001\u001f";
+const BEFORE = "|~^;:&!=§¦+\\#@$%*<\t\u0001\u001f";
+const BEHIND = "|~^;:&!=§¦#@$%*>\t\u0001\u001f";
 
 /** Two of these side by side are an empty cell. */
 const NEVER_REPEATED = ",;\t ";

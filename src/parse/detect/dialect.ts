@@ -74,7 +74,8 @@ function detectIn(text: string, atEnd: boolean, known: Known): DialectFinding {
     .map((candidate) => bestQuoting(part, base, { ...candidate, quote: known.quote }, whole))
     .filter((trial) => trial !== undefined)
     .sort((a, b) => rankOf(b) - rankOf(a));
-  const best = known.delimiter === undefined ? trials.find((trial) => isAcceptable(trial)) : trials[0];
+  const acceptable = trials.filter((trial) => isAcceptable(trial));
+  const best = known.delimiter === undefined ? (besideDecimals(acceptable, part) ?? acceptable[0]) : trials[0];
   if (best !== undefined && (known.delimiter !== undefined || !isOneQuotedColumn(best, base, part, whole))) {
     const doubled = known.delimiter === undefined && isDoubled(best) ? twice(best, base, part, whole) : undefined;
     const chosen = onWhole(doubled ?? best, base, text, atEnd, known);
@@ -93,6 +94,12 @@ function trialEnd(text: string): number {
     end = next === -1 ? text.length : end + next + 1;
   }
   return Math.max(TRIAL_CHARS, end);
+}
+
+/** Where commas stand between digits only, they are decimal marks, if a mark that hardly stands elsewhere cuts every line. */
+function besideDecimals(acceptable: readonly Trial[], text: string): Trial | undefined {
+  if (acceptable[0]?.dialect.delimiter !== "," || /(^|\D),|,(\D|$)/.test(text)) return undefined;
+  return acceptable.find(({ usage, fitting, body }) => usage === "rare" && fitting === body);
 }
 
 /** Every second column empty, the header's too: the delimiter is the mark twice. */

@@ -97,6 +97,8 @@ function behindTitles(rows: readonly (readonly string[])[], from: number, width:
   while (start < rows.length && isTitle(rows[start]!)) start++;
   const next = rows[start];
   if (start === from || next === undefined || next.length !== width || filledOf(next) < 2) return from;
+  // Titles stand above a header. Without one, rows with blank cells are the first rows of the data.
+  if (!judgeHeader(rows.slice(start).filter((row) => !isBlankRow(row))).header) return from;
   // Sparse tables have sparse rows everywhere: then these are no titles.
   const behind = rows.slice(start + 1, start + 11);
   return behind.filter((row) => !isTitle(row)).length * 2 >= behind.length ? start : from;

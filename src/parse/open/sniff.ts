@@ -157,19 +157,28 @@ function cmsFormat(bytes: Buffer, name: string, type: string): FileFormat | Cont
 /** One control character in so many is still text (a stray NUL is a fault of the text, told by those who read it). */
 const MAX_CONTROL_SHARE = 0.05;
 
+/** White space, the old end mark, escapes. */
+const MAY_STAND_IN_TEXT = new Set([0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x1a, 0x1b]);
+/** Marks that some files divide cells and records by: as often as the cells, not more. */
+const DIVIDERS = new Set([0x01, 0x02, 0x03, 0x1c, 0x1d, 0x1e, 0x1f]);
+const MAX_DIVIDER_SHARE = 0.5;
+
 function looksLikeText(bytes: Buffer): boolean {
   if (bytes.length === 0) return true;
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) return true;
   let nuls = 0;
   let evenNuls = 0;
   let controls = 0;
+  let dividers = 0;
   for (let i = 0; i < bytes.length; i += 1) {
     const byte = bytes[i]!;
     if (byte === 0) {
       nuls += 1;
       if (i % 2 === 0) evenNuls += 1;
-    } else if (byte < 0x20 && (byte < 0x09 || byte > 0x0d) && byte !== 0x1a && byte !== 0x1b) controls += 1;
+    } else if (DIVIDERS.has(byte)) dividers += 1;
+    else if (byte < 0x20 && !MAY_STAND_IN_TEXT.has(byte)) controls += 1;
   }
+  if (dividers > bytes.length * MAX_DIVIDER_SHARE) return false;
   // UTF-16 without its mark: in Western text nearly every other byte is NUL.
   const isUtf16 = nuls > bytes.length * 0.3 && (evenNuls < nuls * 0.05 || evenNuls > nuls * 0.95);
   return isUtf16 ? controls <= bytes.length * MAX_CONTROL_SHARE : nuls + controls <= bytes.length * MAX_CONTROL_SHARE;

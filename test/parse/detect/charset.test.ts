@@ -64,6 +64,13 @@ describe("the charset is told by what makes words of the bytes", () => {
     expect(profileOf(encoded(table("está Bogotá año día mamá"), "cp850")).charset).toBe("cp850");
   });
 
+  it.each(["§", "¦"])("takes a sign in every line for the delimiter it is, not for a letter: %s", async (sign) => {
+    const file = encoded("10,50§open§2026-01-02\r\n7,25§closed§2026-01-03\r\n".replaceAll("§", sign), "windows-1252");
+    const { profile, rows } = await read(file);
+    expect(profile.dialect.delimiter).toBe(sign);
+    expect(rows[0]).toEqual(["10,50", "open", "2026-01-02"]);
+  });
+
   it("asks where the bytes make no words anywhere", () => {
     const damaged = new Uint8Array([...bytesOf("id,name\n1,in"), 0xff, 0xff, ...bytesOf("valid\n")]);
     expect(question(profileOf(damaged), "charset")).toBeDefined();

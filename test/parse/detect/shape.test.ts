@@ -2,6 +2,12 @@ import { describe, expect, it } from "vitest";
 import { profileOf, question, read } from "./support.ts";
 
 describe("the header", () => {
+  it("rows with a blank cell at the start of a table without a header are rows, no titles", async () => {
+    const { profile, rows } = await read("55972;\n67881;\n70881;\n51556;2017-02-25\n51557;2017-02-26\n");
+    expect(profile.preamble).toEqual([]);
+    expect(rows.map((row) => row[0])).toEqual(["55972", "67881", "70881", "51556", "51557"]);
+  });
+
   it.each([
     ["names over numbers", "sku,qty\nA1,3\nA2,4\n", true],
     ["numbers over numbers", "1,3\n2,4\n5,6\n", false],

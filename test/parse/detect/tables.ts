@@ -54,7 +54,7 @@ const WIDE = ["utf-8", "utf-16le", "utf-16be"];
 const two = (n: number): string => String(n).padStart(2, "0");
 
 /** Makers of a column's values. */
-const COLUMN_KINDS: readonly ((words: readonly string[]) => fc.Arbitrary<string>)[] = [
+const FILLED_KINDS: readonly ((words: readonly string[]) => fc.Arbitrary<string>)[] = [
   () => fc.integer({ min: 0, max: 99_999 }).map(String),
   () =>
     fc.tuple(fc.integer({ min: -999, max: 9_999 }), fc.integer({ min: 0, max: 99 })).map(([a, b]) => `${a}.${two(b)}`),
@@ -80,11 +80,17 @@ const COLUMN_KINDS: readonly ((words: readonly string[]) => fc.Arbitrary<string>
       .map(([a, b, mark]) => `${a}${mark}${b}`),
 ];
 
+/** The same, now and then blank. */
+const COLUMN_KINDS: readonly ((words: readonly string[]) => fc.Arbitrary<string>)[] = FILLED_KINDS.flatMap((kind) => [
+  kind,
+  (words) => fc.oneof({ arbitrary: kind(words), weight: 5 }, { arbitrary: fc.constant(""), weight: 1 }),
+]);
+
 const HEADERS = "sku name description qty price warehouse updated category ean status supplier unit".split(" ");
 
 const dialectArbitrary: fc.Arbitrary<WrittenDialect> = fc.oneof(
   fc.record({
-    delimiter: fc.constantFrom(",", ";", "\t", "|", "||", "~", "^", "\u001f"),
+    delimiter: fc.constantFrom(",", ";", "\t", "|", "||", ";;", "~", "^", "\u0001", "\u001f", "¦", "§"),
     quote: fc.constantFrom('"', '"', '"', "'", null),
     escape: fc.constantFrom("doubled", "doubled", "backslash") as fc.Arbitrary<"doubled" | "backslash">,
     always: fc.boolean(),
@@ -93,7 +99,7 @@ const dialectArbitrary: fc.Arbitrary<WrittenDialect> = fc.oneof(
     lastLineEnd: fc.boolean(),
   }),
   fc.record({
-    delimiter: fc.constantFrom("+|", "|~|"),
+    delimiter: fc.constantFrom("+|", "|~|", "~|~", "|^|", "::", "#|#", "<|>", "$$", "@@", "\t|\t"),
     quote: fc.constant(null),
     escape: fc.constant("doubled" as const),
     always: fc.constant(false),
@@ -117,7 +123,10 @@ export const tableArbitrary: fc.Arbitrary<WrittenTable> = fc
     fc
       .array(fc.integer({ min: 0, max: COLUMN_KINDS.length - 1 }), { minLength: width, maxLength: width })
       .chain((kinds) => {
-        const row = fc.tuple(...kinds.map((kind) => COLUMN_KINDS[kind]!(language.words)));
+        // A row of blank cells alone is none: the first cell, the key, is filled.
+        const row = fc.tuple(
+          ...kinds.map((kind, i) => COLUMN_KINDS[i === 0 ? kind - (kind % 2) : kind]!(language.words)),
+        );
         return fc
           .tuple(
             fc.array(row, { minLength: height, maxLength: height }),
@@ -127,12 +136,15 @@ export const tableArbitrary: fc.Arbitrary<WrittenTable> = fc
             header: hasHeader ? HEADERS.slice(0, width) : null,
             rows: rows.map((cells) => cells.map((cell) => writable(cell, dialect))),
             dialect,
-            charset,
-            bom: bom && WIDE.includes(charset),
+            charset: canWrite(charset, dialect.delimiter) ? charset : "utf-8",
+            bom: bom && (WIDE.includes(charset) || !canWrite(charset, dialect.delimiter)),
             preamble: hasHeader ? preamble : [],
           }));
       }),
   );
+
+const canWrite = (charset: string, text: string): boolean =>
+  !isSingleByte(charset) || [...text].every((char) => char < "\u0080" || upperHalf(charset).includes(char));
 
 /** Without quotation marks a cell cannot hold what divides cells and rows, nor begin with a mark. */
 function writable(cell: string, { quote, delimiter, terminator }: WrittenDialect): string {

@@ -38,6 +38,7 @@ describe("the format of a file", () => {
       expect(await formatOf(Buffer.from(text, "utf16le"))).toBe("text");
     expect(await formatOf(Buffer.from("Größe;Maß\r\n", "latin1"))).toBe("text");
     expect(await formatOf(`a;b\n1;\u00002\n${"x".repeat(40)}\u001a`)).toBe("text");
+    expect(await formatOf("sku\u0001qty\n1\u00012\n3\u00014\n".repeat(20))).toBe("text");
     expect(await formatOf("")).toBe("text");
   });
 
