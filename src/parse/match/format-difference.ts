@@ -78,12 +78,14 @@ export function formatDifferences(pinned: FileFormat, found: FoundTable, code?: 
     });
   }
   if (code === "wrong-preamble" || code === "bad-preamble-value") {
-    const [was, is] = [titles(pinned.preamble), titles(format.preamble)];
-    if (was !== is) {
+    const fits =
+      found.preamble.length === pinned.preamble.length &&
+      pinned.preamble.every(({ startsWith }, i) => found.preamble[i]!.startsWith(startsWith));
+    if (!fits) {
       differences.push({
         cause: "other-format",
         sentence: "Other lines stand before the table than agreed.",
-        difference: { what: "title lines", pinned: was, found: is },
+        difference: { what: "title lines", pinned: titles(pinned.preamble), found: titles(format.preamble) },
         change: { preamble: format.preamble },
       });
     }

@@ -35,6 +35,8 @@ export interface FoundTable {
   readonly charsetsAlike: readonly string[];
   /** Whether quotation marks stand in the sample, so that it shows what they are. */
   readonly quotesSeen: boolean;
+  /** Lines before the table as they stand; of a sheet the first cell of each. */
+  readonly preamble: readonly string[];
   /** In the order of the file. `name`: the header's; null where there is no header. */
   readonly types: readonly ColumnProfile[];
   /** All questions, answered ones left out. */
@@ -108,6 +110,7 @@ export function foundInText(sample: Sample, answers: readonly Answer[] = []): Fo
     charsetsAlike: charset === undefined ? [] : alikeOf(profile, sample, charset),
     quotesSeen:
       dialect.quote === null ? rows.some((row) => row.some((cell) => cell.includes('"'))) : dialect.escape !== null,
+    preamble: profile.preamble,
     types: profile.types,
     undecided: profile.undecided,
     rows,
@@ -201,6 +204,7 @@ export function foundInSheet(
   return {
     ...typed(header ? shape.columns : null, width, data, sure ? [] : [question], answers),
     format,
+    preamble: even.slice(0, shape.start).map((row) => row[0] ?? ""),
     lines: shown.flatMap((i) => (even[i] === undefined ? [] : [{ line: i + 1, text: even[i].join(";") }])),
     evidence: { header: evidence },
   };
@@ -218,6 +222,7 @@ export function foundInJson(
   return {
     ...typed(keys, keys.length, rows, [], answers),
     format,
+    preamble: [],
     lines: [],
     evidence: { header: `The records have ${keys.length} keys.` },
   };

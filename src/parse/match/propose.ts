@@ -40,8 +40,8 @@ export function proposeVersions(adapter: Adapter, found: FoundTable, answers: re
 }
 
 /**
- * Proposes the next profile after a drift: of the pinned format only what the file shows otherwise is changed, and shapes
- * are united with the pinned ones. `adapter` should be the feed with its active mapping, so that its columns are kept.
+ * Proposes the next profile after a drift: of the pinned format only what the file shows otherwise is changed and asked, and
+ * shapes are united with the pinned ones. `adapter` is the feed with its active mapping, so that its columns are kept.
  */
 export function proposeChanged(
   adapter: Adapter,
@@ -54,9 +54,11 @@ export function proposeChanged(
   const format = changes.reduce<FileFormat>((made, change) => applied(made, change), pinned.format);
   const { profile, questions, ...rest } = proposed(adapter.columns, found, all, format);
   const merged = mergeProfile(pinned, profile);
-  const open = questions.filter(
-    ({ what, column }) =>
-      what !== "charset" && !(column !== undefined && isKnown(merged.columns, found.types, what, column)),
+  const changed = changes.flatMap((change) => Object.keys(change));
+  const open = questions.filter(({ what, column }) =>
+    column === undefined
+      ? what === "key" || changed.includes(what === "columns" ? "columnStarts" : what)
+      : !isKnown(merged.columns, found.types, what, column),
   );
   return { ...rest, profile: merged, questions: open };
 }
