@@ -112,23 +112,16 @@ BEGIN
   RETURN v_version;
 END $fn$;
 --> statement-breakpoint
--- Sends back to parse the files of a feed that are held for one of these failures, and their deliveries; answers what to
--- wake, in the order in which the files go.
-CREATE FUNCTION reopen_files(p_feed int, p_codes text[], p_by text)
-RETURNS TABLE (delivery_id text, feed text, raw_key text, order_key uuid) LANGUAGE plpgsql AS $fn$
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
+-- Sends back to parse the files of a feed that are held for one of these failures, and their deliveries; answers how many.
+CREATE FUNCTION reopen_files(p_feed int, p_codes text[], p_by text) RETURNS int LANGUAGE sql AS $fn$
   WITH opened AS (
     UPDATE files f SET state = 'parsing', failure = NULL, drift_report = NULL, released_at = now(), released_by = p_by,
       updated_at = now()
     WHERE f.feed_id = p_feed AND f.state = 'held' AND f.failure ->> 'code' = ANY (p_codes)
-    RETURNING f.delivery_id, f.order_key),
+    RETURNING f.delivery_id),
   woken AS (
     UPDATE deliveries d SET state = 'parsing', updated_at = now()
     WHERE d.id IN (SELECT o.delivery_id FROM opened o) AND d.state IN ('parsed', 'parsing')
-    RETURNING d.id, d.feed_id, d.raw_key)
-  SELECT w.id, n.slug, w.raw_key, min(o.order_key::text)::uuid
-  FROM woken w JOIN opened o ON o.delivery_id = w.id JOIN feeds n ON n.id = w.feed_id
-  GROUP BY w.id, n.slug, w.raw_key ORDER BY 4;
-END $fn$;
+    RETURNING d.id)
+  SELECT (SELECT count(*) FROM opened)::int FROM (SELECT count(*) FROM woken) w
+$fn$;

@@ -20,7 +20,10 @@ import { sendWaiting } from "./notify/send.ts";
 import { notifyTables } from "./notify/tables.ts";
 import { jsonLog } from "./observe/log.ts";
 import type { ParseDeps } from "./parse/deps.ts";
+import type { DriftReport } from "./parse/drift-report.ts";
 import { parseHandler } from "./parse/handler.ts";
+import { proposeAgain } from "./parse/propose-again.ts";
+import { payloadAt } from "./parse/stored-payload.ts";
 import { parseTables } from "./parse/tables.ts";
 import { planFile } from "./plan/plan-file.ts";
 import { sendMail } from "./platform/mail.ts";
@@ -52,6 +55,13 @@ const enqueueParse = (config: Config) => async (message: ParseDelivery) => {
 const enqueueApply = (config: Config) => async (message: ApplyFile) => {
   await config.applyQueue.send(message);
 };
+
+/** Throws `unknown-feed`. */
+function adapterOf(feeds: readonly Adapter[], customer: string, feed: string): Adapter {
+  const found = feeds.find((f) => f.customer === customer && f.feed === feed);
+  if (found) return found;
+  throw failure("unknown-feed", { customer, feed });
+}
 
 const intakeDeps = (config: Config): IntakeDeps => ({
   archive: (key, bytes, facts) => archiveRaw(config.store, key, bytes, facts),
@@ -185,13 +195,23 @@ export const systemOf = (feeds: readonly Adapter[]) =>
 
     async fetch(request, env, context) {
       const config = readEnv(env);
+      const database = postgres(config.databaseUrl, databaseOptions(config));
       const api = createApi({
         db: drizzle(neonSql(config.databaseUrl, databaseOptions(config))),
         now,
         log,
         enqueueParse: enqueueParse(config),
         enqueueApply: enqueueApply(config),
-        knowsFeed: (customer, feed) => feeds.some((f) => f.customer === customer && f.feed === feed),
+        adapterOf: (customer, feed) => feeds.find((f) => f.customer === customer && f.feed === feed),
+        propose: ({ customer, feed, active, ...file }, answers) =>
+          proposeAgain(
+            adapterOf(feeds, customer, feed),
+            { active, asked: true },
+            { ...file, driftReport: file.driftReport as DriftReport | null },
+            answers,
+            parseDeps(feeds, config, database),
+          ),
+        openPayload: (place) => payloadAt(place, parseDeps(feeds, config, database)),
         async intakeUpload(upload) {
           const feed = feeds.find((f) => f.customer === upload.customer && f.feed === upload.feed);
           if (!feed) throw failure("unknown-feed", { customer: upload.customer, feed: upload.feed });

@@ -1,8 +1,12 @@
 /** What the API needs from outside, and what its handlers are given. */
 import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
 import type { Context } from "hono";
+import type { Adapter } from "../domain/adapter.ts";
+import type { FormatProfile, Proposed, StoredVersion } from "../domain/feed-version.ts";
 import type { ApplyFile, ParseDelivery } from "../domain/messages.ts";
 import type { Log } from "../observe/log.ts";
+import type { Payload } from "../parse/open/open.ts";
+import type { StoredPayload } from "../parse/stored-payload.ts";
 import type { Caller } from "./auth/caller.ts";
 
 export type ApiDatabase = NeonHttpDatabase<Record<string, never>>;
@@ -20,6 +24,15 @@ export interface Upload {
   readonly idempotencyKey: string | undefined;
 }
 
+/** A file that waits for its format to be accepted. */
+export interface WaitingFile extends StoredPayload {
+  readonly customer: string;
+  readonly feed: string;
+  readonly active: readonly StoredVersion[];
+  /** What is stored with a file that drifted; null where the feed has no format yet. */
+  readonly driftReport: unknown;
+}
+
 export interface ApiDeps {
   /** `drizzle(neonSql(connectionString))`. */
   readonly db: ApiDatabase;
@@ -29,8 +42,15 @@ export interface ApiDeps {
   readonly enqueueParse: (message: ParseDelivery) => Promise<void>;
   /** Rejects when the queue did not take the message. */
   readonly enqueueApply: (message: ApplyFile) => Promise<void>;
-  /** Whether there is an adapter for the feed. Its row comes only with the first delivery, so the table cannot tell. */
-  readonly knowsFeed: (customer: string, feed: string) => boolean;
+  /** What the adapter's folder says of the feed; undefined where there is none. */
+  readonly adapterOf: (customer: string, feed: string) => Adapter | undefined;
+  /**
+   * Proposes once more for a file that waits, with these answers beside those kept. Throws what detection throws: an answer
+   * may make the file unreadable.
+   */
+  readonly propose: (waiting: WaitingFile, answers: FormatProfile["answers"]) => Promise<Proposed>;
+  /** A payload in the archive, once more. Throws `raw-missing`. */
+  readonly openPayload: (place: StoredPayload) => Promise<Payload>;
   /** Archives and enqueues an uploaded file. `duplicate`: the same upload had come before. */
   readonly intakeUpload: (upload: Upload) => Promise<{ readonly deliveryId: string; readonly duplicate: boolean }>;
   /** The deployed version, shown by the health route. */

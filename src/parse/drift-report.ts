@@ -3,7 +3,7 @@ import type { Adapter, Feed } from "../domain/adapter.ts";
 import type { FormatProfile, Mapping, Pinned, Proposed } from "../domain/feed-version.ts";
 import { learnt, mergeProfile } from "./match/drift.ts";
 import type { Answer, FoundTable } from "./match/found.ts";
-import * as proposing from "./match/propose.ts";
+import { proposeChanged } from "./match/propose.ts";
 import type { Drift } from "./match/report.ts";
 import type { Observed } from "./match/shape.ts";
 
@@ -32,11 +32,10 @@ export function driftOfFound(
 ): DriftReport {
   const fitting = renamed(mapping, drift);
   if (found === undefined) return { drift, profile: null, mapping: null, questions: [], faults: [] };
-  // The columns are known and stay; only how they are written is asked anew.
-  const { file: _, ...rest } = adapter;
+  // The columns are known and stay; only what is written otherwise is changed and asked.
   const { columns, key } = fitting ?? mapping;
-  const { profile, questions, faults } = proposing.proposeVersions({ ...rest, columns, key }, found, answers);
-  return { drift, profile: mergeProfile(against, profile), mapping: fitting, questions, faults };
+  const { profile, questions, faults } = proposeChanged({ ...adapter, columns, key }, against, found, answers);
+  return { drift, profile, mapping: fitting, questions, faults };
 }
 
 /** The mapping that reads renamed columns under their new names; null where none is renamed. */

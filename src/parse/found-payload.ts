@@ -1,8 +1,7 @@
 /** What detection finds of a payload, whatever its kind: a bounded part of it is read. */
 import { Failure } from "../domain/failures.ts";
 import { SampleTaker } from "./detect/sample.ts";
-import type { Answer, FoundTable } from "./match/found.ts";
-import * as finding from "./match/found.ts";
+import { type Answer, type FoundTable, foundInText } from "./match/found.ts";
 import type { Payload } from "./open/open.ts";
 import { unsupportedFormat } from "./read-payload.ts";
 
@@ -12,5 +11,5 @@ export async function foundInPayload(payload: Payload, answers: readonly Answer[
   if (unsupported) throw new Failure(unsupported);
   const taker = new SampleTaker();
   for await (const block of payload.open()) taker.add(block);
-  return finding.foundInText(taker.sample(), answers);
+  return foundInText(taker.sample(), answers);
 }

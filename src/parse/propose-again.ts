@@ -1,20 +1,15 @@
 /** Proposes once more for a file that waits, now with what an operator has answered. */
 import type { Adapter } from "../domain/adapter.ts";
-import { failure } from "../domain/failures.ts";
 import type { FormatProfile, Proposed } from "../domain/feed-version.ts";
 import type { FeedVersions, ParseDeps } from "./deps.ts";
 import { type DriftReport, driftOfFound, heldAgainst } from "./drift-report.ts";
 import { foundInPayload } from "./found-payload.ts";
-import { doorOf } from "./handler.ts";
 import { knownFeed, mappingOf } from "./known-feed.ts";
 import type { Answer } from "./match/found.ts";
-import * as proposing from "./match/propose.ts";
-import { openDelivery, type Payload } from "./open/open.ts";
+import { proposeVersions } from "./match/propose.ts";
+import { payloadAt, type StoredPayload } from "./stored-payload.ts";
 
-export interface WaitingFile {
-  readonly rawKey: string;
-  /** Place of the payload in its delivery. */
-  readonly position: number;
+export interface WaitingFile extends StoredPayload {
   /** What is stored with a file that drifted; null where the feed has no format yet. */
   readonly driftReport: DriftReport | null;
 }
@@ -38,7 +33,7 @@ export async function proposeAgain(
   }
   const all = answered(pinned.answers, answers);
   const described = pinned.mapping === undefined ? adapter : { ...adapter, ...pinned.mapping };
-  const { profile, mapping, questions, faults } = proposing.proposeVersions(described, await foundInPayload(payload, all), all);
+  const { profile, mapping, questions, faults } = proposeVersions(described, await foundInPayload(payload, all), all);
   return { profile, mapping: mapping ?? null, questions, faults };
 }
 
@@ -47,15 +42,3 @@ const answered = (old: FormatProfile["answers"], given: readonly Answer[]): Answ
   ...old.filter(({ what, column }) => !given.some((one) => one.what === what && one.column === column)),
   ...given,
 ];
-
-async function payloadAt(
-  { rawKey, position }: WaitingFile,
-  deps: Pick<ParseDeps, "openRaw" | "archivePassword">,
-): Promise<Payload> {
-  const { facts, source } = await deps.openRaw(rawKey);
-  let at = 0;
-  for await (const one of openDelivery(source, doorOf(facts, deps))) {
-    if (at++ === position && one.kind === "file") return one.file;
-  }
-  throw failure("raw-missing", { key: rawKey });
-}

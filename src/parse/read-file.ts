@@ -13,7 +13,7 @@ import { type KnownFeed, mappingOf, mappingToPin, profileRow } from "./known-fee
 import { compareWithPinned, driftOfFailure, learnt, mayBeDrift } from "./match/drift.ts";
 import type { FoundTable } from "./match/found.ts";
 import type { Proposal } from "./match/propose.ts";
-import * as proposing from "./match/propose.ts";
+import { proposeVersions } from "./match/propose.ts";
 import { type Observed, ShapeCollector } from "./match/shape.ts";
 import { driftNotice, unconfirmedNotice } from "./notices.ts";
 import type { Opened, Payload } from "./open/open.ts";
@@ -63,7 +63,7 @@ async function readUnknown(known: KnownFeed, file: FileToRead, payload: Payload,
     return refuse(file, { failure: aboutFile(thrown) }, deps);
   }
   const described = pinned.mapping === undefined ? adapter : { ...adapter, ...pinned.mapping };
-  const proposal = proposing.proposeVersions(described, found, pinned.answers);
+  const proposal = proposeVersions(described, found, pinned.answers);
   return refuse(
     file,
     {

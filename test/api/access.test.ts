@@ -3,11 +3,15 @@ import { recordIdOf } from "../../src/api/query/record-id.ts";
 import { ROUTES, type Route } from "../../src/api/routes/table.ts";
 import { newToken } from "../../src/api/tokens.ts";
 import { type Answer, type Api, startApi } from "./harness.ts";
-import type { Side } from "./seed.ts";
+import { type Side, seedFormats } from "./seed.ts";
 
 let api: Api;
+const formats = new Map<string, Awaited<ReturnType<typeof seedFormats>>>();
 beforeAll(async () => {
   api = await startApi();
+  for (const side of [api.world.alpha, api.world.beta]) {
+    formats.set(side.customer, await seedFormats(api.database, side));
+  }
 });
 afterAll(async () => {
   await api.drop();
@@ -21,6 +25,11 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "GET /v1/customers": () => "/v1/customers",
   "GET /v1/feeds/:customer/:feed": (s) => `/v1/feeds/${s.customer}/${s.feed}`,
   "POST /v1/feeds/:customer/:feed/files": (s) => `/v1/feeds/${s.customer}/${s.feed}/files`,
+  "GET /v1/feeds/:customer/:feed/versions": (s) => `/v1/feeds/${s.customer}/${s.feed}/versions`,
+  "GET /v1/feeds/:customer/:feed/versions/:kind/:version": (s) =>
+    `/v1/feeds/${s.customer}/${s.feed}/versions/profile/1`,
+  "POST /v1/feeds/:customer/:feed/profile/accept": (s) => `/v1/feeds/${s.customer}/${s.feed}/profile/accept`,
+  "POST /v1/feeds/:customer/:feed/profile/reject": (s) => `/v1/feeds/${s.customer}/${s.feed}/profile/reject`,
   "GET /v1/deliveries": (s) => `/v1/deliveries?customer=${s.customer}`,
   "GET /v1/deliveries/:id": (s) => `/v1/deliveries/${s.deliveryId}`,
   "POST /v1/deliveries/:id/release": (s) => `/v1/deliveries/${s.quarantinedId}/release`,
@@ -28,10 +37,20 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "GET /v1/files/:id": (s) => `/v1/files/${s.fileId}`,
   "GET /v1/files/:id/rejects": (s) => `/v1/files/${s.fileId}/rejects`,
   "POST /v1/files/:id/release": (s) => `/v1/files/${s.heldId}/release`,
+  "POST /v1/files/:id/accept-drift": (s) =>
+    `/v1/files/${formats.get(s.customer)?.driftedId ?? "999999997"}/accept-drift`,
+  "POST /v1/files/:id/reject": (s) => `/v1/files/${formats.get(s.customer)?.strangeId ?? "999999996"}/reject`,
   "GET /v1/records": (s) => `/v1/records?customer=${s.customer}&feed=${s.feed}`,
   "GET /v1/records/:id": (s) => `/v1/records/${recordId(s)}`,
   "GET /v1/records/:id/history": (s) => `/v1/records/${recordId(s)}/history`,
+  "GET /v1/notifications": (s) => `/v1/notifications?customer=${s.customer}`,
   "GET /v1/dead-letters": (s) => `/v1/dead-letters?customer=${s.customer}`,
+};
+
+/** What must be sent. */
+const BODIES: Readonly<Record<string, string>> = {
+  "POST /v1/feeds/:customer/:feed/files": "a;b",
+  "POST /v1/files/:id/reject": '{"reason": "wrong file"}',
 };
 
 /** The same for things that nobody has. */
@@ -56,7 +75,8 @@ const forOperators = guarded.filter(([, route]) => route.access === "operator");
 const ask = (route: Route, side: Side, token?: string): Promise<Answer> => {
   const path = ASKS[nameOf(route)];
   if (path === undefined) throw new Error(`The walk does not know ${nameOf(route)}: add it`);
-  return api.send(path(side), { method: route.method, ...(route.method === "POST" ? { body: "a;b" } : {}) }, token);
+  const body = BODIES[nameOf(route)] ?? "{}";
+  return api.send(path(side), { method: route.method, ...(route.method === "POST" ? { body } : {}) }, token);
 };
 
 const withoutInstance = (answer: Answer) => ({ ...Object(answer.json), instance: null });

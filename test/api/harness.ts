@@ -2,6 +2,7 @@
 import { drizzle } from "drizzle-orm/neon-http";
 import { createApi } from "../../src/api/app.ts";
 import type { ApiDeps, Upload } from "../../src/api/deps.ts";
+import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { StageMessage } from "../../src/domain/messages.ts";
 import { jsonLog } from "../../src/observe/log.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
@@ -41,6 +42,19 @@ export interface Api {
   drop(): Promise<void>;
 }
 
+/** An adapter that leaves the format of its files to detection. */
+export const adapterFor = (customer: string, feed: string): Adapter =>
+  defineFeed({
+    customer,
+    customerTitle: customer,
+    feed,
+    title: feed,
+    mode: "full",
+    intake: { policy: "trust-address", senders: [`@${customer}.example`] },
+    columns: [{ name: "sku", source: { header: "SKU" }, type: "identifier" }],
+    key: ["sku"],
+  });
+
 export async function startApi(): Promise<Api> {
   const database = await freshDatabase();
   const world = await seed(database);
@@ -56,7 +70,16 @@ export async function startApi(): Promise<Api> {
     ),
     enqueueParse: async (message) => void messages.push(message),
     enqueueApply: async (message) => void messages.push(message),
-    knowsFeed: (customer, feed) => ["alpha", "beta"].includes(customer) && ["stock", "prices"].includes(feed),
+    adapterOf: (customer, feed) =>
+      ["alpha", "beta"].includes(customer) && ["stock", "prices"].includes(feed)
+        ? adapterFor(customer, feed)
+        : undefined,
+    propose: async () => {
+      throw new Error("nobody is asked to propose again here");
+    },
+    openPayload: async () => {
+      throw new Error("no archive is opened here");
+    },
     intakeUpload: async (upload) => {
       uploads.push(upload);
       return { deliveryId: "0".repeat(32), duplicate: false };

@@ -8,7 +8,18 @@ import type { FreshDatabase } from "../support/database.ts";
 export type Values = Readonly<Record<string, unknown>>;
 type Sql = Pick<FreshDatabase, "sql">;
 
-const JSONB = new Set(["failure", "chunks", "plan", "message", "detail", "data", "before", "after"]);
+const JSONB = new Set([
+  "failure",
+  "chunks",
+  "plan",
+  "message",
+  "detail",
+  "data",
+  "before",
+  "after",
+  "evidence",
+  "drift_report",
+]);
 
 /** Inserts one row and answers its id (as text), or "" for a table without one. */
 export async function insert({ sql }: Sql, table: string, values: Values): Promise<string> {
@@ -202,6 +213,56 @@ export interface World {
   readonly beta: Side;
 }
 
+/** How the files of the seeded feeds are written, as detection would say it. */
+export const PROFILE = {
+  format: {
+    kind: "delimited",
+    charset: "utf-8",
+    delimiter: ";",
+    recordDelimiter: "line",
+    quote: '"',
+    escape: "doubled",
+    preamble: [],
+    header: true,
+  },
+  columns: [{ name: "SKU", reading: {} }],
+  answers: [],
+};
+
+export const drifted = (name: string) => ({
+  state: "held",
+  failure: report("format-drift", { cause: "other-delimiter", sentence: `The file of ${name} is written otherwise.` }),
+  drift_report: { drift: { cause: "other-delimiter" }, profile: PROFILE, mapping: null, questions: [], faults: [] },
+  lines: null,
+  header_lines: null,
+  preamble_lines: null,
+  footer_lines: null,
+  blank_lines: null,
+  continuation_lines: null,
+  accepted: null,
+  rejected: null,
+  inserted: null,
+  changed: null,
+  unchanged: null,
+  stale: null,
+  superseded: null,
+  applied_at: null,
+});
+
+/** A proposal of detection. */
+export const seedVersion = (database: Sql, feed: Feed, values: Values = {}): Promise<string> =>
+  insert(database, "feed_versions", {
+    feed_id: feed.feedId,
+    kind: "profile",
+    version: 1,
+    state: "proposed",
+    base: "digest-of-the-folder",
+    data: PROFILE,
+    evidence: { questions: [], faults: [] },
+    created_by: "detection",
+    ...values,
+  });
+
 /** Everything of a customer carries its name, so that a test can look for it where it must not be. */
 async function seedSide(database: Sql, customer: string): Promise<Side> {
   const feed = await seedFeed(database, customer);
@@ -223,6 +284,25 @@ async function seedSide(database: Sql, customer: string): Promise<Side> {
     attempts: 5,
   });
   return { ...feed, token, deliveryId: mail, quarantinedId, fileId, heldId, key };
+}
+
+/** A proposal of detection, a file held for `format-drift` and one for its rejects, and a mail; answers the files' ids. */
+export async function seedFormats(database: Sql, side: Side): Promise<{ driftedId: string; strangeId: string }> {
+  const { customer } = side;
+  const driftedId = await seedFile(database, side, side.deliveryId, { position: 2, ...drifted(customer) });
+  const strangeId = await seedFile(database, side, side.deliveryId, { position: 3, ...held });
+  await seedVersion(database, side, { file_id: side.fileId, note: `of ${customer}` });
+  await insert(database, "notifications", {
+    key: `format-drift of file ${driftedId}`,
+    recipient: "operator",
+    customer_id: side.customerId,
+    feed_id: side.feedId,
+    file_id: driftedId,
+    subject: `${customer}/stock: a file does not look as agreed`,
+    body_text: customer,
+    body_html: customer,
+  });
+  return { driftedId, strangeId };
 }
 
 export async function seed(database: Sql): Promise<World> {

@@ -8,6 +8,7 @@ const PROBLEMS = {
   "invalid-parameter": { status: 400, title: "A parameter is not valid" },
   "invalid-cursor": { status: 400, title: "The cursor is not valid" },
   "empty-body": { status: 400, title: "The body is empty" },
+  "invalid-body": { status: 400, title: "The body is not valid" },
   "invalid-multipart": { status: 400, title: "The form cannot be read" },
   "not-authenticated": { status: 401, title: "Not authenticated" },
   "operator-only": { status: 403, title: "For operators only" },
@@ -16,6 +17,7 @@ const PROBLEMS = {
   "wrong-state": { status: 409, title: "The state does not allow it" },
   "not-releasable": { status: 409, title: "Cannot be released" },
   "too-large": { status: 413, title: "Too large" },
+  "not-acceptable-yet": { status: 422, title: "Cannot be accepted yet" },
   refused: { status: 422, title: "Refused" },
   "internal-error": { status: 500, title: "Internal error" },
   unavailable: { status: 503, title: "Not available at the moment" },
@@ -25,7 +27,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 export interface ProblemExtras {
   /** Further members of the body (RFC 9457 section 3.2). */
-  readonly members?: Readonly<Record<string, string | number>>;
+  readonly members?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -51,6 +53,20 @@ export class Problem extends Error {
 /** `throw problem("empty-body", "Send the file as the body.")`. */
 export const problem = (code: ProblemCode, detail: string, extras?: ProblemExtras): Problem =>
   new Problem(code, detail, extras);
+
+/** Something that is wrong, and where: `columns.2.format`; the empty path is the whole. */
+export interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** A refusal that lists all that is wrong at once. */
+export const faulty = (
+  code: ProblemCode,
+  detail: string,
+  faults: readonly Fault[],
+  members: Readonly<Record<string, unknown>> = {},
+): Problem => problem(code, detail, { members: { faults, ...members } });
 
 /**
  * One and the same answer for what does not exist and for what belongs to somebody else, so that neither can be told

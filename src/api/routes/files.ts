@@ -10,8 +10,8 @@ import { customerParameter, feedParameter, idInPath, oneOf, pageParameters, read
 import { presentFile } from "./present.ts";
 
 const LIST = "files";
-/** A file without its manifest and plan, which for a large file are wider than all the rest. */
-const { chunks: _chunks, plan: _plan, ...fileColumns } = getTableColumns(files);
+/** A file without its manifest, plan and drift report, which are wider than all the rest. */
+const { chunks: _chunks, plan: _plan, driftReport: _driftReport, ...fileColumns } = getTableColumns(files);
 
 export { fileColumns };
 
@@ -68,5 +68,6 @@ export async function getFile(call: Call): Promise<Response> {
   const id = idInPath(call.c, "id");
   readQuery(call.c, {});
   const found = await fileOf(call, id);
-  return call.c.json(presentFile(call.caller, found.file, found.names));
+  const [wide] = await call.deps.db.select({ drift: files.driftReport }).from(files).where(eq(files.id, id));
+  return call.c.json({ ...presentFile(call.caller, found.file, found.names), drift: wide?.drift ?? null });
 }

@@ -4,7 +4,7 @@ import type { deliveries, files } from "../../platform/schema.ts";
 import type { Caller } from "../auth/caller.ts";
 
 type DeliveryRow = typeof deliveries.$inferSelect;
-type FileRow = Omit<typeof files.$inferSelect, "chunks" | "plan">;
+type FileRow = Omit<typeof files.$inferSelect, "chunks" | "plan" | "driftReport">;
 interface FeedNames {
   readonly customer: string;
   readonly feed: string;
@@ -113,6 +113,8 @@ export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
     adapter_version: row.adapterVersion,
     as_of: iso(row.asOf),
     as_of_source: row.asOfSource,
+    sequence: row.sequence,
+    generated_at: iso(row.generatedAt),
     attempts: row.attempts,
     received_at: iso(row.receivedAt),
     released_at: iso(row.releasedAt),

@@ -13,7 +13,17 @@ import { fileOf } from "./files.ts";
 import { booksOf } from "./present.ts";
 
 /** Holds that are somebody's decision. Books that do not balance are a fault of ours, and no decision mends them. */
-const RELEASABLE: ReadonlySet<FailureCode> = new Set(["too-many-rejects"]);
+const RELEASABLE: ReadonlySet<FailureCode> = new Set([
+  "too-many-rejects",
+  "file-truncated",
+  "row-count-differs",
+  "control-total-differs",
+  "control-missing",
+  "control-unreadable",
+  "sequence-gap",
+  "sequence-repeated",
+  "sequence-reset",
+]);
 
 export async function releaseDelivery({ c, deps, caller }: Call): Promise<Response> {
   const id = deliveryIdInPath(c, "id");
@@ -90,14 +100,15 @@ function refuseUnreleasable(failure: FailureReport | null, balanced: boolean | n
   );
 }
 
-const wrongState = (detail: string, state: string): Problem => problem("wrong-state", detail, { members: { state } });
+export const wrongState = (detail: string, state: string): Problem =>
+  problem("wrong-state", detail, { members: { state } });
 
 /** The row says “released” already: whoever calls again sends the message again. */
-async function waking(send: () => Promise<void>): Promise<void> {
+export async function waking(send: () => Promise<void>): Promise<void> {
   try {
     await send();
   } catch (thrown) {
-    const detail = "It is released, but the queue did not take the message. Call again in a few seconds.";
+    const detail = "It is done, but the queue did not take the message. Call again in a few seconds.";
     throw new Problem("unavailable", detail, { headers: { "Retry-After": "5" } }, asFailure(thrown));
   }
 }

@@ -5,11 +5,14 @@ import { listDeadLetters } from "./dead-letters.ts";
 import { getDelivery, listDeliveries } from "./deliveries.ts";
 import { getFeed } from "./feeds.ts";
 import { getFile, listFiles } from "./files.ts";
+import { acceptDrift, acceptProfile, rejectFile, rejectProfile } from "./formats.ts";
 import { health } from "./health.ts";
+import { listNotifications } from "./notifications.ts";
 import { getHistory, getRecord, listRecords } from "./records.ts";
 import { listRejects } from "./rejects.ts";
 import { releaseDelivery, releaseFile } from "./releases.ts";
 import { uploadFile } from "./upload.ts";
+import { getVersion, listVersions } from "./versions.ts";
 
 /** `anyone`: no token. `token`: a customer for itself, an operator for all. `operator`: operators only. */
 export type Route = { readonly method: "GET" | "POST"; readonly path: string } & (
@@ -22,6 +25,10 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/customers", access: "token", handler: getCustomers },
   { method: "GET", path: "/v1/feeds/:customer/:feed", access: "token", handler: getFeed },
   { method: "POST", path: "/v1/feeds/:customer/:feed/files", access: "token", handler: uploadFile },
+  { method: "GET", path: "/v1/feeds/:customer/:feed/versions", access: "token", handler: listVersions },
+  { method: "GET", path: "/v1/feeds/:customer/:feed/versions/:kind/:version", access: "token", handler: getVersion },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/profile/accept", access: "operator", handler: acceptProfile },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/profile/reject", access: "operator", handler: rejectProfile },
   { method: "GET", path: "/v1/deliveries", access: "token", handler: listDeliveries },
   { method: "GET", path: "/v1/deliveries/:id", access: "token", handler: getDelivery },
   { method: "POST", path: "/v1/deliveries/:id/release", access: "operator", handler: releaseDelivery },
@@ -29,8 +36,11 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/files/:id", access: "token", handler: getFile },
   { method: "GET", path: "/v1/files/:id/rejects", access: "token", handler: listRejects },
   { method: "POST", path: "/v1/files/:id/release", access: "operator", handler: releaseFile },
+  { method: "POST", path: "/v1/files/:id/accept-drift", access: "operator", handler: acceptDrift },
+  { method: "POST", path: "/v1/files/:id/reject", access: "operator", handler: rejectFile },
   { method: "GET", path: "/v1/records", access: "token", handler: listRecords },
   { method: "GET", path: "/v1/records/:id", access: "token", handler: getRecord },
   { method: "GET", path: "/v1/records/:id/history", access: "token", handler: getHistory },
+  { method: "GET", path: "/v1/notifications", access: "operator", handler: listNotifications },
   { method: "GET", path: "/v1/dead-letters", access: "operator", handler: listDeadLetters },
 ];

@@ -9,7 +9,7 @@ export async function uploadFile({ c, deps, caller }: Call): Promise<Response> {
   const customer = customerInPath(c, "customer");
   const feed = feedInPath(c, "feed");
   if (caller.role === "customer" && caller.customer !== customer) throw notFound();
-  if (!deps.knowsFeed(customer, feed)) throw notFound();
+  if (deps.adapterOf(customer, feed) === undefined) throw notFound();
   const request = c.req.raw;
   const idempotencyKey = keyOf(request.headers);
   const file = await fileOfBody(request.headers, await boundedBody(request), query.name);
