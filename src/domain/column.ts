@@ -51,21 +51,66 @@ const SHIFT_MAX_DAYS = 36_525;
 /** Days added to every date: for a program that writes the day after. */
 const shiftDays = z.number().int().min(-SHIFT_MAX_DAYS).max(SHIFT_MAX_DAYS).optional();
 
+/** Words for no value in one column. */
+const NULL_WORDS_MAX = 20;
+
 const column = {
   /** Field of the record. */
   name: z.string().regex(/^[a-z][a-z0-9_]*$/, "is not lower_snake_case"),
   source,
-  /** What a blank cell means: `null` stores null, `reject` refuses the row. Key columns always reject. */
-  blank: z.enum(["null", "reject"]).default("null"),
+  /**
+   * What a blank cell means: `null` stores null, `reject` refuses the row, `keep` says nothing: the record is written without
+   * the field, and what was known of it stays. Key columns always reject.
+   */
+  blank: z.enum(["null", "reject", "keep"]).default("null"),
+  /** Where the header has no such column: the file is refused (unless something is said here), or it is as in `blank`. */
+  absent: z.enum(["refuse", "null", "keep"]).optional(),
+  /** Words that stand for no value, to the letter as the file writes them: such a cell counts as blank. */
+  nulls: z.array(z.string().min(1)).min(1).max(NULL_WORDS_MAX).optional(),
+  /** The word that empties the field: null, whatever `blank` says. */
+  clear: z.string().min(1).optional(),
   /** Remove blanks, tabs and U+FEFF at both ends before reading (ERPs pad cells). A cell is blank if nothing is left. */
   trim: z.boolean().default(true),
   /** What happens to the text before it is read as its type, in this order. */
   transforms: transformsSchema.optional(),
 };
 
+/** Characters of a rule in words: it stands inside a sentence. */
+const RULE_MAX_CHARS = 100;
+
+/** Characters of a unit: the longest are words as `Stück`. */
+const UNIT_MAX_CHARS = 8;
+
+/** How numbers are written besides their digits and marks. */
+const numberWriting = {
+  /**
+   * Where the sign stands: `-5` (unless something else is said), `5-`, `(5)`, or as `letters` behind it. Without a sign a
+   * number is positive.
+   */
+  sign: z.enum(["leading", "trailing", "parentheses", "letters"]).optional(),
+  /**
+   * Of the sign `letters`: what makes a number negative, as `CR`, and what positive, as `DR`. Where `positive` has any, every
+   * number but zero must have one; where it has none, a number without letters may have a sign before it.
+   */
+  letters: z
+    .object({ negative: z.array(z.string().min(1)).min(1), positive: z.array(z.string().min(1)).default([]) })
+    .strict()
+    .optional(),
+  /** A sign that may stand with the number, before or behind it, and says nothing more: `€`, `%`, `USD`. */
+  unit: z.string().min(1).max(UNIT_MAX_CHARS).optional(),
+};
+
 export const columnSchema = z.discriminatedUnion("type", [
   /** Lengths are in characters (code points). Line breaks inside a text are stored as LF. */
-  z.object({ ...column, type: z.literal("text"), maxLength: z.number().int().min(1).default(4_000) }).strict(),
+  z
+    .object({
+      ...column,
+      type: z.literal("text"),
+      maxLength: z.number().int().min(1).default(4_000),
+      /** `allow`: characters that a wrong charset left behind are taken as they are; otherwise they are refused. */
+      mojibake: z.literal("allow").optional(),
+    })
+    .strict(),
   /** Letters and digits that only look like a number: kept to the letter, never a number. `pattern` holds for the whole. */
   z
     .object({
@@ -73,12 +118,24 @@ export const columnSchema = z.discriminatedUnion("type", [
       type: z.literal("identifier"),
       maxLength: z.number().int().min(1).default(100),
       pattern: pattern.optional(),
+      /** The pattern in words, for the people who read why a value was refused. */
+      rule: z.string().min(1).max(RULE_MAX_CHARS).optional(),
+      /** Characters that every value has: one with fewer digits has lost its leading zeros. */
+      length: z.number().int().min(1).optional(),
+      /** `gtin`: a GTIN-8, -12, -13 or -14 (EAN, UPC) whose last digit is the check digit of the others. */
+      checkDigit: z.literal("gtin").optional(),
+      /**
+       * What spreadsheets make of identifiers. Refused unless something is said: `4.00638E+12`, `Mar-05`. `strict`: whole dates
+       * as `05.03.2024` too. `allow`: nothing is. What fits `pattern` is never refused for it.
+       */
+      spreadsheet: z.enum(["strict", "allow"]).optional(),
     })
     .strict(),
   /** Whole numbers within ±(2^53 − 1), so that every JSON reader gets them right; larger ones are identifiers. */
   z
     .object({
       ...column,
+      ...numberWriting,
       type: z.literal("integer"),
       min: z.number().int().optional(),
       max: z.number().int().optional(),
@@ -92,6 +149,7 @@ export const columnSchema = z.discriminatedUnion("type", [
   z
     .object({
       ...column,
+      ...numberWriting,
       type: z.literal("decimal"),
       /** `detect`: the pinned format profile says it, with the group mark. */
       decimalMark: z.enum([".", ",", "detect"]).default("."),
@@ -107,7 +165,8 @@ export const columnSchema = z.discriminatedUnion("type", [
     })
     .strict(),
   /**
-   * Tokens yyyy yy MM dd M d and literal separators, or `detect`: the pinned format profile says it. `yy` needs `century`. `ddMM` (day and month without a
+   * Tokens yyyy yy MMM (a month's name) MM M dd d, `text` in '…' and literal separators, or `detect`: the pinned format
+   * profile says it. `yy` needs `century`. `ddMM` (day and month without a
    * year, the day's leading zero may be missing) needs `fiscalYearStart`: a preamble field `yyyyMMdd` from which twelve months run.
    */
   z
@@ -124,8 +183,9 @@ export const columnSchema = z.discriminatedUnion("type", [
     })
     .strict(),
   /**
-   * Like date, with the tokens HH mm ss SSS (milliseconds) f (a fraction of one to nine digits); `[.f]` may be missing.
-   * Stored as `yyyy-MM-ddTHH:mm:ss[.fraction]` without zeros at its end, plus `offset` where the ERP's is known.
+   * Like date, with the tokens HH H, or hh h with a (AM or PM), mm ss SSS (milliseconds) f (a fraction of one to nine digits)
+   * and zzz or Z (a zone: `Z`, `+0100`, `+01:00`); `[.f]` may be missing. Stored as `yyyy-MM-ddTHH:mm:ss[.fraction]` without
+   * zeros at its end, plus the zone written in the cell, or `offset` where the ERP's is known.
    */
   z
     .object({
@@ -147,19 +207,32 @@ export const columnSchema = z.discriminatedUnion("type", [
     .strict(),
 ]);
 
-/** Tokens that a date's format must hold exactly once and does not. */
-function missingTokens(format: string, time: boolean): string[] {
-  const tokens = format.match(/yyyy|yy|MM|M|dd|d|HH|mm|ss|SSS|f|\[|\]/g) ?? [];
+/** A format in its tokens; all others stand for themselves, and so does what stands between apostrophes. */
+export const dateTokens = (format: string): string[] =>
+  format.match(/'[^']*'|yyyy|yy|MMMM|MMM|MM|M|dd|d|HH|H|hh|h|mm|ss|SSS|f|a|zzz|Z|[\s\S]/g) ?? [];
+
+/** What is wrong with a format: every part that it needs must stand in it exactly once, and none twice. */
+function formatFaults(format: string, time: boolean): string[] {
+  const tokens = dateTokens(format);
   const count = (...names: string[]): number => tokens.filter((token) => names.includes(token)).length;
+  const twelve = count("hh", "h");
   const needed: [string, number][] = [
     ["yyyy or yy", count("yyyy", "yy")],
-    ["MM or M", count("MM", "M")],
+    ["MMM, MM or M", count("MM", "M", "MMM", "MMMM")],
     ["dd or d", count("dd", "d")],
-    ...(time ? ([["HH", count("HH")]] as [string, number][]) : []),
+    ...(time ? ([["HH, H, hh or h", count("HH", "H", "hh", "h")]] as [string, number][]) : []),
+    ...(twelve > 0 ? ([["a", count("a")]] as [string, number][]) : []),
   ];
-  const twice = ["mm", "ss", "SSS", "f"].filter((token) => count(token) > 1);
+  const twice = ["mm", "ss", "SSS", "f", "a"].filter((token) => count(token) > 1);
+  if (count("zzz", "Z") > 1) twice.push("zzz or Z");
   if (/^[^[\]]*(\[[^[\]a-zA-Z][^[\]]*\][^[\]]*)*$/.test(format) === false) twice.push("pair of [ ] around a literal");
-  return [...needed.filter(([, n]) => n !== 1).map(([name]) => name), ...twice];
+  return [
+    ...[...needed.filter(([, n]) => n !== 1).map(([name]) => name), ...twice].map(
+      (lacking) => `format needs exactly one ${lacking}`,
+    ),
+    ...(twelve === 0 && count("a") > 0 ? ["a goes with hh or h"] : []),
+    ...(count("'") > 0 ? ["an apostrophe in the format has no other"] : []),
+  ];
 }
 
 /** In the place of a format or mark: the pinned format profile says it. */
@@ -183,6 +256,7 @@ export function mappingFaults(
     if (names.has(c.name)) fault(["columns", i, "name"], `"${c.name}" stands twice`);
     names.add(c.name);
     for (const message of columnFaults(c)) fault(["columns", i], message);
+    if (key.includes(c.name) && mayBeLeftOut(c)) fault(["columns", i], "is of the key, which is never left out");
     if (file === undefined) continue;
     const { source } = c;
     for (const place of placesOf(source)) {
@@ -202,18 +276,53 @@ export function mappingFaults(
 }
 
 function columnFaults(c: Column): string[] {
+  const faults = [...cellFaults(c), ...numberFaults(c)];
   if (c.type === "decimal") {
     return [
+      ...faults,
       ...(c.scale > c.precision ? ["scale is more than the precision"] : []),
       ...(c.groupMark === c.decimalMark ? ["groupMark is the decimal mark"] : []),
     ];
   }
-  if (c.type !== "date" && c.type !== "datetime") return [];
-  if (c.format === DETECT) return [];
-  if (c.type === "date" && c.format === "ddMM") return c.fiscalYearStart ? [] : ["ddMM needs fiscalYearStart"];
+  if (c.type !== "date" && c.type !== "datetime") return faults;
+  if (c.format === DETECT) return faults;
+  if (c.type === "date" && c.format === "ddMM") return c.fiscalYearStart ? faults : ["ddMM needs fiscalYearStart"];
+  const tokens = dateTokens(c.format);
+  const zoned = tokens.includes("zzz") || tokens.includes("Z");
   return [
-    ...missingTokens(c.format, c.type === "datetime").map((lacking) => `format needs exactly one ${lacking}`),
-    ...(/(?<!y)yy(?!y)/.test(c.format) && c.century === undefined ? ["yy needs century"] : []),
+    ...faults,
+    ...formatFaults(c.format, c.type === "datetime"),
+    ...(tokens.includes("yy") && c.century === undefined ? ["yy needs century"] : []),
+    ...(zoned && c.type === "datetime" && c.offset !== undefined ? ["offset is said by the zone in the format"] : []),
+  ];
+}
+
+function cellFaults(c: Column): string[] {
+  const faults: string[] = [];
+  if (c.type === "identifier" && c.rule !== undefined && c.pattern === undefined)
+    faults.push("rule says a pattern in words");
+  if (c.absent !== undefined && !("header" in c.source)) faults.push("absent goes with a column of the header");
+  if (c.blank === "keep" && placesOf(c.source).length === 0) faults.push("keep goes with a cell of the row");
+  if (c.clear !== undefined && c.nulls?.includes(c.clear)) faults.push("clear is one of the nulls");
+  if (c.type === "enum" || c.type === "boolean") {
+    const listed = c.type === "enum" ? Object.keys(c.values) : [...c.yes, ...c.no];
+    const twice = [...(c.nulls ?? []), ...(c.clear === undefined ? [] : [c.clear])].filter((w) => listed.includes(w));
+    if (twice.length > 0) faults.push(`"${twice[0]}" is a value and a word for none`);
+  }
+  return faults;
+}
+
+function numberFaults(c: Column): string[] {
+  if (c.type !== "decimal" && c.type !== "integer") return [];
+  const words = [...(c.letters?.negative ?? []), ...(c.letters?.positive ?? [])];
+  return [
+    ...((c.sign === "letters") !== (c.letters !== undefined)
+      ? ["letters go with the sign letters, and it with them"]
+      : []),
+    ...(new Set(words).size < words.length ? ["letters hold one twice"] : []),
+    ...([...words, c.unit ?? "x"].some((word) => /^[-+\s\d.,()]|[-+\s\d.,()]$/.test(word))
+      ? ["unit and letters neither begin nor end with what is a part of numbers"]
+      : []),
   ];
 }
 
@@ -232,3 +341,9 @@ export function labelOf(column: Pick<Column, "name" | "source">): string {
   if ("header" in column.source) return column.source.header;
   return "join" in column.source ? column.source.join.join(" + ") : column.name;
 }
+
+const mayBeLeftOut = (column: Column): boolean => column.blank === "keep" || column.absent === "keep";
+
+/** Whether records of a feed may lack fields, of which the stored record then keeps what it has. */
+export const mergesRecords = (feed: { readonly columns: readonly Column[] }): boolean =>
+  feed.columns.some(mayBeLeftOut);

@@ -7,10 +7,12 @@
 import type { Column } from "../../domain/adapter.ts";
 import { type FixedDate, fixedDate, REFUSED, writeDate } from "./byte-dates.ts";
 import type { ByteRows } from "./byte-rows.ts";
+import { TextCodes } from "./byte-texts.ts";
 import { type Bytes, type Literal, literal } from "./bytes.ts";
 import { isPlain, jsonBody } from "./cell.ts";
 import { type Charset, decoderFor } from "./charsets.ts";
-import type { CellResult } from "./columns.ts";
+import { type CellResult, isAtAGlance } from "./columns.ts";
+import { endsMangled } from "./identifier-guard.ts";
 import { type BoundColumn, type Join, joined, type Layout } from "./layout.ts";
 import { SURELY_SHORT_CHARS } from "./natural-key.ts";
 
@@ -22,6 +24,7 @@ const POINT = 46;
 const ZERO = 48;
 const NINE = 57;
 const BACKSLASH = 92;
+const BRACE = 123;
 const BAR = 124;
 
 /** Up to so many digits every whole number is a safe one. */
@@ -55,6 +58,8 @@ interface Step {
   readonly constant: string | null;
   /** What a blank cell is. */
   readonly blank: CellResult;
+  /** Whether a text may be what a spreadsheet made of an identifier. */
+  readonly guarded: boolean;
   readonly maxLength: number;
   readonly min: number;
   readonly max: number;
@@ -87,7 +92,7 @@ const CLOSE_QUOTED = literal('"}');
 export class ByteRecordBuilder {
   readonly #steps: readonly Step[];
   readonly #key: readonly number[];
-  readonly #codes: Int32Array;
+  readonly #texts: TextCodes;
   readonly #isUnicode: boolean;
   /** What a record takes at most besides the bytes of its cells. */
   readonly #fixedBytes: number;
@@ -99,7 +104,7 @@ export class ByteRecordBuilder {
     const bytesOf = encoderFor(charset);
     this.#steps = layout.columns.map((bound, i) => stepOf(bound, i, layout.key.includes(i), bytesOf));
     this.#key = layout.key;
-    this.#codes = codesOf(charset);
+    this.#texts = new TextCodes(charset);
     this.#isUnicode = charset === "utf-8";
     this.#fixedBytes = this.#steps.reduce((sum, step) => sum + fixedBytesOf(step), PADDING_BYTES);
     this.#from = new Int32Array(layout.columns.length);
@@ -117,7 +122,8 @@ export class ByteRecordBuilder {
     const room = row.size * MAX_BYTES_PER_BYTE + this.#fixedBytes;
     out.reserve(room);
     let { all, view } = out;
-    let at = out.length;
+    const start = out.length;
+    let at = start;
     let open = false;
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
@@ -159,10 +165,13 @@ export class ByteRecordBuilder {
       } else if (body === null) {
         at = putLiteral(view, before, open ? step.nullAfterQuoted : step.nullAfterPlain);
         open = false;
-      } else return false;
+      } else if (body === undefined) at = before;
+      else return false;
       this.#to[i] = at;
     }
     at = putLiteral(view, at, open ? CLOSE_QUOTED : CLOSE_PLAIN);
+    // Where the first column is left out, the record begins with what divides columns.
+    all[start] = BRACE;
     // Behind the end of an array writing does nothing, without a word.
     if (at > all.length) throw new RangeError("a record is larger than the room that was made for it");
     out.length = at;
@@ -197,6 +206,8 @@ export class ByteRecordBuilder {
   #write(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, view: DataView, at: number): number {
     switch (step.kind) {
       case TEXT:
+        if (step.guarded && to - from >= 5 && endsMangled(bytes[to - 5]!, bytes[to - 4]!, bytes[to - 3]!))
+          return REFUSED;
         return this.#writeText(step, bytes, from, to, all, at);
       case INTEGER:
         return writeInteger(step, bytes, from, to, all, at);
@@ -216,20 +227,22 @@ export class ByteRecordBuilder {
     if (to - from > step.maxLength && (!isUnicode || charactersOf(bytes, from, to) > step.maxLength)) return REFUSED;
     // A byte order mark is invisible: at an end it is trimmed, and the parser knows how.
     if (isUnicode && step.trim && (hasMark(bytes, from) || hasMark(bytes, to - 3))) return REFUSED;
-    const codes = this.#codes;
+    const { codes } = this.#texts;
     let at = start;
     for (let i = from; i < to; i++) {
       const byte = bytes[i]!;
-      const code = codes[byte]!;
+      let code = codes[byte]!;
       if (code < 0x100) {
-        // In UTF-8 a C2 leads the C1 controls and then what Latin-1 has: ° and § have it, ä another lead.
-        if (code < 0 && (!isUnicode || byte !== 0xc2 || bytes[i + 1]! < 0xa0)) return REFUSED;
-        all[at++] = byte;
-      } else {
-        all[at++] = code;
-        all[at++] = code >> 8;
-        if (code > 0xffff) all[at++] = code >> 16;
+        if (code >= 0) {
+          all[at++] = byte;
+          continue;
+        }
+        code = this.#texts.look(bytes, from, i, to);
+        if (code < 0) return REFUSED;
       }
+      all[at++] = code;
+      if (code > 0xff) all[at++] = code >> 8;
+      if (code > 0xffff) all[at++] = code >> 16;
     }
     return at;
   }
@@ -339,6 +352,7 @@ function stepOf(bound: BoundColumn, index: number, isKey: boolean, bytesOf: Text
     parse: parser.parse,
     constant: constant ?? null,
     blank: parser.parse(""),
+    guarded: false,
     maxLength: 0,
     min: 0,
     max: 0,
@@ -351,15 +365,9 @@ function stepOf(bound: BoundColumn, index: number, isKey: boolean, bytesOf: Text
     afterQuoted: literal(`"${start}${mark}`),
     nullAfterPlain: literal(`${start}null`),
     nullAfterQuoted: literal(`"${start}null`),
-    ...(isChanged(column) ? {} : readingOf(column, bytesOf)),
+    ...(isAtAGlance(column) ? readingOf(column, bytesOf) : {}),
   };
 }
-
-/** Whether the mapping makes something else of what is written: then it is a matter of texts. */
-const isChanged = (column: Column): boolean =>
-  column.transforms !== undefined ||
-  (column.type === "decimal" && column.factor !== undefined) ||
-  ((column.type === "date" || column.type === "datetime") && column.shiftDays !== undefined);
 
 /** What is to be read at a glance, and how. */
 function readingOf(column: Column, bytesOf: TextEncode): Partial<Step> {
@@ -367,7 +375,7 @@ function readingOf(column: Column, bytesOf: TextEncode): Partial<Step> {
     case "text":
       return { kind: TEXT, maxLength: column.maxLength };
     case "identifier":
-      return column.pattern === undefined ? { kind: TEXT, maxLength: column.maxLength } : {};
+      return { kind: TEXT, maxLength: column.maxLength, guarded: column.spreadsheet !== "allow" };
     case "integer":
       return { kind: INTEGER, min: column.min ?? Number.MIN_SAFE_INTEGER, max: column.max ?? Number.MAX_SAFE_INTEGER };
     case "decimal": {
@@ -399,27 +407,6 @@ function listOf(entries: readonly (readonly string[])[], bytesOf: TextEncode): P
     return written === undefined ? [] : [{ written, stored: literal(stored) }];
   });
   return { kind: LIST, list };
-}
-
-/**
- * For each byte what is written for it in a JSON string: UTF-8, its first byte lowest; -1 where it takes a look. In UTF-8 the
- * bytes of longer characters stand for themselves.
- */
-function codesOf(charset: Charset): Int32Array {
-  const codes = new Int32Array(256);
-  const decoder = decoderFor(charset);
-  const encoder = new TextEncoder();
-  for (let byte = 0; byte < 256; byte++) {
-    if (charset === "utf-8" && byte >= 0x80) {
-      codes[byte] = byte === 0xc2 ? -1 : byte;
-      continue;
-    }
-    const text = decoder.decode(Uint8Array.of(byte));
-    const isQuoted = text === '"' || text === "\\";
-    if (text === undefined || (!isQuoted && !isPlain(text))) codes[byte] = -1;
-    else codes[byte] = encoder.encode(jsonBody(text)).reduceRight((code, part) => (code << 8) | part, 0);
-  }
-  return codes;
 }
 
 /** Text → bytes of the charset, undefined where it has not all of the characters. */

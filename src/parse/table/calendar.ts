@@ -1,20 +1,24 @@
 /** Dates and times by format, on the real calendar: 31 February is refused, 29 February only in leap years is not. */
+import { dateTokens } from "../../domain/column.ts";
+import { monthOf } from "./months.ts";
 
 export interface CalendarFormat {
   /**
-   * Tokens yyyy yy MM M dd d HH mm ss SSS f; everything else stands for itself. `M` and `d`: one digit or two. `f`: a
-   * fraction of a second of one to nine digits. `[…]`: may be missing as a whole; begins with a literal.
+   * Tokens yyyy yy MMM MM M dd d HH H hh h mm ss SSS f a zzz Z; what stands in '…' and everything else stands for itself. `M`,
+   * `d`, `H`, `h`: one digit or two. `f`: a fraction of a second of one to nine digits. `[…]`: may be missing as a whole; begins
+   * with a literal.
    */
   readonly format: string;
   /** Added to `yy`, e.g. 2000. */
   readonly century?: number | undefined;
   /** The text gets a time part. */
   readonly time: boolean;
-  /** Put behind a datetime: `Z`, `+01:00`. */
+  /** Put behind a datetime whose format has no zone: `Z`, `+01:00`. */
   readonly offset?: string | undefined;
 }
 
-type Part = "year" | "month" | "day" | "hour" | "minute" | "second" | "fraction" | "open" | "close" | "literal";
+type DigitPart = "year" | "month" | "day" | "hour" | "minute" | "second" | "fraction";
+type Part = DigitPart | "monthName" | "half" | "zone" | "open" | "close" | "literal";
 
 interface Token {
   readonly part: Part;
@@ -26,24 +30,54 @@ interface Token {
 const PARTS: Readonly<Record<string, readonly [Part, number, number]>> = {
   yyyy: ["year", 4, 4],
   yy: ["year", 2, 2],
+  MMMM: ["monthName", 0, 0],
+  MMM: ["monthName", 0, 0],
   MM: ["month", 2, 2],
   M: ["month", 1, 2],
   dd: ["day", 2, 2],
   d: ["day", 1, 2],
   HH: ["hour", 2, 2],
+  H: ["hour", 1, 2],
+  hh: ["hour", 2, 2],
+  h: ["hour", 1, 2],
   mm: ["minute", 2, 2],
   ss: ["second", 2, 2],
   SSS: ["fraction", 3, 3],
   f: ["fraction", 1, 9],
+  a: ["half", 0, 0],
+  zzz: ["zone", 0, 0],
+  Z: ["zone", 0, 0],
   "[": ["open", 0, 0],
   "]": ["close", 0, 0],
 };
 
 const tokensOf = (format: string): Token[] =>
-  (format.match(/yyyy|yy|MM|M|dd|d|HH|mm|ss|SSS|f|[\s\S]/g) ?? []).map((text) => {
+  dateTokens(format).map((text) => {
     const [part, min, max] = PARTS[text] ?? (["literal", 1, 1] as const);
-    return { part, text, min, max };
+    const quoted = text.length > 1 && text.startsWith("'");
+    return { part, text: quoted ? text.slice(1, -1) || "'" : text, min, max };
   });
+
+const LETTERS = /\p{L}+/uy;
+const HALF = /[AaPp]\.?[Mm]\.?/y;
+const ZONE = /Z|UTC|[-+]\d{2}(?::?\d{2})?/y;
+/** No place on earth is farther from UTC, in hours (Postgres takes none that is). */
+const ZONE_MAX_HOURS = 15;
+
+/** What a sticky pattern finds at a place. */
+function textAt(pattern: RegExp, raw: string, at: number): string | undefined {
+  pattern.lastIndex = at;
+  return pattern.exec(raw)?.[0];
+}
+
+/** `Z`, `+01:00`; undefined where there is no such zone. What is UTC is `Z`, however it is written. */
+function zoneOf(written: string): string | undefined {
+  if (written === "Z" || written === "UTC") return "Z";
+  const digits = written.slice(1).replace(":", "").padEnd(4, "0");
+  if (digits === "0000") return "Z";
+  if (Number(digits.slice(0, 2)) > ZONE_MAX_HOURS || Number(digits.slice(2)) > 59) return undefined;
+  return `${written.charAt(0)}${digits.slice(0, 2)}:${digits.slice(2)}`;
+}
 
 const two = (n: number): string => (n < 10 ? `0${n}` : `${n}`);
 const TWO_DIGITS: readonly string[] = Array.from({ length: 100 }, (_, n) => two(n));
@@ -80,7 +114,7 @@ export function compileCalendar({
   offset,
 }: CalendarFormat): (raw: string) => string | undefined {
   const tokens = tokensOf(format);
-  const suffix = offset ?? "";
+  const twelve = tokens.some(({ part }) => part === "half");
 
   return (raw) => {
     let year = 0;
@@ -90,15 +124,28 @@ export function compileCalendar({
     let minute = 0;
     let second = 0;
     let fraction = "";
+    let half = "";
+    let suffix = offset ?? "";
     let at = 0;
     for (let t = 0; t < tokens.length; t++) {
       const { part, text, min, max } = tokens[t]!;
       if (part === "literal") {
-        if (raw[at++] !== text) return undefined;
+        if (!raw.startsWith(text, at)) return undefined;
+        at += text.length;
         continue;
       }
       if (part === "open") {
-        if (raw[at] !== tokens[t + 1]!.text) t = tokens.findIndex((token, i) => i > t && token.part === "close");
+        if (!raw.startsWith(tokens[t + 1]!.text, at))
+          t = tokens.findIndex((token, i) => i > t && token.part === "close");
+        continue;
+      }
+      if (part === "monthName" || part === "half" || part === "zone") {
+        const word = textAt(part === "monthName" ? LETTERS : part === "half" ? HALF : ZONE, raw, at);
+        if (word === undefined) return undefined;
+        at += word.length;
+        if (part === "monthName") month = monthOf(word) ?? 0;
+        else if (part === "half") half = word.charAt(0).toUpperCase();
+        else suffix = zoneOf(word) ?? "?";
         continue;
       }
       let value = 0;
@@ -121,7 +168,12 @@ export function compileCalendar({
     if (at !== raw.length) return undefined;
     const date = isoDate(year, month, day);
     if (date === undefined || !time) return date;
-    if (hour > 23 || minute > 59 || second > 59) return undefined;
+    if (twelve) {
+      // Some write 00:30 AM for the half hour after midnight.
+      if (hour > 12 || (hour === 0 && half === "P")) return undefined;
+      hour = (hour % 12) + (half === "P" ? 12 : 0);
+    }
+    if (hour > 23 || minute > 59 || second > 59 || suffix === "?") return undefined;
     const clock = `${TWO_DIGITS[hour]}:${TWO_DIGITS[minute]}:${TWO_DIGITS[second]}`;
     return `${date}T${clock}${fraction === "" ? "" : `.${fraction}`}${suffix}`;
   };

@@ -13,6 +13,13 @@ export type CellFaultCode = Extract<
   | "wrong-pattern"
   | "text-too-long"
   | "control-characters"
+  | "too-many-digits"
+  | "scientific-notation"
+  | "spreadsheet-date"
+  | "leading-zeros-lost"
+  | "wrong-check-digit"
+  | "date-serial-number"
+  | "mojibake"
 >;
 
 /** Why a cell was refused. */

@@ -11,9 +11,10 @@
  * | enum             | what the adapter maps it to                                 | JSON string   |
  * | boolean          | `true`, `false`                                             | JSON literal  |
  *
- * A blank cell is null, or refused, as the column says; an enum or boolean that lists the blank text decides by itself.
+ * A blank cell is null, refused or left out, as the column says; an enum or boolean that lists the blank text decides by
+ * itself.
  */
-import { type Column, DETECT } from "../../domain/column.ts";
+import { type Column, DETECT, dateTokens } from "../../domain/column.ts";
 import { LinearPattern, patternFault } from "../../domain/linear-pattern.ts";
 import { compileCalendar, compileFiscalDay, shiftedDays } from "./calendar.ts";
 import {
@@ -27,19 +28,27 @@ import {
   lengthAbove,
   trimCell,
 } from "./cell.ts";
+import { dateFault } from "./date-fault.ts";
+import { gtinFault, mayBeMangled, spreadsheetGuard } from "./identifier-guard.ts";
+import { mayBeMojibake, mojibakeIn } from "./mojibake.ts";
+import { numberExample, numberParts } from "./number-parts.ts";
 import { canonicalDecimal, canonicalInteger, multiplier } from "./numbers.ts";
 import { compileTransforms } from "./transforms.ts";
 
-/** `string`: the JSON text of the value, for `quoted` columns what stands between the marks. `null`: blank. */
-export type CellResult = string | null | CellFault;
+/**
+ * `string`: the JSON text of the value, for `quoted` columns what stands between the marks. `null`: blank. `undefined`: the
+ * cell says nothing, and the record is written without the field.
+ */
+export type CellResult = string | null | undefined | CellFault;
 
 export interface ColumnParser {
   readonly quoted: boolean;
   /**
    * Characters up to which a plain cell (see `isPlain`) that is not blank, trimmed where `trim` says so, is its own result:
-   * the hot loop then need not ask. 0 where the content decides.
+   * the hot loop then need not ask, unless the text is `suspect`. 0 where the content decides.
    */
   readonly plainChars: number;
+  readonly suspect: (cell: string) => boolean;
   readonly trim: boolean;
   readonly parse: (raw: string) => CellResult;
 }
@@ -54,9 +63,12 @@ export interface ColumnContext {
 }
 
 export function compileColumn(column: Column, context: ColumnContext): ColumnParser {
-  const parser = compileTyped(column, context);
+  return withWords(withTransforms(compileTyped(column, context), column, context), column, context);
+}
+
+function withTransforms(parser: ColumnParser, column: Column, { label }: ColumnContext): ColumnParser {
   if (column.transforms === undefined) return parser;
-  const transform = compileTransforms(column.transforms, context.label);
+  const transform = compileTransforms(column.transforms, label);
   const parse = (raw: string): CellResult => {
     const text = transform(column.trim ? trimCell(raw) : raw);
     return text instanceof CellFault ? text : parser.parse(text);
@@ -64,11 +76,32 @@ export function compileColumn(column: Column, context: ColumnContext): ColumnPar
   return { ...parser, plainChars: 0, parse };
 }
 
+/** The words for no value are those of the file: they are looked for before anything is done to the text. */
+function withWords(parser: ColumnParser, column: Column, context: ColumnContext): ColumnParser {
+  const { nulls, clear } = column;
+  if (nulls === undefined && clear === undefined) return parser;
+  const words = new Map<string, CellResult>((nulls ?? []).map((word) => [word, parser.parse("")]));
+  if (clear !== undefined) words.set(clear, context.isKey ? missing(context.label) : null);
+  const parse = (raw: string): CellResult => {
+    const cell = column.trim ? trimCell(raw) : raw;
+    return words.has(cell) ? words.get(cell) : parser.parse(raw);
+  };
+  return { ...parser, plainChars: 0, parse };
+}
+
+const missing = (column: string): CellFault => new CellFault("value-missing", { column });
+
+function blankOf(column: Column, { isKey, label }: ColumnContext): CellResult {
+  if (column.blank === "reject" || isKey) return missing(label);
+  return column.blank === "keep" ? undefined : null;
+}
+
+const never = (): boolean => false;
+
 function compileTyped(column: Column, context: ColumnContext): ColumnParser {
   const { label } = context;
   const { trim } = column;
-  const blank: CellResult =
-    column.blank === "reject" || context.isKey ? new CellFault("value-missing", { column: label }) : null;
+  const blank = blankOf(column, context);
   const table = tableOf(column);
   if (table !== undefined) {
     const fault = (value: string) =>
@@ -76,6 +109,7 @@ function compileTyped(column: Column, context: ColumnContext): ColumnParser {
     return {
       quoted: column.type === "enum",
       plainChars: 0,
+      suspect: never,
       trim,
       parse(raw) {
         const cell = trim ? trimCell(raw) : raw;
@@ -86,7 +120,8 @@ function compileTyped(column: Column, context: ColumnContext): ColumnParser {
   const read = readerOf(column, context);
   return {
     quoted: column.type !== "integer",
-    plainChars: plainCharsOf(column),
+    plainChars: isPlainReading(column) ? column.maxLength : 0,
+    suspect: suspectOf(column),
     trim,
     parse(raw) {
       const cell = trim ? trimCell(raw) : raw;
@@ -95,10 +130,41 @@ function compileTyped(column: Column, context: ColumnContext): ColumnParser {
   };
 }
 
-function plainCharsOf(column: Column): number {
-  if (column.type === "text") return column.maxLength;
-  return column.type === "identifier" && column.pattern === undefined ? column.maxLength : 0;
+/** Whether a text is usually its own result. */
+function isPlainReading(column: Column): column is Of<"text"> | Of<"identifier"> {
+  return column.type === "text" || (column.type === "identifier" && isAtAGlance(column));
 }
+
+function suspectOf(column: Column): (cell: string) => boolean {
+  if (column.type === "text" && column.mojibake !== "allow") return mayBeMojibake;
+  return column.type === "identifier" && column.spreadsheet !== "allow" ? mayBeMangled : never;
+}
+
+/**
+ * Whether the usual cell of a column can be read from its bytes: nothing is done to it, and nothing is to be looked at but
+ * its characters. Others are a matter of texts.
+ */
+export function isAtAGlance(column: Column): boolean {
+  if (column.transforms !== undefined || column.nulls !== undefined || column.clear !== undefined) return false;
+  switch (column.type) {
+    case "identifier": {
+      const { pattern, length, checkDigit, spreadsheet } = column;
+      return pattern === undefined && length === undefined && checkDigit === undefined && spreadsheet !== "strict";
+    }
+    case "integer":
+      return column.sign === undefined && column.unit === undefined;
+    case "decimal":
+      return column.sign === undefined && column.unit === undefined && column.factor === undefined;
+    case "date":
+    case "datetime":
+      return column.shiftDays === undefined && !dateTokens(column.format).some((token) => WORDED.test(token));
+    default:
+      return true;
+  }
+}
+
+/** Tokens of a date that are words, or digits in no fixed number. */
+const WORDED = /^(?:MMMM?|H|hh?|a|zzz|Z|'.*')$/s;
 
 /** For columns that have a list of values: what is written → JSON text. */
 function tableOf(column: Column): ReadonlyMap<string, string> | undefined {
@@ -136,9 +202,11 @@ const valueFault = (code: Extract<CellFaultCode, "control-characters" | "not-an-
   return (value: string): CellFault => new CellFault(code, { column, value: cutValue(value) });
 };
 
-function textReader({ maxLength }: Of<"text">, column: string): Reader {
+function textReader({ maxLength, mojibake }: Of<"text">, column: string): Reader {
   const forbidden = valueFault("control-characters", column);
   return (cell) => {
+    const damage = mojibake !== "allow" && mayBeMojibake(cell) ? mojibakeIn(cell) : undefined;
+    if (damage !== undefined) return new CellFault("mojibake", { column, value: cutValue(cell), ...damage });
     const plain = isPlain(cell);
     if (plain && cell.length <= maxLength) return cell;
     if (!plain && (FORBIDDEN_IN_TEXT.test(cell) || !cell.isWellFormed())) return forbidden(cell);
@@ -149,19 +217,33 @@ function textReader({ maxLength }: Of<"text">, column: string): Reader {
   };
 }
 
-function identifierReader({ maxLength, pattern }: Of<"identifier">, column: string): Reader {
+function identifierReader(identifier: Of<"identifier">, column: string): Reader {
+  const { maxLength, pattern, length, checkDigit } = identifier;
   const forbidden = valueFault("control-characters", column);
   const holds = pattern === undefined ? undefined : wholePattern(pattern);
+  const mangled = spreadsheetGuard(identifier.spreadsheet, column);
+  const usual = isAtAGlance(identifier);
   return (cell) => {
     const plain = isPlain(cell);
-    if (plain && holds === undefined && cell.length <= maxLength) return cell;
+    if (plain && usual && cell.length <= maxLength && !mayBeMangled(cell)) return cell;
     if (!plain && (ANY_CONTROL.test(cell) || !cell.isWellFormed())) return forbidden(cell);
-    const length = lengthAbove(cell, maxLength);
-    if (length !== undefined) return new CellFault("text-too-long", { column, length, limit: maxLength });
-    if (holds !== undefined && !holds(cell)) {
-      return new CellFault("wrong-pattern", { column, value: cutValue(cell), rule: pattern ?? "" });
+    const above = lengthAbove(cell, maxLength);
+    if (above !== undefined) return new CellFault("text-too-long", { column, length: above, limit: maxLength });
+    const value = cutValue(cell);
+    const fits = holds?.(cell);
+    // What fits the pattern is wanted, whatever it looks like.
+    const damage = fits === true ? undefined : mangled?.(cell);
+    if (damage !== undefined) return damage;
+    if (length !== undefined && Array.from(cell).length !== length) {
+      return /^\d+$/.test(cell) && cell.length < length
+        ? new CellFault("leading-zeros-lost", { column, value, length })
+        : new CellFault("wrong-pattern", { column, value, rule: `exactly ${length} characters` });
     }
-    return plain ? cell : JSON.stringify(cell).slice(1, -1);
+    if (fits === false) {
+      return new CellFault("wrong-pattern", { column, value, rule: identifier.rule ?? pattern ?? "" });
+    }
+    const wrongDigit = checkDigit === "gtin" ? gtinFault(cell, column) : undefined;
+    return wrongDigit ?? (plain ? cell : JSON.stringify(cell).slice(1, -1));
   };
 }
 
@@ -175,34 +257,72 @@ function wholePattern(source: string): (text: string) => boolean {
   return (text) => rule.test(text);
 }
 
-function integerReader({ min, max }: Of<"integer">, column: string): Reader {
-  const fault = valueFault("not-an-integer", column);
+function integerReader(integer: Of<"integer">, column: string): Reader {
+  const { min, max } = integer;
+  const fault = notAnInteger(integer, column);
   const lowest = min ?? Number.MIN_SAFE_INTEGER;
   const highest = max ?? Number.MAX_SAFE_INTEGER;
   const rule = `from ${lowest} to ${highest}`;
   const bounded = min !== undefined || max !== undefined;
+  const partsOf = partsReader(integer);
   return (cell) => {
-    const text = canonicalInteger(cell);
+    const parts = partsOf(cell);
+    const text = parts === undefined ? undefined : canonicalInteger(parts);
     if (text === undefined) return fault(cell);
     // Up to 15 digits every whole number is a safe one.
     if (!bounded && text.length <= 15) return text;
     const value = Number(text);
-    if (Number.isSafeInteger(value) && value >= lowest && value <= highest) return text;
+    if (!Number.isSafeInteger(value)) {
+      return new CellFault("too-many-digits", {
+        column,
+        value: cutValue(cell),
+        rule: `from ${MIN_INTEGER} to ${MAX_INTEGER}`,
+      });
+    }
+    if (value >= lowest && value <= highest) return text;
     return new CellFault("out-of-range", { column, value: cutValue(cell), rule });
   };
 }
 
+const MIN_INTEGER = Number.MIN_SAFE_INTEGER;
+const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
+
+/** A number that is written with sign and unit is asked for as such. */
+function notAnInteger(integer: Of<"integer">, column: string): (value: string) => CellFault {
+  if (integer.sign === undefined && integer.unit === undefined) return valueFault("not-an-integer", column);
+  const expected = numberExample("1234", integer);
+  return (value) => new CellFault("not-a-decimal", { column, value: cutValue(value), expected });
+}
+
+/** Takes sign and unit off. */
+function partsReader(column: Of<"integer"> | Of<"decimal">): (cell: string) => string | undefined {
+  const parts = numberParts(column);
+  if (column.sign !== undefined || column.unit !== undefined) return parts;
+  return (cell) => (cell.charCodeAt(0) === MINUS_SIGN ? parts(cell) : cell);
+}
+
+/** U+2212, which word processors put in the place of the hyphen. */
+const MINUS_SIGN = 0x2212;
+
 function decimalReader(format: Of<"decimal">, column: string): Reader {
   const { precision, scale, decimalMark, groupMark, factor } = format;
   if (decimalMark === DETECT) throw new TypeError(`the decimal mark of ${column} is not decided`);
-  const expected = `${groupMark === undefined ? "1234" : `1${groupMark}234`}${decimalMark}56`;
+  const digits = `${groupMark === undefined ? "1234" : `1${groupMark}234`}${decimalMark}56`;
+  const expected = numberExample(digits, format);
   const rule = `at most ${precision - scale} digits before the decimal mark and ${scale} after it`;
   const decided = { ...format, decimalMark };
   const multiply = factor === undefined ? undefined : multiplier(factor);
+  const partsOf = partsReader(format);
   return (cell) => {
-    const text = multiply === undefined ? canonicalDecimal(cell, decided) : multiply(cell, decided);
+    const parts = partsOf(cell);
+    const text =
+      parts === undefined
+        ? undefined
+        : multiply === undefined
+          ? canonicalDecimal(parts, decided)
+          : multiply(parts, decided);
     if (text === undefined) return new CellFault("not-a-decimal", { column, value: cutValue(cell), expected });
-    if (text === null) return new CellFault("out-of-range", { column, value: cutValue(cell), rule });
+    if (text === null) return new CellFault("too-many-digits", { column, value: cutValue(cell), rule });
     return text;
   };
 }
@@ -217,12 +337,12 @@ function calendarReader(column: Of<"date"> | Of<"datetime">, context: ColumnCont
         time: column.type === "datetime",
         offset: column.type === "datetime" ? column.offset : undefined,
       });
-  const expected = column.format;
   const days = column.shiftDays ?? 0;
+  const fault = dateFault(column.format, context.label);
   return (cell) => {
     const found = read(cell);
     const text = found === undefined || days === 0 ? found : shiftedDays(found, days);
-    return text ?? new CellFault("not-a-date", { column: context.label, value: cutValue(cell), expected });
+    return text ?? fault(cell);
   };
 }
 

@@ -50,7 +50,7 @@ export interface Header {
 
 /**
  * Binds the columns. Names in the header are trimmed and must be equal to the letter; columns that the feed does not name
- * are left alone. Throws `wrong-column-count`, `missing-column` (with all that are missing), `duplicate-column` (of a
+ * are left alone, and those that the file may lack and lacks are null or not there at all. Throws `wrong-column-count`, `missing-column` (with all that are missing), `duplicate-column` (of a
  * column that the feed reads) and `bad-preamble-value`.
  */
 export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[], header: Header | null): Layout {
@@ -61,14 +61,18 @@ export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[]
     throw failure("wrong-column-count", { line: header.line, expected: columnCount, found: width });
   }
   if (header !== null) checkHeader(feed, names, header.line);
-  const columns = feed.columns.map((column): BoundColumn => {
+  const columns = feed.columns.flatMap((column): BoundColumn | [] => {
     const { source } = column;
     const label = labelOf(column);
     const isKey = feed.key.includes(column.name);
     const fiscalYearStart = fiscalStart(column, preamble, label);
     const parser = compileColumn(column, { label, isKey, fiscalYearStart });
     const bound = { name: column.name, label, column, parser, at: null, join: null, constant: undefined };
-    if ("header" in source) return { ...bound, at: names.indexOf(source.header) };
+    if ("header" in source) {
+      const at = names.indexOf(source.header);
+      if (at !== -1) return { ...bound, at };
+      return column.absent === "keep" ? [] : { ...bound, constant: null };
+    }
     if ("position" in source) return { ...bound, at: source.position - 1 };
     if ("preamble" in source) return { ...bound, constant: constantOf(source, preamble, parser, label) };
     if ("constant" in source) return { ...bound, constant: fixedConstant(source.constant, parser, label) };
@@ -83,14 +87,18 @@ export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[]
 
 function checkHeader(feed: Feed, names: readonly string[], line: number): void {
   const missing: string[] = [];
-  for (const place of new Set(feed.columns.flatMap(({ source }) => placesOf(source)))) {
+  const needed = feed.columns.filter(({ absent = "refuse" }) => absent === "refuse");
+  const read = feed.columns.flatMap(({ source }) => placesOf(source));
+  const must = new Set(needed.flatMap(({ source }) => placesOf(source)));
+  for (const place of new Set(read)) {
     if (typeof place === "number") {
       if (place > names.length) missing.push(`column ${place}`);
       continue;
     }
     const at = names.indexOf(place);
-    if (at === -1) missing.push(place);
-    else if (names.indexOf(place, at + 1) !== -1) throw failure("duplicate-column", { column: place, line });
+    if (at === -1) {
+      if (must.has(place)) missing.push(place);
+    } else if (names.indexOf(place, at + 1) !== -1) throw failure("duplicate-column", { column: place, line });
   }
   if (missing.length > 0) throw failure("missing-column", { missing, found: names.map(cutValue), line });
 }
@@ -99,7 +107,7 @@ function checkHeader(feed: Feed, names: readonly string[], line: number): void {
 function fixedConstant(text: string, parser: ColumnParser, column: string): string | null {
   const result = parser.parse(text);
   if (result instanceof CellFault) throw new TypeError(`the constant of ${column} cannot be read: ${result.code}`);
-  return result;
+  return result ?? null;
 }
 
 interface PreamblePlace {
@@ -118,7 +126,7 @@ function constantOf(
 ): string | null {
   const value = preambleValue(preamble, place);
   const result = parser.parse(value);
-  if (!(result instanceof CellFault)) return result;
+  if (!(result instanceof CellFault)) return result ?? null;
   throw failure("bad-preamble-value", { line: place.preamble, field: place.field, column, value: cutValue(value) });
 }
 

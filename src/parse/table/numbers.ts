@@ -97,9 +97,14 @@ function scaled(decimal: string): { digits: bigint; places: number } {
   return { digits: BigInt(whole + fraction), places: fraction.length };
 }
 
-/** A blank as group mark is also the no-break space (U+00A0) and the narrow one (U+202F) that spreadsheets write. */
+/**
+ * A blank as group mark is also the no-break space (U+00A0) and the narrow one (U+202F) that spreadsheets write, an
+ * apostrophe also the typographic one.
+ */
 const isGroupMark = (code: number, mark: string): boolean =>
-  code === mark.charCodeAt(0) || (mark === " " && (code === 0xa0 || code === 0x202f));
+  code === mark.charCodeAt(0) ||
+  (mark === " " && (code === 0xa0 || code === 0x202f)) ||
+  (mark === "'" && code === 0x2019);
 
 /** Digits in groups, one to three and then three each; `end` is the index behind them. */
 function groupedDigits(

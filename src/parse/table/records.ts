@@ -18,6 +18,7 @@ export interface RowFault {
 interface Step {
   readonly parse: ColumnParser["parse"];
   readonly plainChars: number;
+  readonly suspect: (cell: string) => boolean;
   readonly trim: boolean;
   readonly quoted: boolean;
   /** Index of the cell, or CONSTANT, ORDINAL or JOINED. */
@@ -37,6 +38,7 @@ const CONSTANT = -1;
 const ORDINAL = -2;
 const JOINED = -3;
 
+const BRACE = 0x7b;
 const CLOSE_PLAIN = literal("}");
 const CLOSE_QUOTED = literal('"}');
 
@@ -58,6 +60,7 @@ export class RecordBuilder {
       return {
         parse: parser.parse,
         plainChars: at === null ? 0 : parser.plainChars,
+        suspect: parser.suspect,
         trim: parser.trim,
         quoted: parser.quoted,
         at: at ?? (join !== null ? JOINED : constant === undefined ? ORDINAL : CONSTANT),
@@ -81,6 +84,7 @@ export class RecordBuilder {
   build(cells: readonly string[], ordinal: number, out: Bytes): RowFault[] | null {
     const steps = this.#steps;
     const bodies = this.#bodies;
+    const start = out.length;
     let open = false;
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
@@ -88,7 +92,7 @@ export class RecordBuilder {
       if (step.plainChars > 0) {
         const cell = step.trim ? trimCell(cells[at]!) : cells[at]!;
         const before = out.length;
-        if (cell !== "" && cell.length <= step.plainChars) {
+        if (cell !== "" && cell.length <= step.plainChars && !step.suspect(cell)) {
           out.literal(open ? step.afterQuoted : step.afterPlain);
           if (out.plainText(cell)) {
             bodies[i] = cell;
@@ -106,10 +110,12 @@ export class RecordBuilder {
       } else if (body === null) {
         out.literal(open ? step.nullAfterQuoted : step.nullAfterPlain);
         open = false;
-      } else return this.#faults(cells, ordinal);
-      bodies[i] = body;
+      } else if (body !== undefined) return this.#faults(cells, ordinal);
+      bodies[i] = body ?? null;
     }
     out.literal(open ? CLOSE_QUOTED : CLOSE_PLAIN);
+    // Where the first column is left out, the record begins with what divides columns.
+    out.all[start] = BRACE;
     const first = bodies[this.#firstKey]!;
     if (this.#layout.key.length === 1 && isPlainPart(first)) {
       this.key = first;

@@ -96,7 +96,7 @@ describe("records", () => {
         const faults = builder.build(values, 1, out);
         const results = parsers.map(({ parse, quoted }, i) => {
           const result = parse(values[i]!);
-          if (result instanceof CellFault || result === null) return result;
+          if (result instanceof CellFault || result == null) return result;
           return JSON.parse(quoted ? `"${result}"` : result) as unknown;
         });
         const wrong = results.filter((result) => result instanceof CellFault);
