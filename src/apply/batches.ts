@@ -67,6 +67,54 @@ function pick(bytes: Uint8Array, entry: ChunkEntry, lines: readonly number[]): R
   return rows;
 }
 
+/** Lines to read by chunk: those that the plan needs, and those that are folded into them. */
+function linesToRead(plan: DiffPlan): Map<number, readonly number[]> {
+  const lines = new Map(plan.need);
+  if (plan.folds.size === 0) return lines;
+  const earlier = new Map<number, number[]>();
+  for (const needed of plan.need.values()) {
+    for (const { n, line } of needed.flatMap((line) => plan.folds.get(line)?.earlier ?? [])) {
+      const ofChunk = earlier.get(n);
+      if (ofChunk) ofChunk.push(line);
+      else earlier.set(n, [line]);
+    }
+  }
+  for (const [n, more] of earlier)
+    lines.set(
+      n,
+      [...(lines.get(n) ?? []), ...more].sort((a, b) => a - b),
+    );
+  return lines;
+}
+
+/**
+ * Joins the rows of a fold to one, whose record is the array of theirs. A row above the one that stands waits for it (then
+ * there is nothing to send yet): there are at most MAX_DUPLICATE_ROWS of them, and those rows stand in later chunks.
+ */
+function folding(plan: DiffPlan): (row: Row) => Row | undefined {
+  if (plan.folds.size === 0) return (row) => row;
+  const stands = new Set([...plan.need.values()].flat());
+  const waiting = new Map<number, Row>();
+  return (row) => {
+    if (!stands.has(row.line)) {
+      waiting.set(row.line, row);
+      return undefined;
+    }
+    const fold = plan.folds.get(row.line);
+    if (fold === undefined) return row;
+    const parts: Row[] = [];
+    for (const { n, line } of fold.earlier) {
+      const part = waiting.get(line);
+      if (part === undefined) throw failure("internal-error", { message: `line ${line} of chunk ${n} was not read` });
+      waiting.delete(line);
+      parts.push(part);
+    }
+    parts.push(row);
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+    return { ...row, hash: fold.hash, record: `[${parts.map((part) => part.record).join(",")}]`, bytes };
+  };
+}
+
 /**
  * The rows that a plan needs, pooled over the chunks in their order into batches of at most `maxRows` rows and
  * CHUNK_MAX_DATA_BYTES of records (a larger single record goes alone). Chunks without such rows are not read.
@@ -79,9 +127,13 @@ export async function* neededBatches(
 ): AsyncGenerator<Batch> {
   let pool: Row[] = [];
   let pooledBytes = 0;
-  const wanted = chunks.filter((entry) => plan.need.has(entry.n));
+  const lines = linesToRead(plan);
+  const folded = folding(plan);
+  const wanted = chunks.filter((entry) => lines.has(entry.n));
   for await (const { entry, bytes } of readAhead(wanted, read)) {
-    for (const row of pick(bytes, entry, plan.need.get(entry.n)!)) {
+    for (const picked of pick(bytes, entry, lines.get(entry.n)!)) {
+      const row = folded(picked);
+      if (row === undefined) continue;
       if (pool.length > 0 && (pool.length === maxRows || pooledBytes + row.bytes > CHUNK_MAX_DATA_BYTES)) {
         yield batchOf(pool);
         pool = [];

@@ -1,6 +1,7 @@
 /**
  * What a file would do to the records of its feed: the plan, and what plan and apply share about the rows of a file. Pure.
  */
+import { createHash } from "node:crypto";
 import type { ChunkEntry, ChunkHead } from "./chunk.ts";
 import { SEPARATOR } from "./chunk.ts";
 
@@ -19,6 +20,8 @@ export interface FileToApply {
   readonly planMode: "whole" | "diff" | undefined;
   /** A full file behind a newer one that is applied: nothing in it is news. */
   readonly late: boolean;
+  /** Its records say some fields and leave the others as they are stored. */
+  readonly merges: boolean;
   readonly chunks: readonly ChunkEntry[];
 }
 
@@ -32,6 +35,7 @@ export interface FileRow {
   readonly accepted: number;
   readonly plan_mode: "whole" | "diff" | null;
   readonly late: boolean;
+  readonly merges: boolean;
   readonly chunks: ChunkEntry[];
 }
 
@@ -45,6 +49,7 @@ export const fileToApply = (id: string, row: FileRow): FileToApply => ({
   accepted: row.accepted,
   planMode: row.plan_mode ?? undefined,
   late: row.late,
+  merges: row.merges,
   chunks: row.chunks,
 });
 
@@ -67,6 +72,37 @@ export interface DiffPlan extends PlanBase {
   readonly unchanged: number;
   readonly stale: number;
   readonly need: ReadonlyMap<number, readonly number[]>;
+  /** By the line that stands; empty unless the file merges. */
+  readonly folds: ReadonlyMap<number, Fold>;
+}
+
+/**
+ * A record that a merging file names on several lines: what all of them say together, later over earlier. Applied one after
+ * the other, a file that contradicts itself would write new versions every time it comes.
+ */
+export interface Fold {
+  /** Made of the hashes of all its rows. */
+  readonly hash: string;
+  /** The rows above the one that stands, in the order of the file. */
+  readonly earlier: readonly { readonly n: number; readonly line: number }[];
+}
+
+/** A row of a head and the number of its chunk. */
+export interface PlacedRow {
+  readonly n: number;
+  readonly line: number;
+  readonly hash: string;
+}
+
+/** What the rows of one key say together; `undefined` where it is one row. */
+export function foldOf(rows: readonly PlacedRow[]): { line: number; fold: Fold } | undefined {
+  if (rows.length < 2) return undefined;
+  const inOrder = rows.toSorted((a, b) => a.line - b.line);
+  const hash = createHash("md5")
+    .update(inOrder.map((row) => row.hash).join(","))
+    .digest("hex");
+  const earlier = inOrder.slice(0, -1).map(({ n, line }) => ({ n, line }));
+  return { line: inOrder.at(-1)!.line, fold: { hash, earlier } };
 }
 
 /** Every row is sent at once, since most are expected to be new: the counts come from apply. */
@@ -138,13 +174,17 @@ export function headText(bytes: Uint8Array, rows: number): RowsText {
   return { rows, keys: forWire(keys), lines, hashes };
 }
 
-/** The chosen rows of a chunk head for the wire. */
-export function chosenText(head: ChunkHead, positions: readonly number[]): RowsText {
+/** The chosen rows of a chunk head for the wire, a folded one with the hash of its fold. */
+export function chosenText(
+  head: ChunkHead,
+  positions: readonly number[],
+  folds: ReadonlyMap<number, Fold> = new Map(),
+): RowsText {
   return {
     rows: positions.length,
     keys: positions.map((i) => head.keys[i]).join("\n"),
     lines: positions.map((i) => head.lines[i]).join(","),
-    hashes: positions.map((i) => head.hashes[i]).join(","),
+    hashes: positions.map((i) => folds.get(head.lines[i]!)?.hash ?? head.hashes[i]).join(","),
   };
 }
 

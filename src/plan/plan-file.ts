@@ -9,9 +9,12 @@ import { inLanes } from "../domain/lanes.ts";
 import {
   chosenText,
   type FileToApply,
+  type Fold,
+  foldOf,
   headText,
   joinRows,
   lastLinesOf,
+  type PlacedRow,
   type Plan,
   type RowsText,
   standing,
@@ -44,19 +47,22 @@ interface PlanRow {
 export async function planFile(deps: PlanDeps, file: FileToApply, options: PlanOptions): Promise<Plan> {
   const lastLines = await readLastLines(deps, file);
   const base = { accepted: file.accepted, lastLines };
-  if (file.late || (options.record && file.planMode === "whole")) {
+  // Rows to fold stand in different chunks, which only the way by need brings together.
+  const folding = file.merges && lastLines.size > 0;
+  if (file.late || (options.record && file.planMode === "whole" && !folding)) {
     const superseded = lastLines.size === 0 ? 0 : await countSuperseded(deps, file, lastLines);
     if (file.late) return { ...base, mode: "late", superseded, stale: file.accepted - superseded };
     return { ...base, mode: "whole", superseded };
   }
 
+  const folds = folding ? await readFolds(deps, file, lastLines) : new Map<number, Fold>();
   const sums = { inserted: 0, changed: 0, unchanged: 0, stale: 0, superseded: 0 };
   const need = new Map<number, readonly number[]>();
   await inLanes(
     groupsOf(file.chunks, deps.maxRows ?? PLAN_MAX_ROWS),
     async (group) => {
       const lots: Lot[] = [];
-      for (const entry of group) lots.push(await readLot(deps, file, entry, lastLines));
+      for (const entry of group) lots.push(await readLot(deps, file, entry, lastLines, folds));
       for (const lot of lots) sums.superseded += lot.entry.rows - lot.text.rows;
       const rows = joinRows(lots.map((lot) => lot.text));
       if (rows.rows === 0) return;
@@ -69,7 +75,7 @@ export async function planFile(deps: PlanDeps, file: FileToApply, options: PlanO
     },
     deps.lanes,
   );
-  return { ...base, mode: "diff", ...sums, need };
+  return { ...base, mode: "diff", ...sums, need, folds };
 }
 
 /** Neighbouring chunks of together at most `maxRows` rows: a function of the manifest, so a replay asks the same. */
@@ -97,11 +103,12 @@ async function readLot(
   file: FileToApply,
   entry: ChunkEntry,
   lastLines: ReadonlyMap<string, number>,
+  folds: ReadonlyMap<number, Fold>,
 ): Promise<Lot> {
   const bytes = await deps.chunks.head(file, entry);
   if (lastLines.size === 0) return { entry, text: headText(bytes, entry.rows) };
   const head = decodeHead(bytes);
-  return { entry, text: chosenText(head, standing(head, lastLines)) };
+  return { entry, text: chosenText(head, standing(head, lastLines), folds) };
 }
 
 async function askDatabase(deps: PlanDeps, file: FileToApply, rows: RowsText, options: PlanOptions): Promise<PlanRow> {
@@ -142,6 +149,27 @@ async function readLastLines(deps: PlanDeps, file: FileToApply): Promise<Map<str
     },
   );
   return lastLinesOf(tails);
+}
+
+/** All rows of every key that stands in a tail chunk: their hashes are known from the heads, their records not needed yet. */
+async function readFolds(
+  deps: PlanDeps,
+  file: FileToApply,
+  lastLines: ReadonlyMap<string, number>,
+): Promise<Map<number, Fold>> {
+  const rows = new Map<string, PlacedRow[]>([...lastLines.keys()].map((key) => [key, []]));
+  await inLanes(file.chunks, async (entry) => {
+    const head = decodeHead(await deps.chunks.head(file, entry));
+    for (const [i, key] of head.keys.entries()) {
+      rows.get(key)?.push({ n: entry.n, line: head.lines[i]!, hash: head.hashes[i]! });
+    }
+  });
+  const folds = new Map<number, Fold>();
+  for (const ofKey of rows.values()) {
+    const folded = foldOf(ofKey);
+    if (folded !== undefined) folds.set(folded.line, folded.fold);
+  }
+  return folds;
 }
 
 async function countSuperseded(

@@ -30,6 +30,7 @@ const planOf = (need: [number, number[]][]): DiffPlan => ({
   stale: 0,
   lastLines: new Map(),
   need: new Map(need),
+  folds: new Map(),
 });
 
 async function all(batches: AsyncIterable<Batch>): Promise<Batch[]> {

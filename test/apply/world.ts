@@ -13,10 +13,11 @@ import { planFile } from "../../src/plan/plan-file.ts";
 import { readFile } from "../../src/plan/read-file.ts";
 import { type Database, postgres } from "../../src/platform/postgres.ts";
 
-/** A row of a file: its key and what it says. */
+/** A row of a file: its key and what it says. With `said`, that is its record, and its file merges. */
 export interface TestRow {
   readonly key: string;
   readonly value: number;
+  readonly said?: Readonly<Record<string, unknown>>;
 }
 
 export const row = (key: string, value: number): TestRow => ({ key, value });
@@ -78,14 +79,14 @@ export function worldOn(connectionString: string) {
     const known = new Set<string>();
     const main: Chunk[] = [];
     const tail: Chunk[] = [];
-    for (const [i, { key, value }] of rows.entries()) {
+    for (const [i, { key, value, said }] of rows.entries()) {
       const list = known.has(key) ? tail : main;
       known.add(key);
       if (list.length === 0 || list.at(-1)!.keys.length === CHUNK_ROWS) {
         list.push({ keys: [], lines: [], hashes: [], records: [] });
       }
       const chunk = list.at(-1)!;
-      const json = JSON.stringify({ key, value, text: 'quote " backslash \\ newline \n' });
+      const json = JSON.stringify(said ?? { key, value, text: 'quote " backslash \\ newline \n' });
       chunk.keys.push(key);
       chunk.lines.push(i + 2);
       chunk.hashes.push(createHash("md5").update(json).digest("hex"));
@@ -130,10 +131,10 @@ export function worldOn(connectionString: string) {
   /** (Re)parses a file: its chunks are written, its state is `parsed`. */
   async function parse(fileId: string, version: string, rows: readonly TestRow[]): Promise<void> {
     await database.query(
-      `UPDATE files SET state = 'parsed', adapter_version = $2, chunks = $3, accepted = $4, rejected = 0, lines = $4 + 1,
+      `UPDATE files SET state = 'parsed', adapter_version = $2, chunks = $3, accepted = $4, rejected = 0, lines = $4 + 1, merges = $5,
          header_lines = 1, preamble_lines = 0, footer_lines = 0, blank_lines = 0, continuation_lines = 0,
          parsed_at = now(), failure = NULL WHERE id = $1`,
-      [fileId, version, JSON.stringify(store(fileId, version, rows)), rows.length],
+      [fileId, version, JSON.stringify(store(fileId, version, rows)), rows.length, rows.some((said) => "said" in said)],
     );
   }
 
