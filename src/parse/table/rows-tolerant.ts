@@ -146,7 +146,7 @@ class TolerantReader {
     const asides = new Map<number, LineKind>();
     for (const [i, { cells, start, end, ...entry }] of entries.entries()) {
       if (end - start > ROW_MAX_CHARS) throw this.#tooLong(text.slice(start));
-      const span = 1 + this.#endsIn(text.slice(start, end));
+      const span = this.#linesOf(text.slice(start, end), end === entry.next);
       spans.push(span);
       this.#line += span;
       if (entry.broken) broken.set(i, BROKEN_QUOTING);
@@ -163,9 +163,11 @@ class TolerantReader {
     };
   }
 
-  /** Record ends inside an entry, as they are counted in the file. */
-  #endsIn(text: string): number {
-    return this.#recordDelimiter === "line" ? countLineEnds(text) : text.split(this.#recordDelimiter).length - 1;
+  /** Lines that an entry takes, as they are counted in the file. One that ends with the file may end with an escaped line end. */
+  #linesOf(text: string, isLast: boolean): number {
+    const ends = this.#recordDelimiter === "line" ? countLineEnds(text) : text.split(this.#recordDelimiter).length - 1;
+    const endsWithOne = this.#recordDelimiter === "line" ? /[\r\n]$/.test(text) : text.endsWith(this.#recordDelimiter);
+    return ends + (isLast && endsWithOne ? 0 : 1);
   }
 
   /** The entry at the start of the text is too long: is that for a quotation mark? The same however the text is cut. */
