@@ -151,7 +151,7 @@ export function fitterOf(shape: ColumnShape): (found: string) => boolean {
         return names.has("text") || (size === 0 && (names.has("capitals") || names.has("word")));
       }
       case "capitals":
-        return names.has("word") || names.has("text") || codes.includes(0);
+        return names.has("word") || names.has("text");
       case "word":
         return names.has("capitals") || names.has("text");
       case "text":
