@@ -256,7 +256,9 @@ export function mappingFaults(
     if (names.has(c.name)) fault(["columns", i, "name"], `"${c.name}" stands twice`);
     names.add(c.name);
     for (const message of columnFaults(c)) fault(["columns", i], message);
-    if (key.includes(c.name) && mayBeLeftOut(c)) fault(["columns", i], "is of the key, which is never left out");
+    if (key.includes(c.name) && (mayBeLeftOut(c) || c.absent === "null")) {
+      fault(["columns", i], "is of the key, which is never left out");
+    }
     if (file === undefined) continue;
     const { source } = c;
     for (const place of placesOf(source)) {

@@ -16,7 +16,8 @@ const HIGH_1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘
 const HIGH_1250 = "€\u0081‚\u0083„…†‡\u0088‰Š‹ŚŤŽŹ\u0090‘’“”•–—\u0098™š›śťžź\u00a0ˇ˘Ł¤Ą¦§¨©Ş«¬\u00ad®Ż°±˛ł´µ¶·¸ąş»Ľ˝ľż";
 
 const escaped = (characters: string): string => characters.replace(/[\]\\^-]/g, "\\$&");
-const FROM_1252 = escaped(HIGH_1252);
+/** With the C1 controls that Latin-1 and windows-1254 show in their places. */
+const FROM_1252 = `${escaped(HIGH_1252)}\\x80-\\x9f`;
 const SYMBOLS_1252 = escaped(HIGH_1252.slice(0x20));
 const FROM_1250 = escaped(HIGH_1250);
 
@@ -60,7 +61,7 @@ const IN_WORD = /(?<=\p{L})\?{1,3}(?=\p{L})/u;
 const HAS_MEANING = /[/=&@:\\<>]|\.\p{L}/u;
 /** A word of nothing but lost letters, or a text of them. `Really????` and a single `???` behind words are no such. */
 const LOST_WORD = /(?:^|\s)\?{4,}(?=\s|$)/u;
-const LOST_TEXT = /^[?\s.,;-]*$/u;
+const LOST_TEXT = /^[\s.,;-]*(?:\?[\s.,;-]*){4,}$/u;
 
 /** What gives a text away, or undefined. To be asked only where `mayBeMojibake`. */
 export function mojibakeIn(text: string): Mojibake | undefined {
@@ -75,7 +76,7 @@ export function mojibakeIn(text: string): Mojibake | undefined {
       return { found: lost[0], likely: undefined };
     }
   }
-  const lost = LOST_TEXT.test(text) && text.includes("???") ? text : LOST_WORD.exec(text)?.[0].trim();
+  const lost = LOST_TEXT.test(text) ? text : LOST_WORD.exec(text)?.[0].trim();
   return lost === undefined ? undefined : { found: lost, likely: undefined };
 }
 
@@ -103,7 +104,7 @@ function undoubled(text: string): string | undefined {
   ] as const) {
     const bytes = Array.from(text, (character) => {
       const code = character.charCodeAt(0);
-      if (code < 0x80) return code;
+      if (code < 0xa0) return code;
       const at = (high + leads).indexOf(character);
       return at === -1 ? -1 : 0x80 + at;
     });
