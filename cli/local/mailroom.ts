@@ -1,6 +1,7 @@
 /** Puts mails into a running stack and follows what becomes of them, over the same doors and routes as everybody. */
 import { setTimeout as wait } from "node:timers/promises";
 import { feeds } from "../../adapters/index.ts";
+import type { Adapter } from "../../src/domain/adapter.ts";
 import { feedAt } from "../../src/domain/address.ts";
 import { mailFacts } from "../../src/intake/handler.ts";
 import { readHeaders } from "../../src/intake/headers.ts";
@@ -10,6 +11,8 @@ import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN } from "./settings.ts";
 export interface Doorway {
   readonly url: string;
   readonly token: string;
+  /** The feeds that the Worker behind it has; the project's, where left out. */
+  readonly feeds?: readonly Adapter[];
 }
 
 /** A file of a delivery as the API answers it. */
@@ -51,7 +54,7 @@ export async function mailIn(
   const text = await response.text();
   const answer = readAnswer(text);
   if (answer?.outcome === "ok" && !answer.rejectReason) {
-    const feed = feedAt(mail.to, feeds, DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN);
+    const feed = feedAt(mail.to, door.feeds ?? feeds, DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN);
     if (!feed) throw new UsageError(`the stack accepted a mail to ${mail.to}, which is no feed of this project`);
     const facts = mailFacts(
       { envelopeFrom: mail.from, envelopeTo: mail.to },

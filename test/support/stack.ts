@@ -19,6 +19,7 @@ import type { Sample } from "../../cli/samples/generate.ts";
 import { hashToken, newToken } from "../../src/api/tokens.ts";
 import type { Mail } from "./addresses.ts";
 import { type FreshDatabase, freshDatabase } from "./database.ts";
+import { testFeeds } from "./test-feeds.ts";
 
 export { addressOf, type Mail } from "./addresses.ts";
 
@@ -66,6 +67,8 @@ export interface TestStack {
 export interface TestStackOptions {
   /** Adds a door that puts any message on any queue, before the same Worker. */
   readonly queueDoor?: boolean;
+  /** The Worker has the feeds of `test-feeds.ts`. */
+  readonly testFeeds?: boolean;
 }
 
 /** Asks until the answer is there. Throws after the deadline and says what was waited for. */
@@ -125,14 +128,14 @@ export async function startTestStack(options: TestStackOptions = {}): Promise<Te
     port: 0,
     folder,
     database: endpoint,
-    configFile: options.queueDoor === true ? configWithQueueDoor(folder) : undefined,
+    configFile: mainOf(options) === undefined ? undefined : configWith(folder, mainOf(options)!),
   }).catch(async (error: unknown) => {
     await removeAll();
     throw error;
   });
   // The driver's endpoint holds for the whole process: each test's own statements find theirs by the connection string.
   neonConfig.fetchEndpoint = localFetchEndpoint;
-  const door = { url: stack.url, token: stack.token };
+  const door = { url: stack.url, token: stack.token, ...(options.testFeeds === true ? { feeds: testFeeds } : {}) };
 
   const ask = async <T>(path: string, token: string, init: RequestInit = {}): Promise<Answer<T>> => {
     const headers = new Headers(init.headers);
@@ -202,9 +205,15 @@ export async function startTestStack(options: TestStackOptions = {}): Promise<Te
   };
 }
 
-/** The project's configuration with one more door before the same Worker. */
-function configWithQueueDoor(folder: string): string {
-  const main = join(PROJECT_ROOT, "test/support/worker-with-queue-door.ts");
+/** Another main file than the project's. */
+function mainOf({ queueDoor, testFeeds: withTestFeeds }: TestStackOptions): string | undefined {
+  if (queueDoor === true) return "test/support/worker-with-queue-door.ts";
+  return withTestFeeds === true ? "test/support/worker-with-test-feeds.ts" : undefined;
+}
+
+/** The project's configuration with another main file. */
+function configWith(folder: string, mainFile: string): string {
+  const main = join(PROJECT_ROOT, mainFile);
   const text = readFileSync(join(PROJECT_ROOT, "wrangler.toml"), "utf8");
   const file = join(folder, "wrangler.toml");
   writeFileSync(
