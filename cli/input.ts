@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { feeds } from "../adapters/index.ts";
 import type { Adapter, Feed } from "../src/domain/adapter.ts";
-import { effectiveFeed } from "../src/domain/feed-version.ts";
+import { effectiveFeed, type Mapping } from "../src/domain/feed-version.ts";
 import type { ByteSource } from "../src/parse/open/source.ts";
 import { UsageError } from "./command.ts";
 
@@ -63,9 +63,12 @@ async function looksLikeMail(source: ByteSource, path: string): Promise<boolean>
 }
 
 /** The feed `customer/feed` as its adapter's folder describes it. Throws UsageError that lists those there are. */
-export function feedNamed(name: string): Feed {
+export const feedNamed = (name: string): Feed => describedFeed(adapterNamed(name));
+
+/** The adapter of `customer/feed`. Throws UsageError that lists those there are. */
+export function adapterNamed(name: string): Adapter {
   const found = feeds.find((f) => `${f.customer}/${f.feed}` === name);
-  if (found) return describedFeed(found);
+  if (found) return found;
   throw new UsageError(
     `there is no feed ${name}; there are ${feeds.map((f) => `${f.customer}/${f.feed}`).join(", ")}`,
     "no-such-feed",
@@ -73,9 +76,16 @@ export function feedNamed(name: string): Feed {
 }
 
 /** The feed of an adapter that says all of it. Throws UsageError where it leaves something to detection. */
-export function describedFeed(adapter: Adapter): Feed {
-  const effective = effectiveFeed(adapter, {});
+export function describedFeed(adapter: Adapter, mapping?: Mapping): Feed {
+  const effective = effectiveFeed(adapter, { mapping });
   if (effective.kind === "feed") return effective.feed;
+  if (effective.kind === "faulty") {
+    const faults = effective.faults.map(({ path, message }) => `${path.join(".")} ${message}`).join("; ");
+    throw new UsageError(
+      `${adapter.customer}/${adapter.feed} cannot be read by this mapping: ${faults}`,
+      "invalid-draft",
+    );
+  }
   throw new UsageError(
     `the adapter of ${adapter.customer}/${adapter.feed} leaves the format of its files to detection; see mailfeed sniff`,
     "format-unconfirmed",

@@ -6,6 +6,8 @@ import { address } from "./commands/address.ts";
 import { check } from "./commands/check.ts";
 import { customer } from "./commands/customer.ts";
 import { dev } from "./commands/dev.ts";
+import { feed } from "./commands/feed.ts";
+import { mapping } from "./commands/mapping.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { open } from "./commands/open.ts";
 import { rows } from "./commands/rows.ts";
@@ -22,6 +24,8 @@ const COMMANDS: readonly Command[] = [
   sniff,
   rows,
   smoke,
+  feed,
+  mapping,
   customer,
   address,
   token,

@@ -1,19 +1,21 @@
 /** `mailfeed check`: what would become of a file or a mail, without any server. Nothing is stored. */
 import { readFileSync } from "node:fs";
 import { feeds } from "../../adapters/index.ts";
-import type { Feed } from "../../src/domain/adapter.ts";
+import { type Feed, feedName } from "../../src/domain/adapter.ts";
 import { feedAt } from "../../src/domain/address.ts";
 import { asFailure, type FailureReport, report } from "../../src/domain/failures.ts";
+import type { Mapping } from "../../src/domain/feed-version.ts";
 import { MAX_DELIVERY_BYTES, mailFacts } from "../../src/intake/handler.ts";
 import { readHeaders } from "../../src/intake/headers.ts";
 import { chooseFiles, describeFound } from "../../src/parse/choose.ts";
 import { refusalOf } from "../../src/parse/handler.ts";
 import { type Opened, openDelivery } from "../../src/parse/open/open.ts";
-import { unsupportedFormat } from "../../src/parse/read-payload.ts";
+import { parsePayload } from "../../src/parse/read-payload.ts";
 import type { Books } from "../../src/parse/table/books.ts";
-import { parseFile, type Reject } from "../../src/parse/table/parse-file.ts";
+import type { Reject } from "../../src/parse/table/parse-file.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
-import { describedFeed, feedNamed, type InputFile, inputFile } from "../input.ts";
+import { draftFile } from "../draft-file.ts";
+import { adapterNamed, describedFeed, type InputFile, inputFile } from "../input.ts";
 import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN } from "../local/settings.ts";
 
 /** Rejects shown to a person; --json shows all. */
@@ -31,10 +33,14 @@ interface CheckedFile {
 export const check: Command = {
   name: "check",
   summary: "says what would become of a file or mail, without a server",
-  usage: "FILE (--feed C/F | --to ADDRESS)",
+  usage: "FILE (--feed C/F | --to ADDRESS) [--mapping DRAFT.json]",
   options: {
     feed: { type: "string", help: "the feed whose adapter reads it" },
     to: { type: "string", help: "the feed by its mail address, as the mail server would find it" },
+    mapping: {
+      type: "string",
+      help: "a draft to read by instead of the adapter's mapping (JSON, see mailfeed mapping)",
+    },
     from: { type: "string", help: "envelope sender of a mail (default: its From address); <> is a bounce" },
   },
   details:
@@ -43,7 +49,9 @@ export const check: Command = {
     const [path, ...more] = args.positionals;
     if (!path || more.length > 0) throw new UsageError("check takes one file (see mailfeed check --help)");
     const input = await inputFile(path);
-    const feed = chosenFeed(args);
+    const draftPath = textOption(args, "mapping");
+    const draft = draftPath === undefined ? undefined : draftFile(draftPath).mapping;
+    const feed = chosenFeed(args, draft);
     const files: CheckedFile[] = [];
     let refused = doorVerdict(input, feed, args);
     if (!refused) {
@@ -51,7 +59,9 @@ export const check: Command = {
         const opened: Opened[] = [];
         for await (const one of openDelivery(input.source, { door: input.door, name: input.name })) opened.push(one);
         for (const chosen of chooseFiles(feed, feeds, opened)) {
-          if (chosen) files.push(await checkOne(describedFeed(chosen.feed), chosen.opened));
+          if (!chosen) continue;
+          const isOwn = feedName(chosen.feed) === feedName(feed);
+          files.push(await checkOne(isOwn ? feed : describedFeed(chosen.feed), chosen.opened));
         }
         if (files.length === 0) refused = report("no-payload", { found: describeFound(opened) });
       } catch (thrown) {
@@ -73,9 +83,9 @@ export const check: Command = {
   },
 };
 
-function chosenFeed(args: Arguments): Feed {
+function chosenFeed(args: Arguments, draft: Mapping | undefined): Feed {
   const name = textOption(args, "feed");
-  if (name) return feedNamed(name);
+  if (name) return describedFeed(adapterNamed(name), draft);
   const to = textOption(args, "to");
   if (!to) throw new UsageError("check needs --feed CUSTOMER/FEED or --to ADDRESS");
   const found = feedAt(
@@ -84,7 +94,7 @@ function chosenFeed(args: Arguments): Feed {
     process.env.ADDRESS_SECRET ?? DEV_ADDRESS_SECRET,
     process.env.MAIL_DOMAIN ?? DEV_MAIL_DOMAIN,
   );
-  if (found) return describedFeed(found);
+  if (found) return describedFeed(found, draft);
   const { sentence, hint } = report("unknown-address", { recipient: to });
   throw new UsageError(`${sentence} ${hint}`, "unknown-address");
 }
@@ -113,11 +123,9 @@ async function checkOne(feed: Feed, one: Opened): Promise<CheckedFile> {
     rejects: [],
   });
   if (one.kind === "problem") return refuse(one.report);
-  const unsupported = unsupportedFormat(one.file);
-  if (unsupported) return refuse(unsupported);
   const rejects: Reject[] = [];
   try {
-    const parsed = await parseFile(feed, one.file.open(), {
+    const parsed = await parsePayload(feed, one.file, {
       chunk: async () => undefined,
       rejects: async (batch) => {
         rejects.push(...batch);

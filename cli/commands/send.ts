@@ -1,11 +1,10 @@
 /** `mailfeed send`: mails a file (or a mail as it is) to the local stack and follows it to its end. */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { apiOptions, doorwayOf } from "../api-client.ts";
 import { type Command, EXIT, numberOption, textOption, UsageError } from "../command.ts";
 import { inputFile } from "../input.ts";
-import { type DeliveryStatus, type Doorway, describe, follow, mailIn } from "../local/mailroom.ts";
-import { DEV_FOLDER } from "../local/settings.ts";
-import { runningStack } from "../local/stack.ts";
+import { type DeliveryStatus, describe, follow, mailIn } from "../local/mailroom.ts";
 import { mailOf } from "../samples/mail.ts";
 
 const DEFAULT_FROM = "erp@customer.example";
@@ -19,8 +18,7 @@ export const send: Command = {
     to: { type: "string", help: "a feed's address (see mailfeed address)" },
     from: { type: "string", help: `sender, in the envelope and in From (default ${DEFAULT_FROM})` },
     subject: { type: "string", help: "subject of the mail around the file" },
-    url: { type: "string", help: "the stack's URL (default: the one that mailfeed dev runs)" },
-    token: { type: "string", help: "an operator's token (default: the local stack's)" },
+    ...apiOptions,
     timeout: { type: "string", help: `seconds to wait for the end state (default ${DEFAULT_TIMEOUT_SECONDS})` },
   },
   details:
@@ -32,7 +30,7 @@ export const send: Command = {
     if (!to) throw new UsageError("send needs --to ADDRESS (see mailfeed address)");
     const from = textOption(args, "from") ?? DEFAULT_FROM;
     const raw = await rawMail(path, to, from, textOption(args, "subject"));
-    const door = doorway(textOption(args, "url"), textOption(args, "token"));
+    const door = doorwayOf(args);
 
     io.progress(`Mailing ${path} (${raw.length} bytes) …`);
     const accepted = await mailIn(door, { from, to, raw });
@@ -70,17 +68,6 @@ async function rawMail(
     body: `Attached: ${input.name}`,
     attachments: [{ name: input.name, contentType: "application/octet-stream", bytes }],
   }) as Uint8Array<ArrayBuffer>;
-}
-
-function doorway(url: string | undefined, token: string | undefined): Doorway {
-  const running = runningStack(DEV_FOLDER);
-  const chosen = { url: url ?? running?.url, token: token ?? running?.token };
-  if (!chosen.url || !chosen.token)
-    throw new UsageError(
-      "no local stack is known here; start one with npm start, or give --url and --token",
-      "no-stack",
-    );
-  return { url: chosen.url, token: chosen.token };
 }
 
 function report(status: DeliveryStatus): string {

@@ -30,6 +30,12 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
     `/v1/feeds/${s.customer}/${s.feed}/versions/profile/1`,
   "POST /v1/feeds/:customer/:feed/profile/accept": (s) => `/v1/feeds/${s.customer}/${s.feed}/profile/accept`,
   "POST /v1/feeds/:customer/:feed/profile/reject": (s) => `/v1/feeds/${s.customer}/${s.feed}/profile/reject`,
+  "GET /v1/feeds/:customer/:feed/mapping": (s) => `/v1/feeds/${s.customer}/${s.feed}/mapping`,
+  "POST /v1/feeds/:customer/:feed/mapping/drafts": (s) => `/v1/feeds/${s.customer}/${s.feed}/mapping/drafts`,
+  "POST /v1/feeds/:customer/:feed/mapping/try": (s) => `/v1/feeds/${s.customer}/${s.feed}/mapping/try`,
+  "POST /v1/feeds/:customer/:feed/mapping/:version/activate": (s) =>
+    `/v1/feeds/${s.customer}/${s.feed}/mapping/2/activate`,
+  "POST /v1/feeds/:customer/:feed/mapping/rollback": (s) => `/v1/feeds/${s.customer}/${s.feed}/mapping/rollback`,
   "GET /v1/deliveries": (s) => `/v1/deliveries?customer=${s.customer}`,
   "GET /v1/deliveries/:id": (s) => `/v1/deliveries/${s.deliveryId}`,
   "POST /v1/deliveries/:id/release": (s) => `/v1/deliveries/${s.quarantinedId}/release`,
@@ -47,8 +53,12 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "GET /v1/dead-letters": (s) => `/v1/dead-letters?customer=${s.customer}`,
 };
 
+const MAPPING = { columns: [{ name: "sku", source: { header: "SKU" }, type: "identifier" }], key: ["sku"] };
+
 /** What must be sent. */
-const BODIES: Readonly<Record<string, string>> = {
+const BODIES: Readonly<Record<string, string | ((side: Side) => string)>> = {
+  "POST /v1/feeds/:customer/:feed/mapping/drafts": JSON.stringify({ mapping: MAPPING }),
+  "POST /v1/feeds/:customer/:feed/mapping/try": (s) => JSON.stringify({ file_id: s.fileId, mapping: MAPPING }),
   "POST /v1/feeds/:customer/:feed/files": "a;b",
   "POST /v1/files/:id/reject": '{"reason": "wrong file"}',
 };
@@ -75,7 +85,8 @@ const forOperators = guarded.filter(([, route]) => route.access === "operator");
 const ask = (route: Route, side: Side, token?: string): Promise<Answer> => {
   const path = ASKS[nameOf(route)];
   if (path === undefined) throw new Error(`The walk does not know ${nameOf(route)}: add it`);
-  const body = BODIES[nameOf(route)] ?? "{}";
+  const given = BODIES[nameOf(route)] ?? "{}";
+  const body = typeof given === "string" ? given : given(side);
   return api.send(path(side), { method: route.method, ...(route.method === "POST" ? { body } : {}) }, token);
 };
 

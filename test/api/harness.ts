@@ -2,11 +2,11 @@
 import { drizzle } from "drizzle-orm/neon-http";
 import { createApi } from "../../src/api/app.ts";
 import type { ApiDeps, Upload } from "../../src/api/deps.ts";
-import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { StageMessage } from "../../src/domain/messages.ts";
 import { jsonLog } from "../../src/observe/log.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
-import { seed, type World } from "./seed.ts";
+import { payloadOf } from "../support/payload.ts";
+import { adapterFor, seed, type World } from "./seed.ts";
 
 export const NOW = new Date("2026-11-20T12:00:00.000Z");
 
@@ -42,19 +42,6 @@ export interface Api {
   drop(): Promise<void>;
 }
 
-/** An adapter that leaves the format of its files to detection. */
-export const adapterFor = (customer: string, feed: string): Adapter =>
-  defineFeed({
-    customer,
-    customerTitle: customer,
-    feed,
-    title: feed,
-    mode: "full",
-    intake: { policy: "trust-address", senders: [`@${customer}.example`] },
-    columns: [{ name: "sku", source: { header: "SKU" }, type: "identifier" }],
-    key: ["sku"],
-  });
-
 export async function startApi(): Promise<Api> {
   const database = await freshDatabase();
   const world = await seed(database);
@@ -77,9 +64,7 @@ export async function startApi(): Promise<Api> {
     propose: async () => {
       throw new Error("nobody is asked to propose again here");
     },
-    openPayload: async () => {
-      throw new Error("no archive is opened here");
-    },
+    openPayload: () => payloadOf("SKU\nA-1\n"),
     intakeUpload: async (upload) => {
       uploads.push(upload);
       return { deliveryId: "0".repeat(32), duplicate: false };

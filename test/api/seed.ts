@@ -1,7 +1,9 @@
 /** Rows for API tests: one small constructor per table, and a world of two customers that must never see each other. */
 import { randomBytes } from "node:crypto";
 import { newToken } from "../../src/api/tokens.ts";
+import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import { report } from "../../src/domain/failures.ts";
+import { mappingDigest } from "../../src/domain/feed-version.ts";
 import { orderKeyOf } from "../../src/domain/ids.ts";
 import type { FreshDatabase } from "../support/database.ts";
 
@@ -249,6 +251,25 @@ export const drifted = (name: string) => ({
   applied_at: null,
 });
 
+/** An adapter that leaves the format of its files to detection. */
+export const adapterFor = (customer: string, feed: string): Adapter =>
+  defineFeed({
+    customer,
+    customerTitle: customer,
+    feed,
+    title: feed,
+    mode: "full",
+    intake: { policy: "trust-address", senders: [`@${customer}.example`] },
+    columns: [{ name: "sku", source: { header: "SKU" }, type: "identifier" }],
+    key: ["sku"],
+  });
+
+/** What `adapterFor` says of the columns. */
+const MAPPING = {
+  columns: [{ name: "sku", source: { header: "SKU" }, type: "identifier" }],
+  key: ["sku"],
+};
+
 /** A proposal of detection. */
 export const seedVersion = (database: Sql, feed: Feed, values: Values = {}): Promise<string> =>
   insert(database, "feed_versions", {
@@ -292,6 +313,10 @@ export async function seedFormats(database: Sql, side: Side): Promise<{ driftedI
   const driftedId = await seedFile(database, side, side.deliveryId, { position: 2, ...drifted(customer) });
   const strangeId = await seedFile(database, side, side.deliveryId, { position: 3, ...held });
   await seedVersion(database, side, { file_id: side.fileId, note: `of ${customer}` });
+  const decided = { created_by: "adapter", decided_by: "adapter", decided_at: RECEIVED_AT };
+  const mapping = { kind: "mapping", base: mappingDigest(adapterFor(customer, side.feed)), data: MAPPING, ...decided };
+  await seedVersion(database, side, { ...mapping, version: 1, state: "retired" });
+  await seedVersion(database, side, { ...mapping, version: 2, state: "active" });
   await insert(database, "notifications", {
     key: `format-drift of file ${driftedId}`,
     recipient: "operator",

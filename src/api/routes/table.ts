@@ -7,6 +7,7 @@ import { getFeed } from "./feeds.ts";
 import { getFile, listFiles } from "./files.ts";
 import { acceptDrift, acceptProfile, rejectFile, rejectProfile } from "./formats.ts";
 import { health } from "./health.ts";
+import { activateMapping, draftMapping, getMapping, rollBackMapping, tryOnFile } from "./mappings.ts";
 import { listNotifications } from "./notifications.ts";
 import { getHistory, getRecord, listRecords } from "./records.ts";
 import { listRejects } from "./rejects.ts";
@@ -29,6 +30,16 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/feeds/:customer/:feed/versions/:kind/:version", access: "token", handler: getVersion },
   { method: "POST", path: "/v1/feeds/:customer/:feed/profile/accept", access: "operator", handler: acceptProfile },
   { method: "POST", path: "/v1/feeds/:customer/:feed/profile/reject", access: "operator", handler: rejectProfile },
+  { method: "GET", path: "/v1/feeds/:customer/:feed/mapping", access: "operator", handler: getMapping },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/mapping/drafts", access: "operator", handler: draftMapping },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/mapping/try", access: "operator", handler: tryOnFile },
+  {
+    method: "POST",
+    path: "/v1/feeds/:customer/:feed/mapping/:version/activate",
+    access: "operator",
+    handler: activateMapping,
+  },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/mapping/rollback", access: "operator", handler: rollBackMapping },
   { method: "GET", path: "/v1/deliveries", access: "token", handler: listDeliveries },
   { method: "GET", path: "/v1/deliveries/:id", access: "token", handler: getDelivery },
   { method: "POST", path: "/v1/deliveries/:id/release", access: "operator", handler: releaseDelivery },
