@@ -247,7 +247,7 @@ export interface MappingFault {
 export function mappingFaults(
   columns: readonly Column[],
   key: readonly string[],
-  file: Pick<FileFormat, "header" | "columnCount" | "preamble"> | undefined,
+  file: (Pick<FileFormat, "header" | "columnCount" | "preamble"> & Partial<Pick<FileFormat, "kind">>) | undefined,
 ): MappingFault[] {
   const faults: MappingFault[] = [];
   const fault = (path: (string | number)[], message: string) => faults.push({ path, message });
@@ -267,6 +267,14 @@ export function mappingFaults(
       }
       if (typeof place === "number" && file.columnCount !== undefined && place > file.columnCount) {
         fault(["columns", i, "source"], `position ${place} is beyond the ${file.columnCount} columns`);
+      }
+    }
+    if (file.kind === "json") {
+      if (placesOf(source).some((place) => typeof place === "number")) {
+        fault(["columns", i, "source"], "is a place, which the keys of records have not");
+      }
+      if (c.absent === "keep" && c.blank !== "keep") {
+        fault(["columns", i, "absent"], "is not told from blank in JSON: say keep of both");
       }
     }
     if ("preamble" in source && source.preamble > file.preamble.length) {

@@ -73,12 +73,9 @@ class RecordRows {
   #line = 1;
 
   constructor({ columns }: Feed) {
-    const places = columns.flatMap(({ source }) => placesOf(source));
-    this.header = [...new Set(places.filter((place) => typeof place === "string"))];
-    const required = columns.filter(({ absent }) => absent === undefined || absent === "refuse");
-    const keys = required.flatMap(({ source }) => placesOf(source));
-    // A place has no meaning among keys: it is never found.
-    this.#unseen = new Set(keys.map((key) => (typeof key === "string" ? key : `column ${key}`)));
+    const keysOf = (some: Feed["columns"]) => new Set(some.flatMap(({ source }) => placesOf(source)).map(String));
+    this.header = [...keysOf(columns)];
+    this.#unseen = keysOf(columns.filter(({ absent = "refuse" }) => absent === "refuse"));
   }
 
   batch(records: readonly JsonRecord[]): RowBatch {

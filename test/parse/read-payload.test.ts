@@ -258,12 +258,17 @@ describe("JSON", () => {
     expect(books).toMatchObject({ accepted: 1, rejected: 2, blank: 0 });
   });
 
-  it("has no places: a column that is read by its position is missing", async () => {
-    const placed = feedOf({
-      file: { kind: "json", header: true },
-      columns: [feed.columns[0]!, { name: "x", source: { position: 1 }, type: "text" }],
-    });
-    expect((await json('[{"Id":"A"}]', "json", placed)).refusal?.evidence).toMatchObject({ missing: ["column 1"] });
+  it("has no places, and does not tell a key that is missing from one that is blank: feeds cannot ask for either", async () => {
+    const [id, name] = feed.columns;
+    const file = { kind: "json" as const, header: true };
+    const placed = { name: "x", source: { position: 1 }, type: "text" as const };
+    expect(() => feedOf({ file, columns: [id!, placed] })).toThrow("is a place");
+    expect(() => feedOf({ file, columns: [id!, { ...name!, absent: "keep" }] })).toThrow("say keep of both");
+    const kept = feedOf({ file, columns: [id!, { ...name!, absent: "keep", blank: "keep" }] });
+    expect((await json('[{"Id":"A"},{"Id":"B","Name":null}]', "json", kept)).records).toEqual([
+      { id: "A" },
+      { id: "B" },
+    ]);
   });
 
   it("of an empty list is a file without rows, and without any text an empty one", async () => {
