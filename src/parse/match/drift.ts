@@ -89,6 +89,14 @@ const DRIFT_CODES: ReadonlySet<FailureCode> = new Set<FailureCode>([
   "too-many-rejects",
 ]);
 
+const ABOUT_TITLES: ReadonlySet<FailureCode> = new Set<FailureCode>(["wrong-preamble", "bad-preamble-value"]);
+const ABOUT_HEADER: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  "missing-column",
+  "duplicate-column",
+  "no-header",
+  "wrong-column-count",
+]);
+
 /** Whether a file of another format fails so. */
 export const mayBeDrift = (report: FailureReport): boolean => DRIFT_CODES.has(report.code);
 
@@ -106,8 +114,10 @@ export function driftOfFailure(
   if (!mayBeDrift(report)) return null;
   if (found === undefined) return fromEvidence(pinned, report, adapter);
   const observed: Observed = { ...observedOf(found), lines: found.lines };
-  const format = formatDifferences(pinned.format, found, report.code);
   const table = differenceOf(pinned, observed, adapter);
+  const { code } = report;
+  const titles = ABOUT_TITLES.has(code) || (table === null && ABOUT_HEADER.has(code));
+  const format = formatDifferences(pinned.format, found, titles);
   if (format.length === 0 && table === null) return null;
   const side = sideOf(observed.columns, { format: found.format });
   return {

@@ -1,5 +1,4 @@
 /** How the writing of a file differs from the pinned format: only what is certain, for a file of ASCII is in many charsets. */
-import type { FailureCode } from "../../domain/failures.ts";
 import { shown } from "../../domain/failures.ts";
 import type { FileFormat } from "../../domain/format.ts";
 import type { FoundTable } from "./found.ts";
@@ -20,8 +19,11 @@ const KIND_TITLES: Readonly<Record<FileFormat["kind"], string>> = {
   json: "JSON",
 };
 
-/** `code`: what parse refused the file with, if it did. The likeliest cause of a refusal comes first. */
-export function formatDifferences(pinned: FileFormat, found: FoundTable, code?: FailureCode): FormatDifference[] {
+/**
+ * The likeliest cause of a refusal comes first. `titles`: whether the lines before the table count; detection may divide
+ * them from the table otherwise than was agreed, so they do only where nothing else explains a refusal.
+ */
+export function formatDifferences(pinned: FileFormat, found: FoundTable, titles: boolean): FormatDifference[] {
   const { format } = found;
   if (pinned.kind !== format.kind) {
     const [was, is] = [KIND_TITLES[pinned.kind], KIND_TITLES[format.kind]];
@@ -77,7 +79,7 @@ export function formatDifferences(pinned: FileFormat, found: FoundTable, code?: 
       change: { header: format.header, columnCount: format.columnCount },
     });
   }
-  if (code === "wrong-preamble" || code === "bad-preamble-value") {
+  if (titles) {
     const fits =
       found.preamble.length === pinned.preamble.length &&
       pinned.preamble.every(({ startsWith }, i) => found.preamble[i]!.startsWith(startsWith));
@@ -85,7 +87,7 @@ export function formatDifferences(pinned: FileFormat, found: FoundTable, code?: 
       differences.push({
         cause: "other-format",
         sentence: "Other lines stand before the table than agreed.",
-        difference: { what: "title lines", pinned: titles(pinned.preamble), found: titles(format.preamble) },
+        difference: { what: "title lines", pinned: beginnings(pinned.preamble), found: beginnings(format.preamble) },
         change: { preamble: format.preamble },
       });
     }
@@ -106,5 +108,5 @@ const named = (delimiter: string): string => NAMES[delimiter] ?? shown(delimiter
 const marks = (quote: FileFormat["quote"]): string =>
   quote === "none" ? "nothing" : quote === '"' ? "quotation marks" : "apostrophes";
 const headerIn = (header: boolean): string => (header ? "names in the first line" : "no line with names");
-const titles = (lines: FileFormat["preamble"]): string =>
+const beginnings = (lines: FileFormat["preamble"]): string =>
   lines.length === 0 ? "none" : `${lines.length}: ${lines.map((line) => line.startsWith || "(anything)").join(" / ")}`;

@@ -50,7 +50,7 @@ export function proposeChanged(
   answers: readonly Answer[] = [],
 ): Proposal {
   const all = [...pinned.answers, ...answers];
-  const changes = formatDifferences(pinned.format, found, "wrong-preamble").map(({ change }) => change);
+  const changes = formatDifferences(pinned.format, found, true).map(({ change }) => change);
   const format = changes.reduce<FileFormat>((made, change) => applied(made, change), pinned.format);
   const { profile, questions, ...rest } = proposed(adapter.columns, found, all, format);
   const merged = mergeProfile(pinned, profile);
