@@ -18,6 +18,8 @@ export interface MappingProposal {
 const TEXT_MAX_CHARS = 4_000;
 const IDENTIFIER_MAX_CHARS = 100;
 const NULLS_MAX = 20;
+/** Digits from which on a whole number counts nothing: no stock is that large, article and account numbers are. */
+const NAME_DIGITS = 10;
 
 /** Writing that is known once the profile is: the mapping leaves it there, so that an accepted drift needs no new mapping. */
 export function proposeMapping(found: FoundTable, answers: readonly Answer[]): MappingProposal {
@@ -75,7 +77,10 @@ function typed(
       return { type: "identifier", maxLength: lengthOf(type, IDENTIFIER_MAX_CHARS) };
     case "integer":
       // Marks between thousands are a decimal's.
-      if (type.groupMark === undefined) return { type: "integer", ...writing };
+      if (type.groupMark === undefined) {
+        const isName = sign === undefined && unit === undefined && type.maxLength >= NAME_DIGITS;
+        return isName ? { type: "identifier", maxLength: IDENTIFIER_MAX_CHARS } : { type: "integer", ...writing };
+      }
       return { type: "decimal", decimalMark: DETECT, scale: 0, ...writing };
     case "decimal":
       return { type: "decimal", decimalMark: DETECT, ...sizeOf(place, found), ...writing };
