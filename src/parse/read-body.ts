@@ -6,6 +6,7 @@ import type { Feed } from "../domain/adapter.ts";
 import { failure } from "../domain/failures.ts";
 import { BODY_MAX_CHARS, bodyTable } from "./open/body-table.ts";
 import type { Payload } from "./open/open.ts";
+import { collect } from "./open/source.ts";
 import type { LineKind } from "./table/books.ts";
 import { Meter } from "./table/meter.ts";
 import type { RowSource } from "./table/parse-file.ts";
@@ -62,6 +63,22 @@ export async function bodySource({ file }: Feed, payload: Payload): Promise<RowS
     bytes: () => meter.bytes,
     contentSha256: () => meter.sha256(),
   };
+}
+
+/**
+ * The bytes of the table alone, for detection, which then finds their charset: it is enough to look at lines as UTF-8 or,
+ * where they are not, byte by byte. Throws `file-empty` and `body-undecided`.
+ */
+export async function tableInBody(payload: Payload): Promise<Uint8Array> {
+  const { bytes, complete } = await collect(payload.open(), BODY_MAX_CHARS);
+  const utf8 = Buffer.from(bytes).toString("utf8");
+  const encoding = utf8.includes("\ufffd") ? "latin1" : "utf8";
+  const text = encoding === "utf8" ? utf8 : Buffer.from(bytes).toString(encoding);
+  if (text.trim() === "") throw failure("file-empty", { name: payload.name });
+  const { rows, undecided } = bodyTable(text);
+  const questions = complete ? [...undecided] : [`it is longer than ${BODY_MAX_CHARS} bytes`];
+  if (rows === undefined || questions.length > 0) throw failure("body-undecided", { questions });
+  return Buffer.from(rows.text, encoding);
 }
 
 async function* once(text: string): AsyncGenerator<string> {

@@ -52,7 +52,7 @@ export async function startOf(payload: Payload): Promise<string> {
 }
 
 /** A list, or a record a line. A first record that is broken or very long hides that from the sniffer. */
-async function formOf(payload: Payload, at: readonly string[] | undefined): Promise<"json" | "ndjson"> {
+export async function formOf(payload: Payload, at: readonly string[] | undefined): Promise<"json" | "ndjson"> {
   if (at !== undefined) return "json";
   if (payload.format === "ndjson") return "ndjson";
   const start = await startOf(payload);
