@@ -17,7 +17,13 @@ export type End = {
 } & (
   | { readonly at: "door" }
   | { readonly at: "delivery"; readonly state: "rejected" | "quarantined" }
-  | { readonly at: "file"; readonly state: "rejected" | "held"; readonly path: string }
+  | {
+      readonly at: "file";
+      readonly state: "rejected" | "held";
+      readonly path: string;
+      /** The running system, which knows the feed's format, holds it as drift and keeps the sentence. */
+      readonly drift?: true;
+    }
 );
 
 export interface BadInput {
@@ -208,13 +214,14 @@ export function cutOffMail(): BadInput {
 
 const inFile = (
   attachment: MailAttachment,
-  end: { path?: string; code: FailureCode; sentence: string; state?: "rejected" | "held" },
+  end: { path?: string; code: FailureCode; sentence: string; state?: "rejected" | "held"; drift?: true },
   opens: boolean,
 ): BadInput => ({
   mail: mail({ attachments: [attachment] }),
   end: {
     at: "file",
     state: end.state ?? "rejected",
+    ...(end.drift === true ? { drift: true as const } : {}),
     path: end.path ?? attachment.name,
     code: end.code,
     sentence: end.sentence,
@@ -329,6 +336,7 @@ export function wrongCharset(): BadInput {
     csv(new Uint8Array(Buffer.from(text, "latin1"))),
     {
       ...said("wrong-charset", { charset: "utf-8", line: 3, offset }),
+      drift: true as const,
     },
     true,
   );
@@ -339,6 +347,7 @@ export const utf16Instead = (): BadInput =>
     csv(new Uint8Array(Buffer.from(`\ufeff${goodTable}`, "utf16le"))),
     {
       ...said("wrong-charset", { charset: "utf-8", line: 1, offset: 0, mark: "utf-16le" }),
+      drift: true as const,
     },
     true,
   );
@@ -347,7 +356,7 @@ export function missingColumn(): BadInput {
   const columns = INVENTORY_COLUMNS.filter((column) => column !== "Unit Price");
   return inFile(
     csv(utf8(`${columns.join(",")}\r\n00000001,,Hex bolt,Fasteners,EA,1,EUR,active,no,,\r\n`)),
-    { ...said("missing-column", { missing: ["Unit Price"], found: columns, line: 1 }) },
+    { ...said("missing-column", { missing: ["Unit Price"], found: columns, line: 1 }), drift: true as const },
     true,
   );
 }
