@@ -76,6 +76,7 @@ const DRIFT_CODES: ReadonlySet<FailureCode> = new Set<FailureCode>([
   "wrong-charset",
   "nul-bytes",
   "missing-column",
+  "missing-key",
   "duplicate-column",
   "wrong-preamble",
   "bad-preamble-value",
