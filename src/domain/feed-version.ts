@@ -72,8 +72,16 @@ export const profileSchema = z
 /** How the files of a feed are written: pinned, and compared with every file that comes. */
 export type FormatProfile = z.output<typeof profileSchema>;
 
+/** As many as a file may have. */
+const MAPPING_MAX_COLUMNS = 2_000;
+/** Columns that identify a record. */
+const KEY_MAX_COLUMNS = 50;
+
 export const mappingSchema = z
-  .object({ columns: z.array(columnSchema).min(1), key: z.array(z.string()).min(1) })
+  .object({
+    columns: z.array(columnSchema).min(1).max(MAPPING_MAX_COLUMNS),
+    key: z.array(z.string()).min(1).max(KEY_MAX_COLUMNS),
+  })
   .strict()
   .superRefine(({ columns, key }, context) => {
     for (const { path, message } of [...mappingFaults(columns, key, undefined), ...patternFaults(columns)]) {

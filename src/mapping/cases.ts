@@ -57,20 +57,34 @@ export interface CaseResult {
 
 /** Every case by the feed, through the code that reads files. Pure. */
 export function runCases(feed: Feed, cases: readonly MappingCase[]): CaseResult[] {
+  const reads = caseReader(feed);
   return cases.map((one, i) => {
-    const differences = differencesOf(feed, one);
+    const differences = differencesOf(feed, one, reads);
     return { name: one.name ?? `case ${i + 1}`, passed: differences.length === 0, differences };
   });
 }
 
-function differencesOf(feed: Feed, one: MappingCase): string[] {
+/** Rows read by the feed; columns are compiled once for all cases with the same lines before the header. */
+function caseReader(feed: Feed) {
+  const readers = new Map<string, RowReader>();
+  return (row: CaseRow, preamble: readonly (readonly string[])[]): ReadRow => {
+    const name = JSON.stringify(preamble);
+    let reader = readers.get(name);
+    if (reader === undefined) {
+      const { columnCount: _, ...file } = feed.file;
+      reader = new RowReader(row.header === null ? feed : { ...feed, file }, preamble, row.header);
+      readers.set(name, reader);
+    }
+    return reader.read(row.cells, 1);
+  };
+}
+
+function differencesOf(feed: Feed, one: MappingCase, reads: ReturnType<typeof caseReader>): string[] {
   const row = rowOf(feed, one.cells);
   if ("unread" in row) return row.unread.map((name) => `No column reads “${name}”.`);
   let read: ReadRow;
   try {
-    const { columnCount: _, ...file } = feed.file;
-    const bound = row.header === null ? feed : { ...feed, file };
-    read = new RowReader(bound, one.preamble ?? [], row.header).read(row.cells, 1);
+    read = reads(row, one.preamble ?? []);
   } catch (thrown) {
     const { report } = asFailure(thrown);
     if (report.actor !== "customer") throw thrown;

@@ -115,6 +115,8 @@ describe("patterns in linear time", () => {
     [`${"(".repeat(30)}a${")".repeat(30)}`, "groups within groups"],
     ["a".repeat(PATTERN_MAX_CHARS + 1), "has more than 500 characters"],
     ["a{99999999999}", "stands for more"],
+    ["(){99999999999}", "stands for more"],
+    ["((a{0}){99999}){99999}", "stands for more"],
   ])("%s is refused, and why is said", (source, why) => {
     expect(patternFault(source)).toContain(why);
   });
