@@ -1,0 +1,247 @@
+/** The parse stage over tables in memory: which file goes to which feed, and what of a locked archive is ever told. */
+import { describe, expect, it } from "vitest";
+import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
+import type { DeliveryFacts } from "../../src/domain/delivery.ts";
+import { archivePasswordName } from "../../src/domain/keys.ts";
+import type { FoundPayload, ParseDeps, Refusal } from "../../src/parse/deps.ts";
+import { parseHandler } from "../../src/parse/handler.ts";
+import { bytesSource } from "../../src/parse/open/source.ts";
+import { buildMail, buildZip, type ZipEntrySpec } from "./open/fixtures.ts";
+
+const feedNamed = (slug: string, fileName: string, more: { carries?: string[]; inlineBody?: boolean } = {}): Adapter =>
+  defineFeed({
+    customer: "acme",
+    customerTitle: "Acme",
+    feed: slug,
+    title: slug,
+    mode: "full",
+    intake: { policy: "trust-address", senders: ["@acme.example"], fileName, ...more },
+    file: { header: true },
+    columns: [{ name: "id", source: { header: `${slug} id` }, type: "identifier" }],
+    key: ["id"],
+  });
+
+const FEEDS = [
+  feedNamed("inventory", "^stock", { carries: ["prices", "orders"] }),
+  feedNamed("prices", "^price"),
+  feedNamed("orders", "^order|list"),
+];
+
+const facts = (door: "mail" | "upload", name: string): DeliveryFacts => ({
+  v: 1,
+  id: "0".repeat(32),
+  customer: "acme",
+  feed: "inventory",
+  door,
+  sender: "erp@acme.example",
+  verdict: { kind: "proven", proof: "address" },
+  ...(door === "upload" ? { name } : {}),
+  receivedAt: "2026-11-20T06:00:00.000Z",
+  bytes: 1,
+  sha256: "0".repeat(64),
+});
+
+interface Told {
+  /** By path: the feed and the end, or the code of the refusal. */
+  readonly files: Record<string, string>;
+  readonly refusals: Refusal[];
+  readonly failure: string | undefined;
+  readonly found: readonly FoundPayload[];
+  /** Everything that was stored, logged or sent, as text. */
+  readonly everything: string;
+}
+
+async function parsed(
+  bytes: Uint8Array,
+  {
+    feeds = FEEDS,
+    door = "upload" as const,
+    env = {},
+  }: { feeds?: readonly Adapter[]; door?: "mail" | "upload"; env?: Record<string, string> } = {},
+): Promise<Told> {
+  const said: unknown[] = [];
+  const files: Record<string, string> = {};
+  const paths = new Map<string, { path: string; feed: string }>();
+  const refusals: Refusal[] = [];
+  let end: { found: readonly FoundPayload[]; failure: string | undefined } = { found: [], failure: undefined };
+  const log = (event: string, fields?: unknown) => said.push([event, fields]);
+  const deps: ParseDeps = {
+    feeds,
+    openRaw: async () => ({ facts: facts(door, "export.zip"), source: bytesSource(bytes) }),
+    archivePassword: (customer, feed) => env[archivePasswordName(customer, feed)],
+    tables: {
+      beginDelivery: async () => "parsing",
+      versions: async () => ({ active: [], asked: false }),
+      async beginFile(_facts, feed, file) {
+        const id = String(file.position);
+        paths.set(id, { path: file.path, feed: feed.feed });
+        said.push(file);
+        return { id, state: "parsing" };
+      },
+      addRejects: async (...given) => void said.push(given),
+      async finishFile(id, feed, read, refusal) {
+        const { path } = paths.get(id)!;
+        files[path] = `${feed.feed} ${read.books.accepted}${refusal === undefined ? "" : ` ${refusal.failure.code}`}`;
+        said.push([read, refusal]);
+        return "parsed";
+      },
+      async refuseFile(id, refusal) {
+        const { path, feed } = paths.get(id)!;
+        files[path] = `${feed} ${refusal.failure.code}`;
+        refusals.push(refusal);
+        said.push(refusal);
+      },
+      pin: async (...given) => void said.push(given),
+      complete: async (...given) => void said.push(given),
+      async finishDelivery(_id, found, failure) {
+        end = { found, failure: failure?.code };
+        said.push([found, failure]);
+      },
+    },
+    putChunk: async (fileId, version, entry) => void said.push([fileId, version, entry]),
+    enqueueApply: async (message) => void said.push(message),
+    compose: (notice) => {
+      said.push(notice);
+      return { recipient: "operator", subject: "", text: "", html: "" };
+    },
+    log: { info: log, warn: log, error: log },
+  };
+  const raw = {
+    v: 1,
+    type: "parse-delivery",
+    customer: "acme",
+    feed: "inventory",
+    correlationId: "0".repeat(32),
+  } as const;
+  await parseHandler({ ...raw, rawKey: "raw/acme/x" } as Parameters<typeof parseHandler>[0], deps);
+  return { files, refusals, ...end, everything: JSON.stringify(said) };
+}
+
+const table = (feed: string, rows = 1): string =>
+  `${feed} id\n${Array.from({ length: rows }, (_, i) => `A${i}\n`).join("")}`;
+const zipped = (...entries: ZipEntrySpec[]) => buildZip({ entries });
+
+describe("a zip with the files of several feeds", () => {
+  it("gives each to the feed whose pattern it fits, and leaves the others alone", async () => {
+    const { files, found, failure } = await parsed(
+      zipped(
+        { name: "stock.csv", data: table("inventory") },
+        { name: "2026/PRICES.csv", data: table("prices", 2) },
+        { name: "orders.csv", data: table("orders", 3) },
+        { name: "readme.txt", data: "hello" },
+      ),
+    );
+    expect(files).toEqual({
+      "export.zip/stock.csv": "inventory 1",
+      "export.zip/2026/PRICES.csv": "prices 2",
+      "export.zip/orders.csv": "orders 3",
+    });
+    expect(found.map((one) => one.taken)).toEqual([true, true, true, false]);
+    expect(failure).toBeUndefined();
+  });
+
+  it("holds a file whose name fits two feeds, and reads the others", async () => {
+    const { files, refusals } = await parsed(
+      zipped({ name: "price list.csv", data: table("prices") }, { name: "stock.csv", data: table("inventory") }),
+    );
+    expect(files).toEqual({
+      "export.zip/price list.csv": "inventory file-ambiguous",
+      "export.zip/stock.csv": "inventory 1",
+    });
+    expect(refusals[0]?.failure).toMatchObject({ disposition: "hold", evidence: { feeds: ["prices", "orders"] } });
+  });
+});
+
+describe("a mail that cannot be read", () => {
+  it.each([
+    [
+      "encrypted with S/MIME",
+      {
+        type: "application/pkcs7-mime; smime-type=enveloped-data",
+        filename: "smime.p7m",
+        disposition: "attachment",
+        encoding: "base64" as const,
+        body: Buffer.from("308006092a864886f70d010703a080", "hex"),
+      },
+      "file-encrypted",
+    ],
+    [
+      "with its text encrypted by PGP",
+      { type: "text/plain", body: "-----BEGIN PGP MESSAGE-----\n\nhQEMA\n-----END PGP MESSAGE-----\n" },
+      "file-encrypted",
+    ],
+  ])("for it is %s says so, instead of that nothing came", async (_what, part, code) => {
+    const { files, failure } = await parsed(buildMail(part), { door: "mail" });
+    expect([Object.values(files), failure]).toEqual([[`inventory ${code}`], undefined]);
+  });
+
+  it("for it holds pictures only says what came", async () => {
+    const png = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex");
+    const part = {
+      type: "image/png",
+      filename: "scan.png",
+      disposition: "attachment",
+      encoding: "base64" as const,
+      body: png,
+    };
+    const { everything, failure } = await parsed(
+      buildMail({ parts: [{ type: "text/plain", body: "see scan" }, part] }),
+      { door: "mail" },
+    );
+    expect(failure).toBe("no-payload");
+    expect(everything).toContain("scan.png (image)");
+  });
+
+  it("for its table stands only in a web page says that, where the feed reads texts", async () => {
+    const feeds = [feedNamed("inventory", "^stock", { inlineBody: true })];
+    const { files } = await parsed(buildMail({ type: "text/html", body: "<html><table></table></html>" }), {
+      feeds,
+      door: "mail",
+    });
+    expect(Object.values(files)).toEqual(["inventory body-html"]);
+  });
+});
+
+describe("a locked archive", () => {
+  const SECRET = "Zw0lf-Böxkämpfer";
+  const NAME = "ARCHIVE_PASSWORD_ACME_INVENTORY";
+  const kinds = ["traditional", 128, 256] as const;
+  const locked = (kind: (typeof kinds)[number], secret = SECRET, data = table("inventory", 400)) =>
+    zipped({ name: "stock.csv", data, method: 8, lock: { secret, kind } });
+
+  it.each(kinds)("(%s) is opened with the secret of its feed", async (kind) => {
+    const { files, everything } = await parsed(locked(kind), { env: { [NAME]: SECRET } });
+    expect(files).toEqual({ "export.zip/stock.csv": "inventory 400" });
+    expect(everything).not.toContain(SECRET);
+  });
+
+  it.each(kinds)(
+    "(%s) is refused by name without the secret, and with another one: neither is ever told",
+    async (kind) => {
+      const missing = await parsed(locked(kind));
+      expect(missing.refusals[0]?.failure).toMatchObject({ code: "file-encrypted", evidence: { secret: "missing" } });
+      const WRONG = "not-the-password-9";
+      const wrong = await parsed(locked(kind), { env: { [NAME]: WRONG } });
+      expect(wrong.refusals[0]?.failure).toMatchObject({ code: "file-encrypted", evidence: { secret: "wrong" } });
+      expect(wrong.refusals[0]?.failure.sentence).toContain("the one stored for this feed is another one");
+      expect(wrong.everything).not.toContain(WRONG);
+    },
+  );
+
+  it("is not opened with the secret of another feed", async () => {
+    const { refusals } = await parsed(locked(256), { env: { ARCHIVE_PASSWORD_ACME_PRICES: SECRET } });
+    expect(refusals[0]?.failure.code).toBe("file-encrypted");
+  });
+
+  it("tells no secret when it is damaged, wherever that is", async () => {
+    for (const kind of kinds) {
+      const bytes = Buffer.from(locked(kind));
+      const end = bytes.indexOf("PK\u0001\u0002", 0, "latin1");
+      for (let at = 30; at < end; at += 41) {
+        const hurt = Buffer.from(bytes);
+        hurt[at]! ^= 0x55;
+        expect((await parsed(hurt, { env: { [NAME]: SECRET } })).everything).not.toContain(SECRET);
+      }
+    }
+  });
+});
