@@ -261,7 +261,8 @@ function byWords(sample: Sample, bytes: Uint8Array): CharsetFinding {
   const scores = scoreCharsets(words);
   const dividing = dividingByte(bytes);
   const best = likeliest(dividing === undefined ? scores : readAsSign(scores, dividing));
-  const wide = best === undefined || best.bitsEach > WEAK_BITS ? scoreMultiByte(bytes)[0] : undefined;
+  const isWeak = dividing === undefined && (best === undefined || best.bitsEach > WEAK_BITS);
+  const wide = isWeak ? scoreMultiByte(bytes)[0] : undefined;
   if (wide && wide.chars >= ENOUGH_CHARS && wide.common >= COMMON_SHARE) {
     const percent = Math.round(wide.common * 100);
     const evidence = `All ${wide.chars} characters beyond ASCII are well-formed ${wide.charset}, ${percent} % of them in daily use.`;

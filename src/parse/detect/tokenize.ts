@@ -36,6 +36,9 @@ export function tokenize(text: string, dialect: Dialect, options: TokenizeOption
 /** Marks in a cell that are tried for its end once one did not fit: the time stays linear. */
 const BROKEN_MARKS_MAX = 50;
 
+/** Characters of the longest delimiter that a format can have. */
+const MARK_MAX_CHARS = 8;
+
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 class Tokenizer {
@@ -153,7 +156,8 @@ class Tokenizer {
         this.#unclosed = opened;
         return false;
       }
-      const skipped = text[close + 1] === mark ? 2 : backslash && isEscaped(text, opened, close) ? 1 : 0;
+      // A mark behind a backslash is text by that alone: the mark behind it may be the closing one.
+      const skipped = backslash && isEscaped(text, opened, close) ? 1 : text[close + 1] === mark ? 2 : 0;
       if (skipped > 0) {
         escapes++;
         at = close + skipped;
@@ -161,6 +165,7 @@ class Tokenizer {
       }
       const behind = this.#behindBlanks(close + 1);
       if (!this.#endsCell(behind)) {
+        if (this.#isCutMark(behind)) return false;
         this.#brokenCell(opened, close, row);
         return true;
       }
@@ -202,6 +207,15 @@ class Tokenizer {
     }
     this.#at = opened;
     this.#plainCell(row);
+  }
+
+  /** Whether the text ends at `at` with the beginning of a delimiter whose rest is still to come. */
+  #isCutMark(at: number): boolean {
+    if (this.#options.atEnd) return false;
+    const rest = this.#text.slice(at, at + MARK_MAX_CHARS);
+    if (at + rest.length < this.#text.length) return false;
+    const { delimiter, terminator } = this.#dialect;
+    return (delimiter?.startsWith(rest) ?? false) || terminator.startsWith(rest);
   }
 
   #endsCell(at: number): boolean {
@@ -284,8 +298,8 @@ export function unescaped(inner: string, dialect: Dialect): string {
   if (quote === null) return inner;
   if (dialect.escape !== "\\") return inner.replaceAll(quote + quote, quote);
   const first = delimiter?.[0];
-  return inner.replace(/\\([\s\S])|""/g, (whole, char: string | undefined) => {
-    if (char === undefined) return quote === '"' ? '"' : whole;
+  return inner.replace(quote === '"' ? /\\([\s\S])|""/g : /\\([\s\S])|''/g, (whole, char: string | undefined) => {
+    if (char === undefined) return quote;
     return char === quote || char === "\\" || char === first ? char : whole;
   });
 }

@@ -128,8 +128,10 @@ function textFormat(bytes: Buffer, name: string, type: string): FileFormat | Con
 
 /** The beginning as JSON would be written: UTF-8, or UTF-16 with its mark. Any bytes give some text. */
 function headText(bytes: Buffer): string {
-  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
-  return isUtf16 ? bytes.toString("utf16le") : bytes.toString("utf8");
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString("utf16le");
+  if (bytes[0] !== 0xfe || bytes[1] !== 0xff) return bytes.toString("utf8");
+  const whole = bytes.subarray(0, bytes.length - (bytes.length % 2));
+  return Buffer.from(whole).swap16().toString("utf16le");
 }
 
 /** An OLE compound file holds a workbook, something else, or an encrypted Office file; its directory names the streams. */
@@ -179,10 +181,29 @@ function looksLikeText(bytes: Buffer): boolean {
     else if (byte < 0x20 && !MAY_STAND_IN_TEXT.has(byte)) controls += 1;
   }
   if (dividers > bytes.length * MAX_DIVIDER_SHARE) return false;
-  // UTF-16 without its mark: in Western text nearly every other byte is NUL.
-  const isUtf16 = nuls > bytes.length * 0.3 && (evenNuls < nuls * 0.05 || evenNuls > nuls * 0.95);
-  return isUtf16 ? controls <= bytes.length * MAX_CONTROL_SHARE : nuls + controls <= bytes.length * MAX_CONTROL_SHARE;
+  if (nuls + controls <= bytes.length * MAX_CONTROL_SHARE) return true;
+  if (evenNuls <= nuls * FEW_NULS_SHARE) return isWideText(bytes, "utf-16le");
+  return nuls - evenNuls <= nuls * FEW_NULS_SHARE && isWideText(bytes, "utf-16be");
 }
+
+/**
+ * Whether bytes are text in UTF-16 without its mark: in Western text nearly every other byte is NUL, in any other those of
+ * blanks, digits and line ends. Read as pairs, other bytes give characters that nobody writes.
+ */
+function isWideText(bytes: Buffer, charset: "utf-16le" | "utf-16be"): boolean {
+  const decoder = new TextDecoder(charset, { fatal: true, ignoreBOM: true });
+  try {
+    return !NEVER_IN_TEXT.test(decoder.decode(bytes, { stream: true }));
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return false;
+    throw thrown;
+  }
+}
+
+/** NULs on the other side of the pairs: some characters have one there. */
+const FEW_NULS_SHARE = 0.2;
+/** Controls, and code points that are not assigned or for private use. */
+const NEVER_IN_TEXT = /[\u0000\u0004-\u0008\u000e-\u0019\u007f-\u009f\p{Cn}\p{Co}]/u;
 
 /** What a zip of certain members really is; undefined for an archive of files. */
 export function zipFormat(names: readonly string[]): FileFormat | undefined {

@@ -1,6 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { profileOf, question, read, refusalOf } from "./support.ts";
 
+describe("a backslash that escapes", () => {
+  it("makes a mark text by itself, so the mark behind it closes the cell", async () => {
+    const { profile, rows } = await read('id;text\n1;"a \\"b\\""\n2;"\\"c\\";"\n3;"d"\n');
+    expect(profile.dialect.escape).toBe("\\");
+    expect(rows.map((row) => row[1])).toEqual(['a "b"', '"c";', "d"]);
+  });
+
+  it("is read alike where the text is cut inside a delimiter of several characters", async () => {
+    const file = '1||"a\\"\nb"||\n2||"c\n\\"d"||\n3||"e\\"\nf"||\n4||"g\n\\"h"||\n';
+    const whole = await read(file);
+    for (const size of [1, 2, 3, 5, 7]) expect((await read(file, size)).rows).toEqual(whole.rows);
+    expect(whole.rows[1]?.[1]).toBe('c\n"d');
+  });
+});
+
 describe("the delimiter", () => {
   it.each([
     [",", "a,b,c\n1,2,3\n4,5,6\n"],

@@ -5,7 +5,7 @@ import { detect } from "../../../src/parse/detect/detect.ts";
 import type { Profile } from "../../../src/parse/detect/profile.ts";
 import { TableReading } from "../../../src/parse/detect/read.ts";
 import { SampleTaker } from "../../../src/parse/detect/sample.ts";
-import { containerArbitrary, throughContainer } from "./containers.ts";
+import { containerArbitrary, throughContainer } from "../containers.ts";
 import { bytesOf, tableArbitrary, textOf, type WrittenTable } from "./tables.ts";
 
 /** Cases of a run, the same each time; more and others with DETECT_CASES=100000 DETECT_SEED=7. */

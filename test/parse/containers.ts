@@ -2,9 +2,9 @@
 import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { type OpenOptions, openDelivery, type Payload } from "../../../src/parse/open/open.ts";
-import { buildMail, buildTar, buildZip, type Encoding, type PartSpec, watchedSource } from "../open/fixtures.ts";
-import { buildTnef } from "../open/mail-fixtures.ts";
+import { type OpenOptions, openDelivery, type Payload } from "../../src/parse/open/open.ts";
+import { buildMail, buildTar, buildZip, type Encoding, type PartSpec, watchedSource } from "./open/fixtures.ts";
+import { buildTnef } from "./open/mail-fixtures.ts";
 
 export interface Delivery {
   readonly door: "mail" | "upload";
