@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { columnSchema, mappingFaults, pattern } from "./column.ts";
+import { controlFaults, controlsSchema } from "./controls.ts";
 import { formatSchema } from "./format.ts";
 import { CUSTOMER_SLUG, FEED_SLUG } from "./ids.ts";
 
@@ -49,6 +50,9 @@ export const adapterSchema = z
     /** Names of the columns that identify a record. */
     key: z.array(z.string()).min(1).optional(),
 
+    /** What the file says of itself and must keep. */
+    controls: controlsSchema.optional(),
+
     drift: z
       .object({
         /** Columns behind the last pinned one that nobody reads. */
@@ -91,6 +95,7 @@ export const adapterSchema = z
       fault(["intake", "fileName"], "must tell the feed's own files from those that it carries");
     }
     for (const { path, message } of mappingFaults(feed.columns ?? [], feed.key ?? [], feed.file)) fault(path, message);
+    for (const { path, message } of controlFaults(feed.controls, feed.columns, feed.file)) fault(path, message);
   });
 
 /** What an adapter's folder says of a feed. */
@@ -129,9 +134,9 @@ export function defineFeed(definition: AdapterInput): Adapter {
 
 /** A digest of all that decides how a file is read. */
 export function withVersion<A extends AdapterDefinition>(adapter: A): A & { readonly version: string } {
-  const { file, columns, key, limits, mode } = adapter;
+  const { file, columns, key, controls, limits, mode } = adapter;
   const version = createHash("sha256")
-    .update(JSON.stringify({ file, columns, key, limits, mode }, inOrder))
+    .update(JSON.stringify({ file, columns, key, controls, limits, mode }, inOrder))
     .digest("hex")
     .slice(0, 12);
   return { ...adapter, version };

@@ -212,7 +212,7 @@ export const dateTokens = (format: string): string[] =>
   format.match(/'[^']*'|yyyy|yy|MMMM|MMM|MM|M|dd|d|HH|H|hh|h|mm|ss|SSS|f|a|zzz|Z|[\s\S]/g) ?? [];
 
 /** What is wrong with a format: every part that it needs must stand in it exactly once, and none twice. */
-function formatFaults(format: string, time: boolean): string[] {
+export function dateFormatFaults(format: string, century: number | undefined, time: boolean): string[] {
   const tokens = dateTokens(format);
   const count = (...names: string[]): number => tokens.filter((token) => names.includes(token)).length;
   const twelve = count("hh", "h");
@@ -231,6 +231,7 @@ function formatFaults(format: string, time: boolean): string[] {
       (lacking) => `format needs exactly one ${lacking}`,
     ),
     ...(twelve === 0 && count("a") > 0 ? ["a goes with hh or h"] : []),
+    ...(count("yy") > 0 && century === undefined ? ["yy needs century"] : []),
     ...(count("'") > 0 ? ["an apostrophe in the format has no other"] : []),
   ];
 }
@@ -301,8 +302,7 @@ function columnFaults(c: Column): string[] {
   const zoned = tokens.includes("zzz") || tokens.includes("Z");
   return [
     ...faults,
-    ...formatFaults(c.format, c.type === "datetime"),
-    ...(tokens.includes("yy") && c.century === undefined ? ["yy needs century"] : []),
+    ...dateFormatFaults(c.format, c.century, c.type === "datetime"),
     ...(zoned && c.type === "datetime" && c.offset !== undefined ? ["offset is said by the zone in the format"] : []),
   ];
 }

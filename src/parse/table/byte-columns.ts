@@ -11,7 +11,7 @@ import { TextCodes } from "./byte-texts.ts";
 import { type Bytes, type Literal, literal } from "./bytes.ts";
 import { isPlain, jsonBody } from "./cell.ts";
 import { type Charset, decoderFor } from "./charsets.ts";
-import { type CellResult, isAtAGlance } from "./columns.ts";
+import type { CellResult } from "./columns.ts";
 import { endsMangled } from "./identifier-guard.ts";
 import { type BoundColumn, type Join, joined, type Layout } from "./layout.ts";
 import { SURELY_SHORT_CHARS } from "./natural-key.ts";
@@ -365,7 +365,7 @@ function stepOf(bound: BoundColumn, index: number, isKey: boolean, bytesOf: Text
     afterQuoted: literal(`"${start}${mark}`),
     nullAfterPlain: literal(`${start}null`),
     nullAfterQuoted: literal(`"${start}null`),
-    ...(isAtAGlance(column) ? readingOf(column, bytesOf) : {}),
+    ...(bound.atAGlance ? readingOf(column, bytesOf) : {}),
   };
 }
 

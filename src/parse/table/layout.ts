@@ -4,7 +4,8 @@ import { labelOf, placesOf } from "../../domain/column.ts";
 import { failure } from "../../domain/failures.ts";
 import { compileCalendar } from "./calendar.ts";
 import { CellFault, cutValue, trimCell } from "./cell.ts";
-import { type ColumnParser, compileColumn } from "./columns.ts";
+import { type ColumnParser, compileColumn, isAtAGlance } from "./columns.ts";
+import type { Tally } from "./tally.ts";
 
 /**
  * A column bound to its place. `at`: index of its cell; `join`: of several; `constant`: the same for all rows; none of them:
@@ -16,6 +17,8 @@ export interface BoundColumn {
   readonly label: string;
   readonly column: Column;
   readonly parser: ColumnParser;
+  /** Whether its usual cell may be read from bytes without the parser. */
+  readonly atAGlance: boolean;
   readonly at: number | null;
   readonly join: Join | null;
   readonly constant: string | null | undefined;
@@ -51,9 +54,14 @@ export interface Header {
 /**
  * Binds the columns. Names in the header are trimmed and must be equal to the letter; columns that the feed does not name
  * are left alone, and those that the file may lack and lacks are null or not there at all. Throws `wrong-column-count`, `missing-column` (with all that are missing), `duplicate-column` (of a
- * column that the feed reads) and `bad-preamble-value`.
+ * column that the feed reads) and `bad-preamble-value`. `tallies`: columns, by name, whose values are to be added up.
  */
-export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[], header: Header | null): Layout {
+export function bindColumns(
+  feed: Feed,
+  preamble: readonly (readonly string[])[],
+  header: Header | null,
+  tallies: ReadonlyMap<string, Tally> = new Map(),
+): Layout {
   const { columnCount } = feed.file;
   const names = header?.cells.map(trimCell) ?? [];
   const width = header === null ? (columnCount ?? 0) : names.length;
@@ -66,8 +74,11 @@ export function bindColumns(feed: Feed, preamble: readonly (readonly string[])[]
     const label = labelOf(column);
     const isKey = feed.key.includes(column.name);
     const fiscalYearStart = fiscalStart(column, preamble, label);
-    const parser = compileColumn(column, { label, isKey, fiscalYearStart });
-    const bound = { name: column.name, label, column, parser, at: null, join: null, constant: undefined };
+    const compiled = compileColumn(column, { label, isKey, fiscalYearStart });
+    const tally = tallies.get(column.name);
+    const parser = tally?.watch(compiled) ?? compiled;
+    const atAGlance = tally === undefined && isAtAGlance(column);
+    const bound = { name: column.name, label, column, parser, atAGlance, at: null, join: null, constant: undefined };
     if ("header" in source) {
       const at = names.indexOf(source.header);
       if (at !== -1) return { ...bound, at };
