@@ -4,7 +4,8 @@
  */
 import { CHUNK_MAX_DATA_BYTES, CHUNK_MAX_ROWS, type ChunkEntry, decodeChunk, SEPARATOR } from "../domain/chunk.ts";
 import { failure } from "../domain/failures.ts";
-import { chosenText, type DiffPlan, forWire, headText, type RowsText, standing } from "../domain/plan.ts";
+import { LANES } from "../domain/lanes.ts";
+import { chosenText, type DiffPlan, findLines, forWire, headText, type RowsText, standing } from "../domain/plan.ts";
 
 export interface Batch extends RowsText {
   /** JSON texts joined by newline. */
@@ -39,32 +40,31 @@ const SEPARATOR_BYTE = SEPARATOR.charCodeAt(0);
 const HASH_STRIDE = 33;
 
 /**
- * The rows of a chunk on the given lines, which stand in the chunk's own order. Of the other rows nothing is decoded but
- * key and line: their records are stepped over from separator byte to separator byte.
+ * The rows of a chunk on the given lines, which ascend as those of the chunk do. Of the other rows nothing is decoded but
+ * the key: their records are stepped over from separator byte to separator byte.
  */
 function pick(bytes: Uint8Array, entry: ChunkEntry, lines: readonly number[]): Row[] {
   const buffer = bufferOf(bytes);
   const [keysText = "", linesText = "", hashes = ""] = buffer.toString("utf8", 0, entry.headBytes).split("\n", 3);
-  const keys = keysText.split(SEPARATOR);
-  const rows: Row[] = [];
-  let start = entry.headBytes;
-  for (const [i, text] of linesText.split(",").entries()) {
-    const separator = buffer.indexOf(SEPARATOR_BYTE, start);
-    const end = separator < 0 ? buffer.length : separator;
-    const line = lines[rows.length];
-    if (line === undefined) break;
-    if (Number(text) === line) {
-      const hash = hashes.slice(i * HASH_STRIDE, (i + 1) * HASH_STRIDE - 1);
-      rows.push({ key: keys[i]!, line, hash, record: buffer.toString("utf8", start, end), bytes: end - start });
-    }
-    start = end + 1;
-  }
-  if (rows.length !== lines.length) {
+  const found = findLines(linesText, lines);
+  if (found.length !== lines.length) {
     throw failure("internal-error", {
-      message: `chunk ${entry.n} has ${rows.length} of ${lines.length} planned lines`,
+      message: `chunk ${entry.n} has ${found.length} of ${lines.length} planned lines`,
     });
   }
-  return rows;
+  const keys = keysText.split(SEPARATOR);
+  const endFrom = (start: number) => {
+    const separator = buffer.indexOf(SEPARATOR_BYTE, start);
+    return separator < 0 ? buffer.length : separator;
+  };
+  let start = entry.headBytes;
+  let reached = 0;
+  return found.map(({ line, at }) => {
+    for (; reached < at; reached++) start = endFrom(start) + 1;
+    const end = endFrom(start);
+    const hash = hashes.slice(at * HASH_STRIDE, (at + 1) * HASH_STRIDE - 1);
+    return { key: keys[at]!, line, hash, record: buffer.toString("utf8", start, end), bytes: end - start };
+  });
 }
 
 /** Lines to read by chunk: those that the plan needs, and those that are folded into them. */
@@ -115,8 +115,21 @@ function folding(plan: DiffPlan): (row: Row) => Row | undefined {
   };
 }
 
+/** Fewer rows are not worth a statement of their own: it costs as much as 50 rows. */
+export const BATCH_MIN_ROWS = 500;
+
 /**
- * The rows that a plan needs, pooled over the chunks in their order into batches of at most `maxRows` rows and
+ * Rows per batch, at most `maxRows`, so that all lanes have the same to do: three full batches on four lanes would take as
+ * long as four. Counts on LANES, not on the lanes of this run: another number must not make other batches of a file.
+ */
+export function batchRows(rows: number, maxRows: number): number {
+  const least = Math.ceil(rows / maxRows);
+  const even = Math.ceil(least / LANES) * LANES;
+  return Math.ceil(rows / Math.max(1, least, Math.min(even, Math.floor(rows / BATCH_MIN_ROWS))));
+}
+
+/**
+ * The rows that a plan needs, pooled over the chunks in their order into even batches of at most `maxRows` rows and
  * CHUNK_MAX_DATA_BYTES of records (a larger single record goes alone). Chunks without such rows are not read.
  */
 export async function* neededBatches(
@@ -125,6 +138,10 @@ export async function* neededBatches(
   read: (entry: ChunkEntry) => Promise<Uint8Array>,
   maxRows = CHUNK_MAX_ROWS,
 ): AsyncGenerator<Batch> {
+  const perBatch = batchRows(
+    [...plan.need.values()].reduce((sum, lines) => sum + lines.length, 0),
+    maxRows,
+  );
   let pool: Row[] = [];
   let pooledBytes = 0;
   const lines = linesToRead(plan);
@@ -134,7 +151,7 @@ export async function* neededBatches(
     for (const picked of pick(bytes, entry, lines.get(entry.n)!)) {
       const row = folded(picked);
       if (row === undefined) continue;
-      if (pool.length > 0 && (pool.length === maxRows || pooledBytes + row.bytes > CHUNK_MAX_DATA_BYTES)) {
+      if (pool.length > 0 && (pool.length === perBatch || pooledBytes + row.bytes > CHUNK_MAX_DATA_BYTES)) {
         yield batchOf(pool);
         pool = [];
         pooledBytes = 0;

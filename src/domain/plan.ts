@@ -188,6 +188,37 @@ export function chosenText(
   };
 }
 
+export interface FoundLine {
+  readonly line: number;
+  /** Its place in the list, from 0. */
+  readonly at: number;
+}
+
+const COMMA = ",".charCodeAt(0);
+const ZERO = "0".charCodeAt(0);
+
+/**
+ * Which of the `wanted` lines stand in a list of lines ("2,3,5"), and where. Both ascend. Reads the list digit by digit:
+ * of 300,000 rows five in a hundred are wanted, and a text for each of the others would cost more than all the rest.
+ */
+export function findLines(list: string, wanted: readonly number[]): FoundLine[] {
+  const found: FoundLine[] = [];
+  let next = 0;
+  let line = 0;
+  for (let i = 0, at = 0; i <= list.length && next < wanted.length; i++) {
+    const code = i === list.length ? COMMA : list.charCodeAt(i);
+    if (code !== COMMA) {
+      line = line * 10 + code - ZERO;
+      continue;
+    }
+    while (next < wanted.length && wanted[next]! < line) next++;
+    if (wanted[next] === line) found.push({ line, at });
+    at++;
+    line = 0;
+  }
+  return found;
+}
+
 /** Several lots of rows as one. Lots without rows are left out: an empty text would read as one empty key. */
 export function joinRows(lots: readonly RowsText[]): RowsText {
   const filled = lots.filter((lot) => lot.rows > 0);

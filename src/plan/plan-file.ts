@@ -10,6 +10,7 @@ import {
   chosenText,
   type FileToApply,
   type Fold,
+  findLines,
   foldOf,
   headText,
   joinRows,
@@ -129,13 +130,13 @@ async function askDatabase(deps: PlanDeps, file: FileToApply, rows: RowsText, op
 /** Gives the lines that differ back to their chunks, in the order in which they stand there. */
 function share(lines: string, lots: readonly Lot[], need: Map<number, readonly number[]>): void {
   if (lines === "") return;
-  const wanted = new Set(lines.split(","));
+  const wanted = lines
+    .split(",")
+    .map(Number)
+    .sort((a, b) => a - b);
   for (const lot of lots) {
     if (lot.text.rows === 0) continue;
-    const mine = lot.text.lines
-      .split(",")
-      .filter((line) => wanted.has(line))
-      .map(Number);
+    const mine = findLines(lot.text.lines, wanted).map(({ line }) => line);
     if (mine.length > 0) need.set(lot.entry.n, mine);
   }
 }

@@ -1,8 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Batch, neededBatches, wholeBatch } from "../../src/apply/batches.ts";
-import { CHUNK_MAX_DATA_BYTES, type ChunkEntry, encodeChunk } from "../../src/domain/chunk.ts";
+import { BATCH_MIN_ROWS, type Batch, batchRows, neededBatches, wholeBatch } from "../../src/apply/batches.ts";
+import { CHUNK_MAX_DATA_BYTES, CHUNK_MAX_ROWS, type ChunkEntry, encodeChunk } from "../../src/domain/chunk.ts";
 import { failure } from "../../src/domain/failures.ts";
-import type { DiffPlan } from "../../src/domain/plan.ts";
+import { LANES } from "../../src/domain/lanes.ts";
+import { type DiffPlan, findLines } from "../../src/domain/plan.ts";
 
 /** Chunks of three rows each; line numbers from 2, keys `k<line>`. */
 function chunksOf(count: number, record: (line: number) => string = (line) => JSON.stringify({ line, text: "Öl €" })) {
@@ -54,13 +56,13 @@ describe("the rows a plan needs", () => {
         4,
       ),
     );
-    expect(batches.map(({ lines }) => lines)).toEqual(["3,5,7,11", "12,13"]);
-    expect(batches[1]).toEqual({
-      rows: 2,
-      keys: "k12\nk13",
-      lines: "12,13",
-      hashes: `${"12".padStart(32, "0")},${"13".padStart(32, "0")}`,
-      records: '{"line":12,"text":"Öl €"}\n{"line":13,"text":"Öl €"}',
+    expect(batches.map(({ lines }) => lines)).toEqual(["3,5,7", "11,12,13"]);
+    expect(batches[0]).toEqual({
+      rows: 3,
+      keys: "k3\nk5\nk7",
+      lines: "3,5,7",
+      hashes: [3, 5, 7].map((line) => String(line).padStart(32, "0")).join(","),
+      records: [3, 5, 7].map((line) => JSON.stringify({ line, text: "Öl €" })).join("\n"),
     });
   });
 
@@ -139,6 +141,45 @@ describe("the rows a plan needs", () => {
     await expect(all(neededBatches(entries, planOf([[0, [2, 99]]]), read))).rejects.toMatchObject({
       code: "internal-error",
     });
+  });
+});
+
+describe("the size of a batch", () => {
+  it.each([
+    [0, CHUNK_MAX_ROWS, 0],
+    [1, CHUNK_MAX_ROWS, 1],
+    [BATCH_MIN_ROWS * 2 - 1, CHUNK_MAX_ROWS, BATCH_MIN_ROWS * 2 - 1],
+    [BATCH_MIN_ROWS * 2, CHUNK_MAX_ROWS, BATCH_MIN_ROWS],
+    [15_000, CHUNK_MAX_ROWS, 3_750],
+    [20_001, CHUNK_MAX_ROWS, 2_501],
+    [7, 3, 3],
+  ])("of %i rows, at most %i, is %i", (rows, maxRows, size) => {
+    expect(batchRows(rows, maxRows)).toBe(size);
+  });
+
+  it("is never above the most, and gives every lane the same number of batches where there is enough for all", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2_000_000 }), fc.integer({ min: 1, max: 10_000 }), (rows, maxRows) => {
+        const size = batchRows(rows, maxRows);
+        expect(size).toBeGreaterThan(0);
+        expect(size).toBeLessThanOrEqual(maxRows);
+        if (maxRows >= BATCH_MIN_ROWS * 2 && rows >= BATCH_MIN_ROWS * LANES * 2) {
+          expect(Math.ceil(Math.ceil(rows / size) / LANES)).toBe(Math.ceil(Math.ceil(rows / maxRows) / LANES));
+        }
+      }),
+    );
+  });
+});
+
+describe("lines in a list", () => {
+  it("are found with their places, whatever is asked for beside them", () => {
+    const ascending = fc.uniqueArray(fc.integer({ min: 1, max: 300 })).map((lines) => lines.sort((a, b) => a - b));
+    fc.assert(
+      fc.property(ascending, ascending, (list, wanted) => {
+        const expected = list.map((line, at) => ({ line, at })).filter(({ line }) => wanted.includes(line));
+        expect(findLines(list.join(","), wanted)).toEqual(expected);
+      }),
+    );
   });
 });
 
