@@ -1,4 +1,5 @@
 /** The parts of a table file: lines before the table, header, rows, lines behind it. */
+import { trimCell } from "../table/cell.ts";
 import { isTyped } from "./cells.ts";
 import { type HeaderVerdict, judgeHeader } from "./header.ts";
 import type { Dialect } from "./profile.ts";
@@ -46,7 +47,8 @@ export function shapeOf(rows: readonly (readonly string[])[], dialect: Dialect, 
   const verdict = known === undefined ? judgeHeader(table) : answered(known);
   const trailing = verdict.header && first.length === common - 1 && endsBlank(table.slice(1), common);
   const width = trailing ? first.length : verdict.header ? Math.max(common, first.length) : common;
-  const columns = verdict.header ? first.map((cell) => cell.trim()) : [];
+  // As feeds bind their columns: no-break blanks are part of a name.
+  const columns = verdict.header ? first.map(trimCell) : [];
   const repeatedHeaders =
     verdict.header && verdict.sure ? table.slice(1).filter((row) => isSame(row, first)).length : 0;
   return { start, verdict, width, trailing, columns, repeatedHeaders };

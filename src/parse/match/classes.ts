@@ -140,7 +140,8 @@ export function fitterOf(shape: ColumnShape): (found: string) => boolean {
       case "decimal": {
         const digits = Number.parseInt(rest.slice(1), 10);
         if (decimals.some((one) => one.mark === rest[0] && (!one.fixed || one.digits === digits))) return true;
-        return digits === GROUP_DIGITS && integers.length > 0;
+        // `12.0`: how programs that know only floats print whole numbers.
+        return integers.length > 0 && (digits === GROUP_DIGITS || (digits === 1 && rest.endsWith("zeros")));
       }
       case "date":
       case "datetime":
@@ -175,7 +176,10 @@ const splitOnce = (name: string): [string, string] => {
 interface Decimals {
   readonly mark: string;
   readonly digits: number;
-  /** A writer that keeps zeros at the end writes as many digits every day: then no other count, and no whole numbers. */
+  /**
+   * A writer that keeps zeros at the end writes as many digits every day: then no other count, and no whole numbers. One
+   * digit says nothing: floats are printed as `12.0`, and as `12` on a day when all of them are whole.
+   */
   readonly fixed: boolean;
 }
 
@@ -193,7 +197,7 @@ function decimalsOf(known: readonly (readonly [string, number])[]): Decimals[] {
   return [...counts].map(([way, { share, zeros }]) => ({
     mark: way[0] ?? "",
     digits: Number(way.slice(1)),
-    fixed: zeros && share >= FIXED_SHARE * total,
+    fixed: zeros && share >= FIXED_SHARE * total && way.length > 2,
   }));
 }
 

@@ -84,6 +84,12 @@ export function foundInText(sample: Sample, answers: readonly Answer[] = []): Fo
     const message = "title lines before records that have an end of their own cannot be told from the first record";
     faults.push({ path: ["format", "preamble"], message });
   }
+  // A feed's rows are as wide as its header.
+  const types = profile.header ? profile.types.slice(0, profile.columns.length) : profile.types;
+  if (types.length < profile.types.length) {
+    const message = `rows have ${profile.types.length} cells and the header names ${types.length}: they will be refused`;
+    faults.push({ path: ["columns"], message });
+  }
   const footer = footerStart(profile, rows);
   if (footer === null) {
     const message = "the lines behind the last row begin like rows, so they will be refused as rows";
@@ -111,7 +117,7 @@ export function foundInText(sample: Sample, answers: readonly Answer[] = []): Fo
     quotesSeen:
       dialect.quote === null ? rows.some((row) => row.some((cell) => cell.includes('"'))) : dialect.escape !== null,
     preamble: profile.preamble,
-    types: profile.types,
+    types,
     undecided: profile.undecided,
     rows,
     lines,

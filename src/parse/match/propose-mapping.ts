@@ -72,7 +72,9 @@ function typed(
     ...(sign === "letters" ? { letters: lettersOf(place, found, answers) } : {}),
     ...(unit === undefined ? {} : { unit }),
   };
-  switch (type.type) {
+  // Exponents are no way of writing that a column can say; what a spreadsheet has rounded is not to be read as exact.
+  const isExponential = found.rows.some((row) => /\d[eE][-+]?\d/.test(row[place] ?? ""));
+  switch (isExponential && type.type === "decimal" ? "text" : type.type) {
     case "identifier":
       return { type: "identifier", maxLength: lengthOf(type, IDENTIFIER_MAX_CHARS) };
     case "integer":

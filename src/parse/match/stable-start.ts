@@ -13,7 +13,7 @@ const RULE = /^([-=_*~#.+])\1{2}\1*$/;
  * numbers) differs from file to file. Empty where nothing is stable, and for remarks.
  */
 export function stableStart(line: string, comment: string | null): string {
-  if (comment !== null && line.trimStart().startsWith(comment)) return comment;
+  if (comment !== null && line.trimStart().startsWith(comment)) return "";
   const rule = RULE.exec(line.trim());
   if (rule !== null) return line.slice(0, line.length - line.trimStart().length + 3);
   const ends = [line.search(/\d/), line.search(DATE_WORDS), START_MAX_CHARS].filter((at) => at !== -1);
