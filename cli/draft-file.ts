@@ -24,7 +24,10 @@ export function draftFile(path: string): MappingDraft {
   const { issues } = read.error;
   const named = issues
     .slice(0, NAMED_FAULTS)
-    .map((issue) => `${issue.path.map(String).join(".") || "the whole"}: ${issue.message}`);
+    .map(({ path: at, message }) => `${at.map(String).join(".") || "the whole"}: ${plain(message)}`);
   const more = issues.length > NAMED_FAULTS ? `; and ${issues.length - NAMED_FAULTS} more` : "";
   throw new UsageError(`${path} is no mapping: ${named.join("; ")}${more}`, "invalid-draft");
 }
+
+/** What is not there is told as that. */
+const plain = (message: string): string => (message.endsWith("received undefined") ? "is missing" : message);

@@ -134,7 +134,7 @@ export function answersTo(given: readonly string[], questions: readonly OpenQues
     const cut = text.lastIndexOf("=");
     if (cut < 1 || cut === text.length - 1)
       throw new UsageError(`--answer takes COLUMN=VALUE, not ${JSON.stringify(text)}`);
-    const [name, answer] = [text.slice(0, cut), text.slice(cut + 1)];
+    const [name, said] = [text.slice(0, cut), text.slice(cut + 1)];
     const named = questions.filter(
       ({ what, column }) => column === name || (column === undefined && what === name) || `${what}:${column}` === name,
     );
@@ -148,9 +148,29 @@ export function answersTo(given: readonly string[], questions: readonly OpenQues
       throw new UsageError(`${name} has more than one question; say ${ways}`, "which-question");
     }
     const { what, column } = question;
+    const answer = optionMeant(said, question);
     return column === undefined ? { what, answer } : { what, column, answer };
   });
 }
+
+/** One of the options, or the only one with that order of day, month and year. Throws UsageError that lists them. */
+function optionMeant(said: string, { what, column, options }: OpenQuestion): string {
+  if (options.length === 0 || options.includes(said)) return said;
+  const ordered = options.filter((option) => /^[dmy]{3}$/.test(said) && orderOf(option) === said);
+  if (ordered.length === 1) return ordered[0]!;
+  throw new UsageError(`${column ?? what} takes one of ${options.join(", ")}, not ${said}`, "no-such-option");
+}
+
+/** Of day, month and year in a date format: `dd/MM/yyyy` is `dmy`. */
+const orderOf = (format: string): string =>
+  [
+    ...new Set(
+      format
+        .replace(/HH|mm|ss/g, "")
+        .toLowerCase()
+        .replace(/[^dmy]/g, ""),
+    ),
+  ].join("");
 
 const answerOptions = (args: Arguments): string[] => {
   const given = args.values.answer;
