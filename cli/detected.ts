@@ -3,28 +3,30 @@ import { asFailure, type FailureReport, failure } from "../src/domain/failures.t
 import { detect } from "../src/parse/detect/detect.ts";
 import type { Profile } from "../src/parse/detect/profile.ts";
 import { SampleTaker } from "../src/parse/detect/sample.ts";
-import { unsupportedFormat } from "../src/parse/read-payload.ts";
 import { openDelivery, type Payload } from "../src/parse/open/open.ts";
+import { unsupportedFormat } from "../src/parse/read-payload.ts";
 import { UsageError } from "./command.ts";
 import { inputFile } from "./input.ts";
+import { type ReadyTable, readyTable } from "./ready-table.ts";
 
-export interface DetectedTable {
-  readonly payload: Payload;
-  readonly profile: Profile;
-}
+export type DetectedTable =
+  | { readonly kind: "text"; readonly payload: Payload; readonly profile: Profile }
+  /** Rows already: nothing is detected but header and types. */
+  | { readonly kind: "ready"; readonly table: ReadyTable };
 
 /**
  * The first table in a file, a mail or an archive, with its profile. Throws UsageError or Failure where nothing can be read.
- * @param read whether the caller takes formats that are no text (a workbook, say) by itself
  */
 export async function detectedTable(path: string): Promise<DetectedTable> {
   const payload = await firstPayload(path);
+  const table = await readyTable(payload);
+  if (table !== undefined) return { kind: "ready", table };
   // What the door calls binary may be text in units of four bytes: detection names it.
   const unsupported = payload.format === "binary" ? undefined : unsupportedFormat(payload);
   if (unsupported) throw new UsageError(`${unsupported.sentence} ${unsupported.hint}`, unsupported.code);
   const taker = new SampleTaker();
   for await (const block of payload.open()) taker.add(block);
-  return { payload, profile: detect(taker.sample()) };
+  return { kind: "text", payload, profile: detect(taker.sample()) };
 }
 
 /** The first file inside; a body of a mail only if there is nothing else. */

@@ -1,8 +1,10 @@
 /** `mailfeed sniff`: what a file looks like, with the evidence for it and what only a human can answer. */
+import type { FileFormat } from "../../src/domain/adapter.ts";
 import type { Profile } from "../../src/parse/detect/profile.ts";
 import { type DialectRow, TableReading } from "../../src/parse/detect/read.ts";
 import { type Command, EXIT, type Io, UsageError } from "../command.ts";
 import { detectedTable, unreadable } from "../detected.ts";
+import type { Problem, ReadyTable } from "../ready-table.ts";
 
 export const sniff: Command = {
   name: "sniff",
@@ -10,8 +12,11 @@ export const sniff: Command = {
   usage: "FILE…",
   options: {},
   details: `With --json one line per file:
-{"file", "charset", "bom", "delimiter", "quote", "escape", "recordDelimiter", "header", "columns", "columnCount", "rows",
+{"file", "kind", "charset", "bom", "delimiter", "quote", "escape", "recordDelimiter", "header", "columns", "columnCount", "rows",
  "preamble", "footer", "types", "undecided", "evidence", "problems", "dialect", "charsetsAlike", "repeatedHeaders"}
+  kind             delimited, fixed, sheet (a workbook: its first sheet that is not hidden) or json (a list, or a record a line).
+                   Of sheet and json charset, delimiter, quote, escape and dialect are null, recordDelimiter is "" and footer
+                   is empty: they have none; columns of json are the keys of all records
   delimiter        between cells; null: one column, or fixed width (then dialect.fixed has where the columns begin)
   quote, escape    null: none. Of a file without any quotation mark: the usual one. escape is the mark itself (doubled) or \\
   recordDelimiter  "\\n", "\\r\\n", "\\r", with what stands before it where the file has such ("&|\\r\\n"), or "mixed"
@@ -23,8 +28,9 @@ export const sniff: Command = {
   undecided        [{what, column?, options, assumed, reason}]: questions to answer once before the feed can go live;
                    what: charset delimiter quote recordDelimiter header type dateOrder decimalMark null columns
   evidence         one sentence per decision
-  problems         {count, first: [{code, line, message}]}: rows that do not fit; code: missing-cells extra-cells broken-quotes
-or {"file", "error": {"code", "message"}} and exit code 2 where nothing can be read (no text, empty, no table). The first
+  problems         {count, first: [{code, line, message}]}: rows that do not fit; code: missing-cells extra-cells broken-quotes,
+                   of a sheet cell-error cell-not-calculated, of json broken-record
+or {"file", "error": {"code", "message"}} and exit code 2 where nothing can be read (no table in it, empty). The first
 file inside a mail or an archive is read.`,
   async run(args, io) {
     if (args.positionals.length === 0) throw new UsageError("sniff needs a file (see mailfeed sniff --help)");
@@ -45,11 +51,19 @@ file inside a mail or an archive is read.`,
   },
 };
 
-type Sniffed = ReturnType<typeof shown>;
+/** The documented shape. */
+type Sniffed = Omit<ReturnType<typeof shown>, "kind" | "charset" | "dialect" | "problems"> & {
+  readonly kind: FileFormat["kind"];
+  readonly charset: string | null;
+  readonly dialect: Profile["dialect"] | null;
+  readonly problems: { readonly count: number; readonly first: readonly Problem[] };
+};
 
 /** Detects, and reads the whole file by what was detected. Throws UsageError or Failure where nothing can be read. */
 export async function sniffed(path: string): Promise<Sniffed> {
-  const { payload, profile } = await detectedTable(path);
+  const detected = await detectedTable(path);
+  if (detected.kind === "ready") return shownReady(path, detected.table);
+  const { payload, profile } = detected;
   const reading = new TableReading(profile);
   const problems: Profile["misfits"][number][] = [];
   for await (const rows of reading.batches(payload.open())) {
@@ -65,6 +79,7 @@ function shown(file: string, profile: Profile, reading: TableReading, problems: 
   const { dialect } = profile;
   return {
     file,
+    kind: dialect.fixed === null ? ("delimited" as const) : ("fixed" as const),
     charset: profile.charset,
     bom: profile.bom,
     delimiter: dialect.delimiter,
@@ -87,6 +102,42 @@ function shown(file: string, profile: Profile, reading: TableReading, problems: 
     dialect,
     charsetsAlike: profile.charsetsAlike,
     repeatedHeaders: reading.repeatedHeaders,
+  };
+}
+
+/** Of a sheet or records: what only a text has is null, false, or empty. */
+async function shownReady(file: string, { kind, found, columns, rows: read }: ReadyTable): Promise<Sniffed> {
+  const first: Problem[] = [];
+  let count = 0;
+  let rows = 0;
+  for await (const row of read()) {
+    if (row.kind === "data") rows++;
+    if (row.problem === null) continue;
+    count++;
+    if (first.length < PROBLEMS_MAX) first.push(row.problem);
+  }
+  return {
+    file,
+    kind,
+    charset: null,
+    bom: false,
+    delimiter: null,
+    quote: null,
+    escape: null,
+    recordDelimiter: "",
+    header: found.format.header,
+    columns,
+    columnCount: found.types.length,
+    rows,
+    preamble: found.preamble,
+    footer: [],
+    types: found.types,
+    undecided: found.undecided,
+    evidence: found.evidence,
+    problems: { count, first },
+    dialect: null,
+    charsetsAlike: [],
+    repeatedHeaders: 0,
   };
 }
 

@@ -6,7 +6,14 @@ import { formatTitle, type Payload } from "./open/open.ts";
 import { bodySource } from "./read-body.ts";
 import { jsonSource, startOf } from "./read-json.ts";
 import { sheetSource } from "./read-sheet.ts";
-import { type ParsedFile, type ParseOptions, type ParseSink, parseFile, parseRows } from "./table/parse-file.ts";
+import {
+  type ParsedFile,
+  type ParseOptions,
+  type ParseSink,
+  parseFile,
+  parseRows,
+  type RowSource,
+} from "./table/parse-file.ts";
 
 type Kind = FileFormat["kind"];
 
@@ -20,6 +27,12 @@ export async function parsePayload(
   sink: ParseSink,
   options: ParseOptions = {},
 ): Promise<ParsedFile> {
+  const source = await rowSource(feed, payload);
+  return source === undefined ? parseFile(feed, payload.open(), sink, options) : parseRows(feed, source, sink, options);
+}
+
+/** The rows of a payload that are not found in its text alone; undefined of a text, which `parseFile` reads. Throws as `parsePayload`. */
+export async function rowSource(feed: Feed, payload: Payload): Promise<RowSource | undefined> {
   const { kind, recordDelimiter } = feed.file;
   const unsupported = unsupportedFormat(payload, kind);
   if (unsupported !== undefined) {
@@ -27,12 +40,10 @@ export async function parsePayload(
     if (start === "") throw failure("file-empty", { name: payload.name });
     if (kind !== "json" || start === undefined || !/^[[{]/.test(start)) throw new Failure(unsupported);
   }
-  if (kind === "sheet") return parseRows(feed, await sheetSource(feed, payload), sink, options);
-  if (kind === "json") return parseRows(feed, await jsonSource(feed, payload), sink, options);
-  if (payload.role === "body" && kind === "delimited" && recordDelimiter === "line") {
-    return parseRows(feed, await bodySource(feed, payload), sink, options);
-  }
-  return parseFile(feed, payload.open(), sink, options);
+  if (kind === "sheet") return sheetSource(feed, payload);
+  if (kind === "json") return jsonSource(feed, payload);
+  const isMailText = payload.role === "body" && kind === "delimited" && recordDelimiter === "line";
+  return isMailText ? bodySource(feed, payload) : undefined;
 }
 
 /** What payloads are read as each kind. (A JSON file that is broken near its beginning looks like text: see above.) */

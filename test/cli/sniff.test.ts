@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { oneSheet } from "../parse/sheet/fixtures.ts";
 import { jsonOf, mailfeed } from "./run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "mailfeed-sniff-"));
@@ -100,5 +101,66 @@ describe.concurrent("rows of a layout that is detected", () => {
   it("of a file that cannot be read are refused in one sentence: exit code 2", async () => {
     const ran = await mailfeed("rows", fileOf("open.csv", 'a,b\n1,"x\n2,y\n'), "--json");
     expect([ran.code, jsonOf(ran)]).toMatchObject([2, [{ error: { code: "unclosed-quote" } }]]);
+  });
+});
+
+describe.concurrent("a file that is no text", () => {
+  const cell = (place: string, value: string) => `<c r="${place}" t="inlineStr"><is><t>${value}</t></is></c>`;
+  const book = fileOf(
+    "stock.xlsx",
+    oneSheet(
+      `<row r="1">${cell("A1", "Stock report")}</row><row r="3">${cell("A3", "sku")}${cell("B3", "qty")}</row><row r="4">${cell("A4", "0012")}<c r="B4"><v>7</v></c></row><row r="6">${cell("A6", "A2")}</row><row r="7">${cell("A7", "A3")}<c r="B7" t="e"><v>#N/A</v></c></row>`,
+    ),
+  );
+  const list = fileOf("stock.json", '[{"sku":"0012","qty":7},{"sku":"A2","at":"2026-11-20"}]');
+  const lines = fileOf("stock.ndjson", '{"sku":"0012"}\n{"sku":\n{"sku":"A2"}\n');
+  /** What only a text has. */
+  const NONE = { charset: null, bom: false, delimiter: null, quote: null, escape: null, dialect: null, footer: [] };
+
+  it("is sniffed in the same shape, with nothing where only a text has something", async () => {
+    const ran = await mailfeed("sniff", book, list, lines, stock, "--json");
+    expect(ran.code).toBe(0);
+    const found = jsonOf(ran) as Record<string, unknown>[];
+    expect(found).toMatchObject([
+      {
+        ...NONE,
+        kind: "sheet",
+        header: true,
+        columns: ["sku", "qty"],
+        columnCount: 2,
+        rows: 3,
+        preamble: ["Stock report", ""],
+        types: [{ type: "identifier" }, { name: "qty" }],
+        problems: { count: 1, first: [{ code: "cell-error", line: 7 }] },
+      },
+      { ...NONE, kind: "json", columns: ["sku", "qty", "at"], rows: 2, problems: { count: 0 } },
+      { ...NONE, kind: "json", rows: 3, problems: { count: 1, first: [{ code: "broken-record", line: 2 }] } },
+      { kind: "delimited", charset: "utf-8" },
+    ]);
+    const keys = found.map((one) => Object.keys(one).sort());
+    expect(keys[0]).toEqual(keys[3]);
+    expect(keys[1]).toEqual(keys[3]);
+  });
+
+  it("has its rows printed as those of a text: header first, filled to one width", async () => {
+    const sheet = await mailfeed("rows", book);
+    expect([sheet.code, jsonOf(sheet)]).toEqual([
+      1,
+      [
+        ["sku", "qty"],
+        ["0012", "7"],
+        ["A2", ""],
+        ["A3", "#N/A"],
+      ],
+    ]);
+    expect(sheet.stderr).toContain("In row 7 the cell of column 2 holds an error.");
+    const json = await mailfeed("rows", list, "--data");
+    expect([json.code, jsonOf(json)]).toEqual([
+      0,
+      [
+        ["0012", "7", ""],
+        ["A2", "", "2026-11-20"],
+      ],
+    ]);
   });
 });

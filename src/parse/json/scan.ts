@@ -147,7 +147,7 @@ export function jsonFormat(head: string, isWhole: boolean): "json" | "ndjson" | 
     if (next >= head.length) return head.slice(start, end).includes("\n") || !isWhole ? "json" : "ndjson";
     if (head[next] !== "{" || !head.slice(end, next).includes("\n") || head.slice(start, end).includes("\n"))
       return undefined;
-    scanValue(head, next);
+    // What follows may be broken: that is told of its line.
     return "ndjson";
   } catch (thrown) {
     if (!(thrown instanceof JsonSyntax)) throw thrown;
