@@ -51,13 +51,16 @@ function fileSource(path: string, size: number): ByteSource {
 const MAIL_START =
   /^(from|received|return-path|delivered-to|date|message-id|mime-version|subject|to|x-[\w-]+|content-type|dkim-signature|authentication-results|arc-[\w-]+|reply-to|sender|cc):[ \t]/i;
 
+/** One of these alone is enough: nobody gives a table such a title. */
+const ALONE = /^(received|return-path|message-id|mime-version|content-type):[ \t]/i;
+
 async function looksLikeMail(source: ByteSource, path: string): Promise<boolean> {
   if (/\.(eml|msg|mbox)$/i.test(path)) return true;
   for await (const block of source.blocks(0, Math.min(4_096, source.size))) {
     const start = new TextDecoder("latin1").decode(block);
     const unfolded = start.replace(/^From [^\n]*\n/, "").replace(/\r?\n[ \t]+/g, " ");
-    const lines = unfolded.split(/\r?\n/, 3);
-    return lines.slice(0, 2).every((line) => MAIL_START.test(line));
+    const [first = "", second = ""] = unfolded.split(/\r?\n/, 2);
+    return MAIL_START.test(first) && (second === "" ? ALONE.test(first) : MAIL_START.test(second));
   }
   return false;
 }

@@ -35,7 +35,8 @@ export const open: Command = {
   details: `With --json one line per file:
   {"file", "kind", "files": [{path, name, contentType, format, role, bytes, sha256}], "problems": [{code, message, path}]}
 and with {"error": {code, message}} beside them where no file in it can be read (the first problem), or in their place where
-there is nothing to look at. "kind" is mail, or upload for any other file.`,
+there is nothing to look at. "kind" is mail, or upload for any other file. Of a mail whose last boundary line is missing, the
+files are shown as far as they came, with the problem mail-cut-off: feeds take nothing of it.`,
   async run(args, io) {
     if (args.positionals.length === 0) throw new UsageError("open needs a file (see mailfeed open --help)");
     const secret = textOption(args, "secret");
@@ -89,12 +90,20 @@ async function contentsOf(input: InputFile, secret: string | undefined): Promise
   const contents: Contents = { file: input.path, kind: input.door, files: [], problems: [] };
   try {
     const options = { door: input.door, name: input.name, ...(secret === undefined ? {} : { secret }) };
-    for await (const one of openDelivery(input.source, options)) await list(one, contents);
+    for await (const one of openDelivery(input.source, { ...options, mayLackClosingBoundary: true }))
+      await list(one, contents);
+    if (input.door === "mail") await listCutOff(openDelivery(input.source, options), contents);
   } catch (thrown) {
     const failed = asFailure(thrown);
     contents.problems.push({ code: failed.code, message: `${failed.message} ${failed.report.hint}`, path: input.name });
   }
   return contents;
+}
+
+/** What feeds are told of a mail that was cut off. */
+async function listCutOff(found: AsyncIterable<Opened>, contents: Contents): Promise<void> {
+  for await (const one of found)
+    if (one.kind === "problem" && one.report.code === "mail-cut-off") await list(one, contents);
 }
 
 async function list(one: Opened, contents: Contents): Promise<void> {

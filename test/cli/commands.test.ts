@@ -196,6 +196,18 @@ describe.concurrent("open", () => {
       },
     ]);
   });
+
+  it("shows a mail without its last boundary as far as it came, with the problem that feeds refuse it for", async () => {
+    const mail = Buffer.from(goodMail().raw);
+    const cut = join(folder, "cut.mail");
+    const headers = "Received: from a.example\r\n\tby b.example; Sat, 21 Nov 2026 06:00:00 +0100\r\n";
+    writeFileSync(cut, Buffer.concat([Buffer.from(headers), mail.subarray(0, mail.lastIndexOf("\r\n--"))]));
+    const ran = await mailfeed("open", cut, "--json");
+    expect(ran.code).toBe(1);
+    expect(jsonOf(ran)).toMatchObject([
+      { kind: "mail", files: [{ role: "body" }, { name: "inventory.csv" }], problems: [{ code: "mail-cut-off" }] },
+    ]);
+  });
 });
 
 describe.concurrent("check", () => {
