@@ -65,7 +65,7 @@ function tableText(head: readonly string[], rows: readonly (readonly string[])[]
   return rows
     .map(([name = "", ...cells]) =>
       [
-        head.length > 0 ? name : `${name}: ${cells.join(" ")}`,
+        wrapped(head.length > 0 ? name : `${name}: ${cells.join(" ")}`, "", "  "),
         ...(head.length > 0
           ? cells.map((cell, i) => wrapped(cell, `  ${(head[i + 1] ?? "").padEnd(labels)}  `, " ".repeat(labels + 4)))
           : []),

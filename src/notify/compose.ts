@@ -49,9 +49,11 @@ function unconfirmed(notice: FormatUnconfirmedNotice): Draft {
       ...faultsOf(faults),
       { kind: "heading", text: "What to do" },
       { kind: "text", text: acceptHint(questions) },
+      { kind: "code", text: commandLine(`accept ${nameOf(notice)}`, questions) },
+      { kind: "text", text: "The same over the API:" },
       { kind: "code", text: acceptCall(`/v1/feeds/${nameOf(notice)}/profile/accept`, questions) },
       { kind: "text", text: "If this is the wrong file, refuse it with all that wait:" },
-      { kind: "code", text: call(`/v1/feeds/${nameOf(notice)}/profile/reject`, '{"note": "wrong file"}') },
+      { kind: "code", text: commandLine(`reject ${nameOf(notice)} --note "wrong file"`, []) },
       correlation(notice),
     ],
   };
@@ -89,9 +91,11 @@ function drift(notice: FormatDriftNotice): Draft {
         kind: "text",
         text: `If the change is meant, accept it: the new format holds from now on. ${acceptHint(questions)}`,
       },
+      { kind: "code", text: commandLine(`drift ${nameOf(notice)} --accept ${fileId}`, questions) },
+      { kind: "text", text: "The same over the API:" },
       { kind: "code", text: acceptCall(`/v1/files/${fileId}/accept-drift`, questions) },
       { kind: "text", text: "If it is not, refuse the file and tell the customer:" },
-      { kind: "code", text: call(`/v1/files/${fileId}/reject`, '{"reason": "wrong file"}') },
+      { kind: "code", text: commandLine(`drift ${nameOf(notice)} --reject ${fileId} --note "wrong file"`, []) },
       correlation(notice),
     ],
   };
@@ -167,20 +171,30 @@ const acceptHint = (questions: readonly OpenQuestion[]): string =>
     ? "There is nothing to answer:"
     : "Put your answers in; they are kept, and nobody is asked again:";
 
+/** What nobody may guess is no answer until somebody has chosen: sent as it stands it is refused. */
+const answerTo = ({ assumed, options }: OpenQuestion): string => assumed ?? options.join(" | ");
+
+const commandLine = (action: string, questions: readonly OpenQuestion[]): string =>
+  [
+    `npx mailfeed feed ${action}`,
+    ...questions.map((question) => {
+      const { what, column } = question;
+      return `  --answer ${quoted(`${column === undefined ? what : `${what}:${column}`}=${answerTo(question)}`)}`;
+    }),
+  ].join(" \\\n");
+
+/** The token is never part of it. */
 function acceptCall(path: string, questions: readonly OpenQuestion[]): string {
-  const answers = questions.map(({ what, column, options, assumed }) => ({
-    what,
-    ...(column === undefined ? {} : { column }),
-    answer: assumed ?? options[0] ?? "",
-  }));
-  return call(path, answers.length === 0 ? "{}" : JSON.stringify({ answers }, null, 1));
+  const answers = questions.map((question) => {
+    const { what, column } = question;
+    return { what, ...(column === undefined ? {} : { column }), answer: answerTo(question) };
+  });
+  return [
+    `curl -X POST -H "Authorization: Bearer $OPERATOR" \\`,
+    `  "$API${path}" \\`,
+    `  -d ${quoted(answers.length === 0 ? "{}" : JSON.stringify({ answers }, null, 1))}`,
+  ].join("\n");
 }
 
-/** A line that a person copies. The token is never part of it. */
-const call = (path: string, body: string): string =>
-  [
-    `curl -X POST -H "Authorization: Bearer $OPERATOR" \\`,
-    `  -H "Content-Type: application/json" \\`,
-    `  "$API${path}" \\`,
-    `  -d '${body.replaceAll("'", "'\\''")}'`,
-  ].join("\n");
+/** For a shell: names of columns come from files of strangers. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

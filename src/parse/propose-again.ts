@@ -27,9 +27,8 @@ export async function proposeAgain(
   const { effective, pinned } = known;
   if (file.driftReport !== null && effective.kind === "feed") {
     const against = heldAgainst(effective.feed, pinned);
-    const all = answered(against.answers, answers);
     const found = await foundInPayload(payload, answers);
-    return driftOfFound(file.driftReport.drift, against, found, adapter, mappingOf(known), all);
+    return driftOfFound(file.driftReport.drift, against, found, adapter, mappingOf(known), answers);
   }
   const all = answered(pinned.answers, answers);
   const described = pinned.mapping === undefined ? adapter : { ...adapter, ...pinned.mapping };

@@ -149,7 +149,7 @@ async function driftBehind(
   const found = await foundIfAny(payload);
   const drift = driftOfFailure(against, failed, found, known.adapter);
   if (drift === null) return undefined;
-  const made = driftOfFound(drift, against, found, known.adapter, mappingOf(known), against.answers);
+  const made = driftOfFound(drift, against, found, known.adapter, mappingOf(known), []);
   return held(known, file, made, failed, deps);
 }
 

@@ -69,6 +69,16 @@ export function accepted(adapter: Adapter, pinned: Pinned, proposed: Proposed, g
   ];
 }
 
+/** An answer to an open question is one of its options. Throws `invalid-body`. What nobody asked may be said freely. */
+export function checkAnswers(questions: readonly OpenQuestion[], { answers }: Acceptance): void {
+  const faults = answers.flatMap(({ what, column, answer }, i) => {
+    const asked = questions.find((question) => question.what === what && question.column === column);
+    if (asked === undefined || asked.options.length === 0 || asked.options.includes(answer)) return [];
+    return [{ path: `answers.${i}.answer`, message: `is none of ${asked.options.join(", ")}` }];
+  });
+  if (faults.length > 0) throw faulty("invalid-body", "Some answers are none that can be given; see “faults”.", faults);
+}
+
 /** Which of the two a question or a fault is about. */
 const kindOf = (what: string): VersionKind =>
   ["key", "type", "columns", "mapping"].includes(what) ? "mapping" : "profile";

@@ -16,7 +16,7 @@ import { jsonText } from "../../platform/postgres.ts";
 import { auditLog, deliveries, feedVersions, files } from "../../platform/schema.ts";
 import { feedOf } from "../auth/scope.ts";
 import type { Call } from "../deps.ts";
-import { acceptanceSchema, accepted, noteSchema } from "../formats/acceptance.ts";
+import { acceptanceSchema, accepted, checkAnswers, noteSchema } from "../formats/acceptance.ts";
 import { activate, openVersions, wake } from "../formats/decide.ts";
 import { notFound, problem } from "../problem/problem.ts";
 import { readJson } from "../query/json-body.ts";
@@ -47,6 +47,7 @@ export async function acceptProfile(call: Call): Promise<Response> {
     mapping: mapping === undefined ? null : mappingSchema.parse(mapping.data),
     ...openIn(profile.evidence),
   };
+  checkAnswers(stored.questions, given);
   const proposed =
     given.answers.length === 0 || profile.fileId === null
       ? stored
@@ -142,6 +143,7 @@ export async function acceptDrift(call: Call): Promise<Response> {
     const active = (await openVersions(deps.db, scope.feedId)).filter(({ state }) => state === "active");
     const [row] = await deps.db.select({ driftReport: files.driftReport }).from(files).where(eq(files.id, id));
     const stored = driftSchema.parse(row?.driftReport);
+    checkAnswers(stored.questions, given);
     const proposed =
       given.answers.length === 0
         ? stored
