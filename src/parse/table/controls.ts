@@ -1,5 +1,5 @@
 /** What a file states of itself, against what was read of it. Pure. */
-import type { Column } from "../../domain/column.ts";
+import { type Column, labelOf } from "../../domain/column.ts";
 import type { Controls, SequencePolicy, StatedPlace } from "../../domain/controls.ts";
 import { type FailureReport, report } from "../../domain/failures.ts";
 import { compileCalendar } from "./calendar.ts";
@@ -66,10 +66,11 @@ export function judgeControls(controls: Controls, facts: ReadFacts): ControlFind
     const tally = facts.tallies.get(column);
     const definition = facts.columns.find(({ name }) => name === column);
     if (tally === undefined || definition === undefined) continue;
-    const total = stated(`total of “${column}”`, at, totalReader(definition));
+    const label = labelOf(definition);
+    const total = stated(`total of “${label}”`, at, totalReader(definition));
     if (total === null || (total === tally.total && tally.unread === 0)) continue;
     const { unread } = tally;
-    faults.push(report("control-total-differs", { column, stated: total, counted: tally.total, unread }));
+    faults.push(report("control-total-differs", { column: label, stated: total, counted: tally.total, unread }));
   }
   const number = sequence && stated("number in the sequence of files", sequence.at, wholeNumber);
   const made = generatedAt && stated("time of making", generatedAt.at, compileCalendar({ ...generatedAt, time: true }));

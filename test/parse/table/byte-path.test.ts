@@ -31,7 +31,7 @@ async function everythingOf(feed: Feed, blocks: AsyncIterable<Uint8Array>, asTex
     },
   };
   try {
-    return { parsed: await parseFile(feed, blocks, sink, { asText }), chunks, rejects };
+    return { parsed: await parseFile(feed, blocks, sink, { asText, fileName: "0" }), chunks, rejects };
   } catch (thrown) {
     if (thrown instanceof Failure) return thrown.report;
     throw thrown;
@@ -190,12 +190,19 @@ const WRITTEN_CELLS: Record<string, fc.Arbitrary<string>> = {
 };
 
 const TABLES = [
-  { name: "usual columns", columns, cells: CELLS, keys: [["id"], ["id", "unit"], ["count", "id"], ["n"], ["text"]] },
+  {
+    name: "usual columns",
+    columns,
+    cells: CELLS,
+    keys: [["id"], ["id", "unit"], ["count", "id"], ["n"], ["text"]],
+    controls: undefined,
+  },
   {
     name: "columns with words, guards and fields left out",
     columns: writtenColumns,
     cells: WRITTEN_CELLS,
     keys: [["id"]],
+    controls: { totals: ["trailing", "loss"].map((column) => ({ column, at: { fileName: "(0)" } })) },
   },
 ];
 
@@ -222,6 +229,9 @@ const dialect = fc.record({
   footer: fc.boolean(),
 });
 
+/** Stands for the header line, whatever it is. */
+const HEADER_AGAIN = "header again";
+
 /** What is done to the rows of a file: each a line as it stands, put somewhere among them. */
 const oddLine = fc.constantFrom(
   "",
@@ -240,10 +250,11 @@ const oddLine = fc.constantFrom(
   ";".repeat(13),
   "a\rb",
   "\u0000",
+  HEADER_AGAIN,
 );
 
 describe("rows read as bytes", () => {
-  it.each(TABLES)("give what rows read as text give: $name", async ({ columns, cells: cellsOf, keys }) => {
+  it.each(TABLES)("give what rows read as text give: $name", async ({ columns, cells: cellsOf, keys, controls }) => {
     const headers = Object.keys(cellsOf);
     const cells = fc.tuple(...Object.values(cellsOf));
     const styles = fc.array(fc.constantFrom("bare", "bare", "quoted", "padded", "broken line"), {
@@ -264,6 +275,7 @@ describe("rows read as bytes", () => {
           const feed = tableFeed({
             columns: columns.map((column) => ({ ...column })) as never,
             key,
+            controls,
             file: {
               charset,
               delimiter,
@@ -284,7 +296,8 @@ describe("rows read as bytes", () => {
           const lines = rows.map(([row, style]) => row.map((cell, i) => written(cell, style[i]!)).join(delimiter));
           for (const [at, line] of odd) {
             // Of two faults of a whole file the one is told that is met first, and that depends on the blocks.
-            if (wrongByte === null || line !== "\0") lines.splice(at % (lines.length + 1), 0, line);
+            if (wrongByte === null || line !== "\0")
+              lines.splice(at % (lines.length + 1), 0, line === HEADER_AGAIN ? headers.join(delimiter) : line);
           }
           const all = [...(how.preamble ? ["Batch 7"] : []), headers.join(delimiter), ...lines];
           const ends = how.mixed ? ["\n", "\r\n", "\r"] : [lineEnd];

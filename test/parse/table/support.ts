@@ -8,7 +8,9 @@ type Definition = Parameters<typeof defineFeed>[0];
 
 /** A feed of two columns, `id` (identifier, key) and `name` (text), `;`, UTF-8, with a header; change what matters. */
 export function tableFeed(
-  change: Partial<Pick<Definition, "columns" | "key" | "limits">> & { file?: Partial<Definition["file"]> } = {},
+  change: Partial<Pick<Definition, "columns" | "key" | "limits" | "controls">> & {
+    file?: Partial<Definition["file"]>;
+  } = {},
 ): Feed {
   return defineFeed({
     customer: "acme",
@@ -23,6 +25,7 @@ export function tableFeed(
     ],
     key: change.key ?? ["id"],
     limits: change.limits ?? { maxRejectShare: 1 },
+    controls: change.controls,
     file: { charset: "utf-8", delimiter: ";", header: true, ...change.file },
   });
 }
