@@ -1,0 +1,4 @@
+import { adapterSubjects, readers } from "./subjects.ts";
+import { conformance } from "./suite.ts";
+
+conformance([...readers, ...(await adapterSubjects())]);
