@@ -346,6 +346,14 @@ export function placesOf(source: ColumnSource): readonly (string | number)[] {
   return "join" in source ? source.join : [];
 }
 
+/** The source with columns that the file calls otherwise now. */
+export function renamedSource(source: ColumnSource, names: ReadonlyMap<string, string>): ColumnSource {
+  const now = (name: string): string => names.get(name) ?? name;
+  if ("header" in source) return { header: now(source.header) };
+  if (!("join" in source)) return source;
+  return { ...source, join: source.join.map((place) => (typeof place === "string" ? now(place) : place)) };
+}
+
 /** What people know a column by: what its file calls it, else the field. */
 export function labelOf(column: Pick<Column, "name" | "source">): string {
   if ("header" in column.source) return column.source.header;

@@ -1,5 +1,6 @@
 /** What is stored with a file that drifted: the comparison, and what would be pinned if an operator accepts it. Pure. */
 import type { Adapter, Feed } from "../domain/adapter.ts";
+import { placesOf, renamedSource } from "../domain/column.ts";
 import type { FormatProfile, Mapping, Pinned, Proposed } from "../domain/feed-version.ts";
 import { learnt, mergeProfile } from "./match/drift.ts";
 import type { Answer, FoundTable } from "./match/found.ts";
@@ -45,14 +46,12 @@ function renamed({ columns, key }: Mapping, { differences }: Drift): Mapping | n
       what === "name" && pinned !== "" && found !== "" ? [[pinned, found] as const] : [],
     ),
   );
-  const isRenamed = columns.some(({ source }) => "header" in source && names.has(source.header));
+  const isRenamed = columns.some(({ source }) =>
+    placesOf(source).some((place) => typeof place === "string" && names.has(place)),
+  );
   if (!isRenamed) return null;
   return {
-    columns: columns.map((column) => {
-      const { source } = column;
-      const name = "header" in source ? names.get(source.header) : undefined;
-      return name === undefined ? column : { ...column, source: { header: name } };
-    }),
+    columns: columns.map((column) => ({ ...column, source: renamedSource(column.source, names) })),
     key: [...key],
   };
 }

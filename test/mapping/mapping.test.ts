@@ -1,6 +1,7 @@
 /** Cases beside a mapping, what changes from one to another, and a mapping tried on rows. */
 import { describe, expect, it } from "vitest";
 import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
+import { renamedSource } from "../../src/domain/column.ts";
 import { type Mapping, mappingSchema } from "../../src/domain/feed-version.ts";
 import { type MappingCase, mappingCasesSchema, runCases } from "../../src/mapping/cases.ts";
 import { checkMapping } from "../../src/mapping/check.ts";
@@ -197,6 +198,16 @@ describe("what changes", () => {
     const after = mapping([SKU, { name: "qty", source: { header: "Qty" }, type: "text" }]);
     expect(diffMappings(mapping(), after)).toEqual(["qty is read as text instead of integer."]);
   });
+});
+
+it("a column that is called otherwise now is followed wherever it is read", () => {
+  const names = new Map([["SKU", "Article"]]);
+  expect(renamedSource({ header: "SKU" }, names)).toEqual({ header: "Article" });
+  expect(renamedSource({ join: ["Plant", "SKU", 3], with: "-" }, names)).toEqual({
+    join: ["Plant", "Article", 3],
+    with: "-",
+  });
+  expect(renamedSource({ constant: "SKU" }, names)).toEqual({ constant: "SKU" });
 });
 
 describe("a mapping tried on rows", () => {
