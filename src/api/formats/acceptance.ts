@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { Adapter } from "../../domain/adapter.ts";
+import { placesOf } from "../../domain/column.ts";
 import {
   effectiveFeed,
   type FormatProfile,
@@ -96,10 +97,10 @@ function faultsOf(adapter: Adapter, profile: FormatProfile, mapping: Mapping | u
   }
   const names = new Set(profile.columns.map(({ name }) => name));
   if (names.size === 0 || !profile.format.header) return [];
-  return effective.feed.columns.flatMap(({ source }, i) =>
-    "header" in source && !names.has(source.header)
-      ? [{ path: `mapping.columns.${i}.source`, message: `“${source.header}” is no column of the file` }]
-      : [],
+  return effective.feed.columns.flatMap(({ source, absent = "refuse" }, i) =>
+    placesOf(source)
+      .filter((place) => typeof place === "string" && !names.has(place) && absent === "refuse")
+      .map((place) => ({ path: `mapping.columns.${i}.source`, message: `“${place}” is no column of the file` })),
   );
 }
 
