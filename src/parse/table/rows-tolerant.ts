@@ -61,8 +61,6 @@ interface Entry {
 class TolerantReader {
   readonly #dialect: Dialect;
   readonly #recordDelimiter: string;
-  /** What a slice may end with the beginning of. */
-  readonly #marks: readonly string[];
   #carry = "";
   #line = 1;
   #titles: number;
@@ -70,19 +68,16 @@ class TolerantReader {
   constructor(format: TableFormat) {
     this.#dialect = dialectOf(format);
     this.#recordDelimiter = format.recordDelimiter;
-    this.#marks = format.recordDelimiter === "line" ? [format.delimiter] : [format.delimiter, format.recordDelimiter];
     this.#titles = format.preamble?.length ?? 0;
   }
 
   /** The rows that are whole with this slice. */
   read(slice: string, atEnd: boolean): RowBatch | undefined {
-    const all = this.#carry + slice;
-    // A delimiter that is cut is looked at when it is whole.
-    const text = atEnd ? all : all.slice(0, all.length - cutMark(all, this.#marks));
+    const text = this.#carry + slice;
     const { entries, unclosed } = this.#entries(text, atEnd);
     const batch = entries.length === 0 ? undefined : this.#batch(text, entries);
     const rest = entries.at(-1)?.next ?? 0;
-    this.#carry = all.slice(rest);
+    this.#carry = text.slice(rest);
     // Twice: a whole row may wait there for what follows it.
     if (this.#carry.length > ROW_MAX_CHARS * (atEnd ? 1 : 2)) throw this.#tooLong(this.#carry);
     if (unclosed !== -1) {
@@ -191,13 +186,4 @@ function lineEnd(text: string, at: number): number {
   const found = /[\r\n]/g;
   found.lastIndex = at;
   return found.exec(text)?.index ?? text.length;
-}
-
-/** Length of the longest end of the text that is the beginning of a mark, but not all of it. */
-function cutMark(text: string, marks: readonly string[]): number {
-  let longest = 0;
-  for (const mark of marks) {
-    for (let n = mark.length - 1; n > longest; n--) if (text.endsWith(mark.slice(0, n))) longest = n;
-  }
-  return longest;
 }

@@ -143,6 +143,14 @@ describe("rows with escapes by backslash, blanks before marks, or remarks", () =
     );
   });
 
+  it("are not broken by a slice that ends inside a delimiter of several characters", async () => {
+    const table: TableFormat = { ...BASE, delimiter: "||", padded: true };
+    for (const given of ['"a\nb"||"c"\n', '"a\nb" ||c||d\n"e"||f\n']) {
+      const whole = await entriesOf(given, table);
+      for (let size = 1; size < given.length; size++) expect(await entriesOf(given, table, size)).toEqual(whole);
+    }
+  });
+
   it("leave no line out: entries and lines of the text add up", async () => {
     await fc.assert(
       fc.asyncProperty(text, format, async (given, how) => {
