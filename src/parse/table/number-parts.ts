@@ -85,7 +85,7 @@ export function numberExample(digits: string, { sign = "leading", letters, unit 
     case "leading":
       return withUnit;
     case "trailing":
-      return unit === undefined ? `${digits} or ${digits}-` : `${digits}- ${unit}`;
+      return `${withUnit} or ${unit === undefined ? `${digits}-` : `${digits}- ${unit}`}`;
     case "parentheses":
       return `${withUnit} or (${withUnit})`;
     case "letters":

@@ -12,8 +12,10 @@ export interface Reject {
   readonly code: FailureReport["code"];
   /** What the customer calls the column; null where the fault is of the whole row. */
   readonly column: string | null;
-  /** The cell, trimmed and cut. */
+  /** The cell, trimmed and cut; of a column that is made of several, their text. */
   readonly value: string | null;
+  /** What should stand there, in a few words; null where the fault is of another kind. */
+  readonly rule: string | null;
   readonly sentence: string;
   readonly hint: string;
   /** The row as it stands in the file, cut at RAW_MAX_CHARS. */
@@ -24,6 +26,8 @@ export interface Reject {
 export const RAW_MAX_CHARS = 4_000;
 /** Rejects stored of one file: all are counted, but nobody reads more, and a file with so many is held anyway. */
 export const MAX_STORED_REJECTS = 10_000;
+/** Values of a list that its rule names. */
+const RULE_LIST_MAX = 12;
 /** Rejects given to the sink at once: with raw texts of 4,000 characters still well under a megabyte. */
 const BATCH_REJECTS = 100;
 
@@ -53,7 +57,8 @@ export class RejectCollector {
         position,
         code: fault.report.code,
         column: fault.column,
-        value: fault.at === null ? null : detached(cutValue(trimCell(cells[fault.at] ?? ""))),
+        value: detached(shownValue(fault, cells)),
+        rule: detached(ruleOf(fault.report)),
         sentence: detached(fault.report.sentence),
         hint: detached(fault.report.hint),
         raw: text,
@@ -78,4 +83,50 @@ export class RejectCollector {
  * A copy that shares no memory with the text it was cut from. V8 keeps a substring of 13 characters and more as a pointer
  * into its parent: one kept reject would keep its whole slice of the file alive.
  */
-const detached = (text: string): string => Buffer.from(text, "utf16le").toString("utf16le");
+const detached = <T extends string | null>(text: T): T =>
+  (text === null ? null : Buffer.from(text, "utf16le").toString("utf16le")) as T;
+
+function shownValue({ at, report }: RowFault, cells: readonly string[]): string | null {
+  if (at !== null) return cutValue(trimCell(cells[at] ?? ""));
+  const { value } = report.evidence;
+  return typeof value === "string" ? value : null;
+}
+
+/** The rule that a value broke, in a few words. */
+function ruleOf({ code, evidence }: FailureReport): string | null {
+  const { expected, allowed, rule, limit, limitChars, length, kind } = evidence;
+  switch (code) {
+    case "row-width":
+      return `${expected} columns`;
+    case "value-missing":
+      return "a value";
+    case "not-an-integer":
+      return "a whole number";
+    case "not-a-decimal":
+      return `a number written as ${expected}`;
+    case "not-a-date":
+    case "date-serial-number":
+      return `a date written as ${expected}`;
+    case "not-in-list":
+      return `one of ${Array.isArray(allowed) ? allowed.slice(0, RULE_LIST_MAX).join(", ") : allowed}`;
+    case "text-too-long":
+      return `${limit} characters at most`;
+    case "key-too-long":
+      return `${limitChars} characters at most`;
+    case "leading-zeros-lost":
+      return `${length} digits`;
+    case "wrong-check-digit":
+      return `a ${kind} with its check digit`;
+    case "scientific-notation":
+    case "spreadsheet-date":
+      return "an identifier as the ERP writes it";
+    case "control-characters":
+      return "no control characters";
+    case "mojibake":
+      return "no characters of a wrong character set";
+    case "broken-quoting":
+      return "quotation marks that fit together";
+    default:
+      return typeof rule === "string" ? rule : null;
+  }
+}

@@ -107,7 +107,7 @@ describe("dates that a spreadsheet counts", () => {
   it("are told with the day that they would be", () => {
     const date: ColumnInput = { type: "date", format: "dd.MM.yyyy" };
     expect(told(date, "45231").sentence).toBe(
-      "“45231” in column “Field” is how a spreadsheet counts the days (it would be 2023-11-01), not a date written as dd.MM.yyyy.",
+      "“45231” in column “Field” is how a spreadsheet counts the days (it would be 2023-11-01), not a date written as dd.MM.yyyy, such as 31.12.2026.",
     );
     expect(stored({ type: "datetime", format: "dd.MM.yyyy HH:mm" }, "45231,75")).toEqual(fault("date-serial-number"));
     for (const raw of ["12345", "99999", "4523", "452310"]) expect(stored(date, raw)).toEqual(fault("not-a-date"));

@@ -220,23 +220,29 @@ describe("refused rows", () => {
   const good = "A1;1;1,5;01.02.2026;ST;abc";
 
   it.each([
-    ["wrong-pattern", "a1;1;1,5;01.02.2026;ST;abc", "Id", "a1"],
-    ["value-missing", ";1;1,5;01.02.2026;ST;abc", "Id", ""],
-    ["value-missing", "A1;;1,5;01.02.2026;ST;abc", "Anzahl", ""],
-    ["not-an-integer", "A1; 1,0 ;1,5;01.02.2026;ST;abc", "Anzahl", "1,0"],
-    ["out-of-range", "A1;100;1,5;01.02.2026;ST;abc", "Anzahl", "100"],
-    ["not-a-decimal", "A1;1;1.5;01.02.2026;ST;abc", "Preis", "1.5"],
-    ["not-a-date", "A1;1;1,5;31.02.2026;ST;abc", "Tag", "31.02.2026"],
-    ["not-in-list", "A1;1;1,5;01.02.2026;PK;abc", "Einheit", "PK"],
-    ["text-too-long", "A1;1;1,5;01.02.2026;ST;abcdef", "Text", "abcdef"],
-    ["control-characters", "A1;1;1,5;01.02.2026;ST;a\u0007", "Text", "a\u0007"],
-    ["row-width", "A1;1;1,5;01.02.2026;ST", null, null],
-    ["row-width", `${good};more`, null, null],
-    ["broken-quoting", '"A1"x;1;1,5;01.02.2026;ST;abc', null, null],
-  ])("%s: %s", async (code, row, column, value) => {
+    ["wrong-pattern", "a1;1;1,5;01.02.2026;ST;abc", "Id", "a1", "[A-Z][0-9]+"],
+    ["value-missing", ";1;1,5;01.02.2026;ST;abc", "Id", "", "a value"],
+    ["value-missing", "A1;;1,5;01.02.2026;ST;abc", "Anzahl", "", "a value"],
+    ["not-an-integer", "A1; 1,0 ;1,5;01.02.2026;ST;abc", "Anzahl", "1,0", "a whole number"],
+    ["out-of-range", "A1;100;1,5;01.02.2026;ST;abc", "Anzahl", "100", `from ${Number.MIN_SAFE_INTEGER} to 99`],
+    ["not-a-decimal", "A1;1;1.5;01.02.2026;ST;abc", "Preis", "1.5", "a number written as 1234,56"],
+    [
+      "not-a-date",
+      "A1;1;1,5;31.02.2026;ST;abc",
+      "Tag",
+      "31.02.2026",
+      "a date written as dd.MM.yyyy, such as 31.12.2026",
+    ],
+    ["not-in-list", "A1;1;1,5;01.02.2026;PK;abc", "Einheit", "PK", "one of ST"],
+    ["text-too-long", "A1;1;1,5;01.02.2026;ST;abcdef", "Text", "abcdef", "5 characters at most"],
+    ["control-characters", "A1;1;1,5;01.02.2026;ST;a\u0007", "Text", "a\u0007", "no control characters"],
+    ["row-width", "A1;1;1,5;01.02.2026;ST", null, null, "6 columns"],
+    ["row-width", `${good};more`, null, null, "6 columns"],
+    ["broken-quoting", '"A1"x;1;1,5;01.02.2026;ST;abc', null, null, "quotation marks that fit together"],
+  ])("%s: %s", async (code, row, column, value, rule) => {
     const outcome = await parse(wide, `${header}${good}\n${row}\n${good.replace("A1", "A2")}\n`);
     expect(outcome.rejects).toHaveLength(1);
-    expect(outcome.rejects[0]).toMatchObject({ line: 3, position: 0, code, column, value, raw: row });
+    expect(outcome.rejects[0]).toMatchObject({ line: 3, position: 0, code, column, value, rule, raw: row });
     expect(outcome.rejects[0]!.sentence.length).toBeGreaterThan(10);
     expect(outcome.rejects[0]!.hint).not.toBe("");
     expect(outcome.main.map((kept) => [kept.key, kept.line])).toEqual([
