@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type Adapter, type Feed, withVersion } from "./adapter.ts";
 import { type Column, columnSchema, DETECT, type MappingFault, mappingFaults } from "./column.ts";
+import { controlFaults } from "./controls.ts";
 import { failure } from "./failures.ts";
 import { formatSchema } from "./format.ts";
 import { patternFault } from "./linear-pattern.ts";
@@ -195,7 +196,7 @@ export function effectiveFeed(
       ? [{ path: ["columns", i, "format"], message: "is not decided yet: answer it in the format profile" }]
       : [],
   );
-  const faults = [...undecided, ...mappingFaults(read, key, file)];
+  const faults = [...undecided, ...mappingFaults(read, key, file), ...controlFaults(adapter.controls, read, file)];
   if (faults.length > 0) return { kind: "faulty", faults };
   return { kind: "feed", feed: withVersion({ ...adapter, file, columns: read, key }) };
 }
