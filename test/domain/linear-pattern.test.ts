@@ -98,6 +98,12 @@ describe("patterns in linear time", () => {
     },
   );
 
+  it("no beginning is tried in vain: a million characters are one pass, not a million", () => {
+    const text = "a".repeat(1_000_000);
+    expect(new LinearPattern("a+b").replace(text, "")).toBe(text);
+    expect(new LinearPattern("a+$").replace(`${text}b`, "")).toBe(`${text}b`);
+  });
+
   it.each([
     ["(", "is not a regular expression"],
     ["(?=a)", "looks ahead or behind"],

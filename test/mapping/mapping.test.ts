@@ -167,6 +167,9 @@ describe("what changes", () => {
   it("is nothing where both mean the same, whatever the order of members", () => {
     const other = { type: "identifier", source: { header: "SKU" }, name: "sku" };
     expect(diffMappings(mapping(), mapping([other, QTY]))).toEqual([]);
+    const looked = (table: object) => mapping([{ ...SKU, transforms: [{ do: "lookup", table, otherwise: "keep" }] }]);
+    expect(diffMappings(looked({ a: "1", b: "2" }), looked({ b: "2", a: "1" }))).toEqual([]);
+    expect(diffMappings(looked({ a: "1", b: "2" }), looked({ b: "2", a: "3" }))).toHaveLength(1);
   });
 
   it("is said in plain sentences", () => {
