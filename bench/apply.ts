@@ -6,7 +6,8 @@
  *
  * `limit` is COPY and one set-based statement in one session, `limit4` the same in four sessions at once.
  *
- * DATABASE_URL names a Postgres to use (a database `mailfeed_bench` is made in it and dropped); else an own one is started.
+ * DATABASE_URL names a Postgres to use (a database `mailfeed_bench` is made in it and dropped); else an own one is started,
+ * of Debian's package where that is installed. Each line says which.
  * The walls mean something on a quiet machine only; CPU time (client, endpoint and Postgres) and WAL bytes on any.
  */
 import { randomUUID } from "node:crypto";
@@ -15,7 +16,6 @@ import { parseArgs } from "node:util";
 import { neon } from "@neondatabase/serverless";
 import pg from "pg";
 import { startChild } from "../cli/local/child-process.ts";
-import { startEmbeddedPostgres } from "../cli/local/embedded-postgres.ts";
 import { withDatabase } from "../cli/local/pg-backend.ts";
 import { migrate } from "../cli/migrate.ts";
 import type { ApplyDeps } from "../src/apply/deps.ts";
@@ -29,6 +29,7 @@ import { type CpuUse, cpuBetween, readCpu } from "./apply/cpu.ts";
 import { type BenchFile, benchFile, memoryChunks } from "./apply/data.ts";
 import type { EndpointReady } from "./apply/endpoint-process.ts";
 import { copyText, type LimitFile, runLimit, type StageType } from "./apply/limit.ts";
+import { benchServer } from "./apply/server.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -55,13 +56,12 @@ const MAX_REPLAY_SHARE = 0.05;
 type Phase = keyof typeof TARGETS;
 const PHASES: readonly Phase[] = ["new", "unchanged", "changed"];
 
-const server = process.env.DATABASE_URL ? undefined : await startEmbeddedPostgres();
-const serverUrl = process.env.DATABASE_URL || server!.url;
-const adminSession = new pg.Client(serverUrl);
+const server = await benchServer();
+const adminSession = new pg.Client(server.url);
 await adminSession.connect();
 await adminSession.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
 await adminSession.query(`CREATE DATABASE ${DATABASE}`);
-const url = withDatabase(serverUrl, DATABASE);
+const url = withDatabase(server.url, DATABASE);
 const endpoint = await startChild<EndpointReady>(new URL("./apply/endpoint-process.ts", import.meta.url), { url });
 const { endpointUrl, connectionString } = endpoint.ready;
 const database = postgres(connectionString, { fetchEndpoint: endpointUrl });
@@ -70,7 +70,10 @@ await migrate(neon(connectionString), { folder: join(import.meta.dirname, "../mi
 const sessions = Array.from({ length: PARTS }, () => new pg.Client(url));
 for (const session of sessions) await session.connect();
 const sql = sessions[0]!;
-const { rows: versions } = await sql.query<{ version: string }>("SELECT version()");
+const { rows: versions } = await sql.query<{ version: string }>(
+  "SELECT 'Postgres ' || current_setting('server_version') AS version",
+);
+const SERVER = `${versions[0]!.version}, ${server.origin}`;
 
 /** One row in twenty, scattered: Knuth's multiplicative hash of its number. */
 const isChanged = (i: number) => Math.imul(i, 2_654_435_761) >>> 0 < 2 ** 32 / 20;
@@ -266,7 +269,7 @@ async function preload(): Promise<void> {
 }
 
 try {
-  console.error(versions[0]!.version);
+  console.error(`${SERVER}; ${PRELOAD} records of other feeds`);
   if (PRELOAD > 0) await preload();
   for (let run = 0; run < RUNS; run++) {
     for (const contender of ["ours", "serial", "limit", "limit4"] as Contender[]) {
@@ -280,7 +283,7 @@ try {
   await endpoint.stop();
   await adminSession.query(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
   await adminSession.end();
-  await server?.stop();
+  await server.stop();
 }
 
 function summarize(): void {
@@ -289,6 +292,8 @@ function summarize(): void {
       JSON.stringify({
         measure,
         value: Number(value.toFixed(3)),
+        server: SERVER,
+        preload: PRELOAD,
         ...(target === undefined ? {} : { target, met: value <= target }),
         ...more,
       }),
@@ -308,6 +313,7 @@ function summarize(): void {
       requests: median(`ours ${phase}`, "statements"),
     };
     say(`${phase}: ours / limit`, ours / limit, TARGETS[phase], walls);
+    say(`${phase}: CPU, ours / limit`, walls.oursCpuMs / walls.limitCpuMs, undefined, {});
     say(`${phase}: ours / limit4`, ours / limit4, undefined, { limit4: limit4 / limit });
     say(`${phase}: one after the other / limit`, median(`serial ${phase}`, "ms") / limit, SERIAL_TARGET, {});
     say(`${phase}: resumed / ours`, median(`ours resume ${phase}`, "ms") / ours, undefined, {});

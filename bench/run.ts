@@ -1,7 +1,10 @@
 /**
  * The bench: what Mailfeed costs and how that compares.
  *
- *   node bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--json]
+ *   node bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--preload 0] [--json]
+ *
+ * `--preload`: records of other feeds that are in the table of apply before. Apply takes the Postgres in DATABASE_URL, else
+ * one that Debian's package installed, else that of the npm package, and says which.
  *
  * Standard output: one JSON line per figure, then (without --json) a table of them. Progress goes to standard error.
  * Ends with 1 where a target is missed.
@@ -20,10 +23,14 @@ const MIN_ROWS = 10_000;
 /** Five times as many no longer fit into a mail. */
 const MAX_ROWS = 330_000;
 const MAX_RUNS = 100;
+/** 10 GB of table and index. */
+const MAX_PRELOAD = 50_000_000;
 
 async function benchApply({ rows, runs }: Sizes, report: Report): Promise<void> {
   const script = join(import.meta.dirname, "apply.ts");
-  const child = spawn(process.execPath, [script, "--rows", String(rows), "--runs", String(runs)], {
+  const sizes = { rows, runs, preload };
+  const options = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const child = spawn(process.execPath, [script, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<number | null>((done, failed) => child.once("close", done).once("error", failed));
@@ -43,11 +50,13 @@ function applyFigure(line: string, runs: number): Figure | undefined {
     value: number;
     target?: number;
     met?: boolean;
+    server?: string;
+    preload?: number;
   } & Partial<Figure>;
   const { value } = said;
   return {
     part: "apply",
-    figure: said.figure ?? said.measure ?? "unnamed",
+    figure: `${said.figure ?? said.measure ?? "unnamed"}${said.preload ? `, ${said.preload} other records` : ""}`,
     value,
     unit: said.unit ?? (said.measure?.endsWith("bytes") ? "bytes" : "×"),
     target: said.target ?? null,
@@ -57,7 +66,7 @@ function applyFigure(line: string, runs: number): Figure | undefined {
     min: said.min ?? value,
     median: said.median ?? value,
     max: said.max ?? value,
-    machine: said.machine ?? machine(),
+    machine: said.machine ?? [machine(), said.server].filter(Boolean).join(", "),
   };
 }
 
@@ -69,7 +78,7 @@ const PARTS: Readonly<Record<Part, (sizes: Sizes, report: Report) => Promise<voi
 const isPart = (name: string): name is Part => name in PARTS;
 
 function usage(why: string): never {
-  console.error(`${why}\nnode bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--json]`);
+  console.error(`${why}\nnode bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--preload 0] [--json]`);
   process.exit(2);
 }
 
@@ -85,6 +94,7 @@ const { values, positionals } = parseArgs({
   options: {
     rows: { type: "string", default: "300000" },
     runs: { type: "string", default: "5" },
+    preload: { type: "string", default: "0" },
     json: { type: "boolean", default: false },
   },
 });
@@ -94,6 +104,7 @@ const sizes: Sizes = {
   rows: whole(values.rows, "rows", MIN_ROWS, MAX_ROWS),
   runs: whole(values.runs, "runs", 1, MAX_RUNS),
 };
+const preload = whole(values.preload, "preload", 0, MAX_PRELOAD);
 const wanted = (Object.keys(PARTS) as Part[]).filter((part) => positionals.length === 0 || positionals.includes(part));
 if (wanted.some((part) => part !== "apply") && !hasProc()) {
   usage("parse and memory read CPU time and memory from /proc, which this system has not; apply runs anywhere");
@@ -106,5 +117,5 @@ for (const part of wanted) {
     console.log(JSON.stringify(figure));
   });
 }
-if (!values.json) console.log(`\n${machine()}\n\n${tableOf(figures)}`);
+if (!values.json) console.log(`\n${figures[0]?.machine ?? machine()}\n\n${tableOf(figures)}`);
 if (figures.some((figure) => figure.met === false)) process.exitCode = 1;

@@ -9,6 +9,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number | undefined;
   /** Server settings on top of {@link TEST_SETTINGS}. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Folder of an installed server's programs (`/usr/lib/postgresql/15/bin`). Absent: those of the npm package. */
+  readonly programs?: string | undefined;
 }
 
 export interface EmbeddedPostgres {
@@ -40,6 +42,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {
     dataDir: options.dataDir,
     port: options.port,
     settings: { ...TEST_SETTINGS, ...options.settings },
+    programs: options.programs,
   };
   // The server's own supervisor stops it; should that be killed, it is ended from here.
   const orphaned = (how: string) => {

@@ -20,6 +20,8 @@ export interface PostgresProcessConfig {
   readonly dataDir: string | undefined;
   readonly port: number | undefined;
   readonly settings: Readonly<Record<string, string>>;
+  /** Folder of an installed server's programs; the npm package's where undefined. */
+  readonly programs?: string | undefined;
 }
 
 export interface PostgresProcessReady {
@@ -36,7 +38,11 @@ const USER = "postgres";
 const LOG_TAIL_CHARS = 4_000;
 
 async function start(config: PostgresProcessConfig): Promise<Running<PostgresProcessReady>> {
-  const binaries = await postgresBinaries();
+  const { programs } = config;
+  const binaries =
+    programs === undefined
+      ? await postgresBinaries()
+      : { initdb: join(programs, "initdb"), postgres: join(programs, "postgres") };
   const runAs = postgresUser();
   const folder = await dataFolder(config.dataDir, runAs);
   const remove = async () => {
@@ -44,7 +50,7 @@ async function start(config: PostgresProcessConfig): Promise<Running<PostgresPro
   };
   try {
     // The server listens on a port of a machine that others may share: only who can read its folder knows the password.
-    const password = await initialise(binaries, folder, runAs);
+    const password = await initialise(binaries, folder, runAs, programs === undefined ? EMBEDDED_ONLY : ANY_VERSION);
     const server = await startOnFreePort(binaries, folder, runAs, config);
     const url = `postgres://${USER}:${password}@127.0.0.1:${server.port}/postgres`;
     return {
@@ -79,8 +85,24 @@ async function dataFolder(given: string | undefined, runAs: RunAs): Promise<stri
   return folder;
 }
 
+const EMBEDDED_ONLY = [
+  // The same collation on every operating system; Neon's default is C.UTF-8, too.
+  "--locale-provider=builtin",
+  "--builtin-locale=C.UTF-8",
+  "--locale=C",
+  // The costly hash protects passwords people chose; this one is random, and tests connect often.
+  "--set=scram_iterations=1",
+];
+/** Servers before 17 know neither. */
+const ANY_VERSION = ["--locale=C.UTF-8"];
+
 /** Makes the cluster if there is none and answers the superuser's password. */
-async function initialise({ initdb }: PostgresBinaries, folder: string, runAs: RunAs): Promise<string> {
+async function initialise(
+  { initdb }: PostgresBinaries,
+  folder: string,
+  runAs: RunAs,
+  options: readonly string[],
+): Promise<string> {
   const cluster = join(folder, "cluster");
   const passwordFile = join(folder, "password");
   if (existsSync(join(cluster, "PG_VERSION"))) return readFile(passwordFile, "utf8");
@@ -93,14 +115,9 @@ async function initialise({ initdb }: PostgresBinaries, folder: string, runAs: R
     `--pwfile=${passwordFile}`,
     "--auth=password",
     "--encoding=UTF8",
-    // The same collation on every operating system; Neon's default is C.UTF-8, too.
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-    "--locale=C",
     "--no-sync",
     "--no-instructions",
-    // The costly hash protects passwords people chose; this one is random, and tests connect often.
-    "--set=scram_iterations=1",
+    ...options,
   ];
   await run(initdb, args, runAs, folder);
   return password;
