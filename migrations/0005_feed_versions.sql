@@ -55,9 +55,10 @@ CREATE TABLE notifications (
 CREATE INDEX notifications_waiting ON notifications (created_at) WHERE state = 'waiting';
 --> statement-breakpoint
 -- merges: a file of only some columns, whose records keep what the others say. sequence, generated_at: what the file says of
--- itself; the sequence is part of its place in order. drift_report: pinned and found side by side, and what accepting would pin.
+-- itself; the sequence is part of its place in order. ends_with_newline: a file without one, where the others had it, was
+-- probably cut off. drift_report: pinned and found side by side, and what accepting would pin.
 ALTER TABLE files ADD COLUMN merges boolean NOT NULL DEFAULT false, ADD COLUMN sequence bigint,
-  ADD COLUMN generated_at timestamptz, ADD COLUMN drift_report jsonb;
+  ADD COLUMN generated_at timestamptz, ADD COLUMN ends_with_newline boolean, ADD COLUMN drift_report jsonb;
 --> statement-breakpoint
 -- Writes the next version of a kind as a proposal and answers its number.
 CREATE FUNCTION add_feed_version(p_feed int, p_kind text, p_base text, p_data jsonb, p_evidence jsonb, p_cases jsonb,

@@ -1,5 +1,5 @@
 /** What the parse stage needs from outside. */
-import type { Adapter } from "../domain/adapter.ts";
+import type { Adapter, Feed } from "../domain/adapter.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
 import type { DeliveryFacts } from "../domain/delivery.ts";
 import type { FailureReport } from "../domain/failures.ts";
@@ -38,6 +38,8 @@ export interface FeedVersions {
   readonly active: readonly StoredVersion[];
   /** Detection has proposed versions already, and nobody has answered yet. */
   readonly asked: boolean;
+  /** What the files that landed last have in common. */
+  readonly expect?: { readonly endsWithNewline: boolean };
 }
 
 /** A version that is to be proposed or pinned. */
@@ -72,7 +74,14 @@ export interface ParseTables {
   beginFile(facts: DeliveryFacts, feed: Adapter, file: NewFile): Promise<{ id: string; state: FileState }>;
   addRejects(fileId: string, rejects: readonly Reject[]): Promise<void>;
   /** `parsing` → `parsed`, or `held` where the whole file was found wanting. Answers the state it is in now. */
-  finishFile(fileId: string, feed: Adapter, parsed: ParsedFile, refusal: Refusal | undefined): Promise<FileState>;
+  finishFile(
+    fileId: string,
+    feed: Feed,
+    parsed: ParsedFile & { readonly orderKey: string },
+    refusal: Refusal | undefined,
+  ): Promise<FileState>;
+  /** The number of the feed's last file that goes on, and an earlier file that is being read at the moment. */
+  sequenceBefore(fileId: string): Promise<{ previous: number | null; beingRead: string | null }>;
   /** `parsing` → `rejected` or `held`. */
   refuseFile(fileId: string, refusal: Refusal): Promise<void>;
   /** What the adapter's folder says, with what its first file showed, is the active version of now. */

@@ -90,6 +90,7 @@ async function parseOne(
   const feed = known.effective.kind === "feed" ? known.effective.feed : known.adapter;
   const path = one.kind === "file" ? one.file.path : one.path;
   const asOf = asOfFile(feed, facts, one.kind === "file" ? one.file.name : path);
+  const order = { asOfMs: asOf.at.getTime(), receivedAtMs: Date.parse(facts.receivedAt), position };
   const { id, state } = await deps.tables.beginFile(facts, known.adapter, {
     adapterVersion: feed.version,
     position,
@@ -97,14 +98,10 @@ async function parseOne(
     contentType: one.kind === "file" ? one.file.contentType : "application/octet-stream",
     asOf: asOf.at,
     asOfSource: asOf.source,
-    orderKey: orderKeyOf({
-      asOfMs: asOf.at.getTime(),
-      sequence: 0,
-      receivedAtMs: Date.parse(facts.receivedAt),
-      position,
-    }),
+    orderKey: orderKeyOf({ ...order, sequence: 0 }),
   });
-  const read = state === "parsing" ? await readFile(known, { id, path, facts }, one, deps) : { state, pinned: false };
+  const read =
+    state === "parsing" ? await readFile(known, { id, path, facts, order }, one, deps) : { state, pinned: false };
   deps.log.info("file-parsed", {
     correlationId: facts.id,
     customer: feed.customer,

@@ -27,12 +27,16 @@ export async function proposeAgain(
   const { effective, pinned } = known;
   if (file.driftReport !== null && effective.kind === "feed") {
     const against = heldAgainst(effective.feed, pinned);
-    const found = await foundInPayload(payload, answers);
+    const found = await foundInPayload(payload, answers, effective.feed.file.at);
     return driftOfFound(file.driftReport.drift, against, found, adapter, mappingOf(known), answers);
   }
   const all = answered(pinned.answers, answers);
   const described = pinned.mapping === undefined ? adapter : { ...adapter, ...pinned.mapping };
-  const { profile, mapping, questions, faults } = proposeVersions(described, await foundInPayload(payload, all), all);
+  const { profile, mapping, questions, faults } = proposeVersions(
+    described,
+    await foundInPayload(payload, all, adapter.file?.at),
+    all,
+  );
   return { profile, mapping: mapping ?? null, questions, faults };
 }
 

@@ -4,8 +4,9 @@
  */
 import type { Feed } from "../domain/adapter.ts";
 import type { DeliveryFacts } from "../domain/delivery.ts";
-import { asFailure, type FailureReport, report } from "../domain/failures.ts";
+import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
 import { formatDigest, mappingDigest } from "../domain/feed-version.ts";
+import { type FileOrder, orderKeyOf } from "../domain/ids.ts";
 import type { FileState, NewVersion, ParseDeps, Refusal } from "./deps.ts";
 import { type DriftReport, driftOfFound, driftOfRead, heldAgainst } from "./drift-report.ts";
 import { foundInPayload } from "./found-payload.ts";
@@ -18,11 +19,14 @@ import { type Observed, ShapeCollector } from "./match/shape.ts";
 import { driftNotice, unconfirmedNotice } from "./notices.ts";
 import type { Opened, Payload } from "./open/open.ts";
 import { parsePayload } from "./read-payload.ts";
+import { judgeSequence } from "./table/controls.ts";
 
 export interface FileToRead {
   readonly id: string;
   readonly path: string;
   readonly facts: DeliveryFacts;
+  /** Its place, but for the number that only the file itself can state. */
+  readonly order: Omit<FileOrder, "sequence">;
 }
 
 export interface ReadFile {
@@ -58,7 +62,7 @@ async function readUnknown(known: KnownFeed, file: FileToRead, payload: Payload,
   if (versions.asked) return refuse(file, { failure: report("format-unconfirmed", { questions: 0 }) }, deps);
   let found: FoundTable;
   try {
-    found = await foundInPayload(payload, pinned.answers);
+    found = await foundInPayload(payload, pinned.answers, adapter.file?.at);
   } catch (thrown) {
     return refuse(file, { failure: aboutFile(thrown) }, deps);
   }
@@ -104,16 +108,35 @@ async function readKnown(
         chunk: (entry, bytes) => deps.putChunk(file.id, feed.version, entry, bytes),
         rejects: (batch) => deps.tables.addRejects(file.id, batch),
       },
-      { observer },
+      { observer, fileName: payload.name, expect: known.versions.expect },
     );
     const observed = observer.observed();
-    const refusal = await refusalOfRead(known, feed, file, payload, observed, parsed.failure, deps);
+    const failed = parsed.failure ?? (await sequenceFailure(known, file, parsed.sequence, deps));
+    const refusal = await refusalOfRead(known, feed, file, payload, observed, failed, deps);
     const pinned = refusal === undefined && (await pin(known, feed, file, observed, deps));
-    return { state: await deps.tables.finishFile(file.id, feed, parsed, refusal), pinned };
+    const orderKey = orderKeyOf({ ...file.order, sequence: parsed.sequence ?? 0 });
+    return { state: await deps.tables.finishFile(file.id, feed, { ...parsed, orderKey }, refusal), pinned };
   } catch (thrown) {
     const failed = aboutFile(thrown);
     return refuse(file, (await driftBehind(known, feed, file, payload, failed, deps)) ?? { failure: failed }, deps);
   }
+}
+
+/** What the file's number says against that of the last one. Throws `feed-busy` while an earlier file may fill the gap. */
+async function sequenceFailure(
+  { adapter }: KnownFeed,
+  file: FileToRead,
+  sequence: number | null,
+  deps: ParseDeps,
+): Promise<FailureReport | null> {
+  const policy = adapter.controls?.sequence;
+  if (policy === undefined || sequence === null) return null;
+  const { previous, beingRead } = await deps.tables.sequenceBefore(file.id);
+  const failed = judgeSequence(previous, sequence, policy);
+  if (failed?.code === "sequence-gap" && beingRead !== null) {
+    throw failure("feed-busy", { file: file.id, activeFile: beingRead });
+  }
+  return failed;
 }
 
 /** Why a file that was read to its end does not go on. */
@@ -146,7 +169,7 @@ async function driftBehind(
 ): Promise<Refusal | undefined> {
   if (!mayBeDrift(failed)) return undefined;
   const against = heldAgainst(feed, known.pinned);
-  const found = await foundIfAny(payload);
+  const found = await foundIfAny(payload, feed.file.at);
   const drift = driftOfFailure(against, failed, found, known.adapter);
   if (drift === null) return undefined;
   const made = driftOfFound(drift, against, found, known.adapter, mappingOf(known), []);
@@ -154,9 +177,9 @@ async function driftBehind(
 }
 
 /** Undefined where detection refuses the file: the failure of the parse says more. */
-async function foundIfAny(payload: Payload): Promise<FoundTable | undefined> {
+async function foundIfAny(payload: Payload, at: readonly string[] | undefined): Promise<FoundTable | undefined> {
   try {
-    return await foundInPayload(payload, []);
+    return await foundInPayload(payload, [], at);
   } catch (thrown) {
     aboutFile(thrown);
     return undefined;

@@ -1,7 +1,13 @@
 /** The parse stage's rows in Postgres. SQL and nothing else; every statement may come again. */
+import { mergesRecords } from "../domain/column.ts";
 import type { StoredVersion } from "../domain/feed-version.ts";
 import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
 import type { DeliveryState, FileState, NewVersion, ParseTables, Refusal } from "./deps.ts";
+
+/** How many files must have something in common before it is expected of the next one. */
+const FILES_IN_COMMON = 5;
+/** A file that is read longer than this was left by a consumer that died: nothing waits for it. */
+const BEING_READ_MINUTES = 5;
 
 export function parseTables(database: Database): ParseTables {
   return {
@@ -40,17 +46,39 @@ export function parseTables(database: Database): ParseTables {
     },
 
     async versions({ customer, feed }) {
-      const rows = await database.query<StoredVersion & { state: string }>(
-        `SELECT v.kind, v.version, v.base, v.data, v.state
-         FROM feed_versions v JOIN feeds f ON f.id = v.feed_id JOIN customers c ON c.id = f.customer_id
-         WHERE c.slug = $1 AND f.slug = $2
-           AND (v.state = 'active' OR (v.state = 'proposed' AND v.created_by = 'detection'))`,
-        [customer, feed],
+      const rows = await database.query<StoredVersion & { state: string | null; newline: boolean | null }>(
+        `SELECT v.kind, v.version, v.base, v.data, v.state, l.newline
+         FROM feeds f JOIN customers c ON c.id = f.customer_id
+         LEFT JOIN feed_versions v ON v.feed_id = f.id
+           AND (v.state = 'active' OR (v.state = 'proposed' AND v.created_by = 'detection'))
+         CROSS JOIN LATERAL (
+           SELECT bool_and(x.ends_with_newline) AS newline FROM (
+             SELECT ends_with_newline FROM files WHERE feed_id = f.id AND state = 'applied' AND ends_with_newline IS NOT NULL
+             ORDER BY order_key DESC LIMIT $3::int) x) l
+         WHERE c.slug = $1 AND f.slug = $2`,
+        [customer, feed, FILES_IN_COMMON],
       );
+      const newline = rows[0]?.newline ?? null;
       return {
         active: rows.filter(({ state }) => state === "active"),
         asked: rows.some(({ state }) => state === "proposed"),
+        ...(newline === null ? {} : { expect: { endsWithNewline: newline } }),
       };
+    },
+
+    async sequenceBefore(fileId) {
+      const [row] = await database.query<{ previous: string | null; being_read: string | null }>(
+        `SELECT (SELECT x.sequence FROM files x
+                 WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.sequence IS NOT NULL AND x.state IN ('parsed', 'applying', 'applied')
+                 ORDER BY x.order_key DESC LIMIT 1)::text AS previous,
+                (SELECT x.id FROM files x
+                 WHERE x.feed_id = f.feed_id AND x.state = 'parsing' AND x.order_key < f.order_key
+                   AND x.updated_at > now() - make_interval(mins => $2::int)
+                 ORDER BY x.order_key LIMIT 1)::text AS being_read
+         FROM files f WHERE f.id = $1::bigint`,
+        [fileId, BEING_READ_MINUTES],
+      );
+      return { previous: row?.previous == null ? null : Number(row.previous), beingRead: row?.being_read ?? null };
     },
 
     async beginFile(facts, feed, file) {
@@ -108,7 +136,8 @@ export function parseTables(database: Database): ParseTables {
            UPDATE files SET state = $3, failure = $4::jsonb, chunks = $5::jsonb, bytes = $6::bigint, content_sha256 = $7,
              lines = $8::int, header_lines = $9::int, preamble_lines = $10::int, footer_lines = $11::int,
              blank_lines = $12::int, continuation_lines = $13::int, accepted = $14::int, rejected = $15::int,
-             drift_report = $16::jsonb, parsed_at = now(), updated_at = now()
+             drift_report = $16::jsonb, sequence = $17::bigint, generated_at = $18::timestamptz, order_key = $19::uuid,
+             ends_with_newline = $20::boolean, merges = $21::boolean, parsed_at = now(), updated_at = now()
            WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $2
            RETURNING state)
          SELECT state FROM done
@@ -130,6 +159,11 @@ export function parseTables(database: Database): ParseTables {
           books.accepted,
           books.rejected,
           driftText(refusal),
+          parsed.sequence,
+          parsed.generatedAt,
+          parsed.orderKey,
+          parsed.endsWithNewline,
+          mergesRecords(feed),
         ],
       };
       const [rows] = await database.transaction([update, ...beside(fileId, refusal)]);

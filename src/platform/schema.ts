@@ -141,6 +141,7 @@ export const files = pgTable(
     merges: boolean("merges").notNull().default(false),
     sequence: bigintText("sequence"),
     generatedAt: at("generated_at"),
+    endsWithNewline: boolean("ends_with_newline"),
     driftReport: jsonb("drift_report").$type<unknown>(),
   },
   (t) => [unique().on(t.deliveryId, t.position)],

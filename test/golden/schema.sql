@@ -234,6 +234,7 @@ table public.files
   column merges boolean not null default false
   column sequence bigint
   column generated_at timestamp with time zone
+  column ends_with_newline boolean
   column drift_report jsonb
   constraint files_pkey PRIMARY KEY (id)
   constraint files_delivery_id_position_key UNIQUE (delivery_id, "position")

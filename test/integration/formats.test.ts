@@ -255,6 +255,29 @@ describe("a feed that its adapter describes", () => {
   });
 });
 
+describe("a feed whose files are numbered", () => {
+  const batch = (number: number) => send("batches", `Batch;State\r\nB-${number};made\r\n`, `batch_${number}.csv`);
+
+  it("a gap holds the file until the one that was missing has come, or somebody releases it", async () => {
+    expect(endOf(await batch(1))).toEqual(LANDED);
+    const early = await batch(3);
+    expect(endOf(early)).toEqual([["held", "sequence-gap"]]);
+    expect(endOf(await batch(2))).toEqual(LANDED);
+    expect(endOf(await batch(2))).toEqual([["held", "sequence-repeated"]]);
+    const { id } = early.files[0]!;
+    expect((await post(`/v1/files/${id}/release`)).status).toBe(202);
+    expect(endOf(await stack.follow(early.id))).toEqual(LANDED);
+    const { body } = await stack.api<{ sequence: string; state: string }>(`/v1/files/${id}`);
+    expect(body).toMatchObject({ sequence: "3", state: "applied" });
+  });
+
+  it("a file that lost its last line end, where the others had one, is held as cut off", async () => {
+    const delivery = await send("batches", "Batch;State\r\nB-4;ma", "batch_4.csv");
+    expect(endOf(delivery)).toEqual([["held", "file-truncated"]]);
+    expect((await recordsOf("batches")).map(([key]) => key)).toEqual(["B-1", "B-2", "B-3"]);
+  });
+});
+
 it("the mails have gone out, each once", async () => {
   const mails = await until("all mails sent", async () => {
     const found = [...(await mailsAbout("prices")), ...(await mailsAbout("stock"))];

@@ -78,6 +78,7 @@ async function parsed(
         said.push(file);
         return { id, state: "parsing" };
       },
+      sequenceBefore: async () => ({ previous: null, beingRead: null }),
       addRejects: async (...given) => void said.push(given),
       async finishFile(id, feed, read, refusal) {
         const { path } = paths.get(id)!;

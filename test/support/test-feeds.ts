@@ -35,6 +35,18 @@ export const testFeeds: readonly Adapter[] = [
   }),
   defineFeed({
     ...ours,
+    feed: "batches",
+    title: "Batches",
+    file: { charset: "utf-8", delimiter: ";", header: true },
+    columns: [
+      { name: "batch", source: { header: "Batch" }, type: "identifier" },
+      { name: "state", source: { header: "State" }, type: "text" },
+    ],
+    key: ["batch"],
+    controls: { sequence: { at: { fileName: "_(\\d+)" } } },
+  }),
+  defineFeed({
+    ...ours,
     feed: "tariff",
     title: "Tariff",
     file: { charset: "utf-8", delimiter: ";", header: true },
