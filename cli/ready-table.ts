@@ -1,10 +1,8 @@
 /** Tables of this machine that are rows already: the sheet of a workbook, the records of a JSON file. */
 import { misfitOf } from "../src/parse/detect/detect.ts";
-import { firstSheetRows } from "../src/parse/first-rows.ts";
-import { jsonRecords } from "../src/parse/json/records.ts";
+import { firstSheetRows, unknownJson } from "../src/parse/first-rows.ts";
 import { type FoundTable, foundInJson, foundInSheet, SAMPLE_ROWS } from "../src/parse/match/found.ts";
 import type { Payload } from "../src/parse/open/open.ts";
-import { formOf } from "../src/parse/read-json.ts";
 import { type CellIssue, sheetRows } from "../src/parse/sheet/rows.ts";
 
 export interface Problem {
@@ -74,8 +72,7 @@ function sheetProblem(cells: number, width: number, line: number, issue: CellIss
 
 /** Read twice: what keys there are is known when all records were seen. */
 async function jsonTable(payload: Payload): Promise<ReadyTable> {
-  const format = await formOf(payload, undefined);
-  const records = () => jsonRecords(payload.open(), { format, name: payload.name });
+  const { at, records } = await unknownJson(payload);
   const sample: ReadonlyMap<string, string | null>[] = [];
   const keys = new Set<string>();
   for await (const batch of records()) {
@@ -86,7 +83,7 @@ async function jsonTable(payload: Payload): Promise<ReadyTable> {
       if (sample.length < SAMPLE_ROWS || keys.size > known) sample.push(cells);
     }
   }
-  const found = foundInJson(sample);
+  const found = foundInJson(sample, { at });
   const columns = [...keys];
   async function* rows(): AsyncGenerator<ReadyRow> {
     yield { cells: columns, kind: "header", problem: null };

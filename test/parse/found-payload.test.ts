@@ -19,6 +19,8 @@ describe("a first file that nobody has described", () => {
     expect([list.format.kind, names(list), list.rows.length]).toEqual(["json", ["Id", "Qty", "Note"], 2]);
     const lines = await found('{"Id":"A1"}\n{"Id":\n{"Id":"A2"}\n', "ndjson");
     expect([lines.format.kind, lines.rows.length]).toEqual(["json", 2]);
+    const wrapped = await found('{"meta":{"n":2},"data":{"items":[{"Id":"A1"},{"Id":"A2"}]}}', "ndjson");
+    expect([wrapped.format.at, names(wrapped), wrapped.rows.length]).toEqual([["data", "items"], ["Id"], 2]);
     const csv = await found("Id;Qty\nA1;5\nA2;7\n", "text");
     expect([csv.format.kind, csv.format.delimiter, names(csv)]).toEqual(["delimited", ";", ["Id", "Qty"]]);
   });

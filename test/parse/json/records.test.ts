@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Failure, type FailureReport } from "../../../src/domain/failures.ts";
+import { listPath } from "../../../src/parse/json/list-path.ts";
 import { JSON_MAX_RECORD_CHARS, type JsonOptions, jsonRecords, recordRow } from "../../../src/parse/json/records.ts";
 import { jsonFormat } from "../../../src/parse/json/scan.ts";
 import { watchedSource } from "../open/fixtures.ts";
@@ -230,5 +231,26 @@ describe("the format", () => {
     ["a;b", true, undefined],
   ])("of %j is said only when its content proves it", (head, isWhole, format) => {
     expect(jsonFormat(head, isWhole)).toBe(format);
+  });
+});
+
+describe("where the list is in a record around it", () => {
+  it.each([
+    ['{"data":[{"id":1},{"id":2}]}', ["data"]],
+    ['\ufeff {\n "meta": {"n": 2, "tags": ["a"]}, "d": {"e": [ {"id":1}, {"id"', ["d", "e"]],
+    ['{"a":[],"b":[{"id":1}],"c":"x"}', ["b"]],
+  ])("is found in %j", (head, at) => {
+    expect(listPath(head)).toEqual(at);
+  });
+
+  it.each([
+    ["a list itself", '[{"id":1}]'],
+    ["records on lines, with a list in each", '{"id":1,"lines":[{"n":1}]}\n{"id":2,"lines":[]}'],
+    ["two lists", '{"a":[{"id":1}],"b":[{"id":2}]}'],
+    ["a list of no records", '{"a":[1,2]}'],
+    ["broken before it", '{"a":,"b":[{"id":1}]}'],
+    ["deeper than services wrap", '{"a":{"b":{"c":{"d":{"e":[{"id":1}]}}}}}'],
+  ])("is not said where there is %s", (_what, head) => {
+    expect(listPath(head)).toBeUndefined();
   });
 });
