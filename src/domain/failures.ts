@@ -143,7 +143,7 @@ export const FAILURES = {
     },
     (e) =>
       e.secret === undefined
-        ? "Send it without a password."
+        ? "Send it without a password or encryption."
         : "Send it without a password, or tell your contact the password.",
   ),
   "file-corrupt": toCustomer<{ name?: string | undefined; reason: string }>(

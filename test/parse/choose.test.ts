@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { feeds as adapters } from "../../adapters/index.ts";
 import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { DeliveryFacts } from "../../src/domain/delivery.ts";
 import { report } from "../../src/domain/failures.ts";
@@ -134,6 +135,10 @@ describe("a delivery that carries files of other feeds", () => {
   it("never reaches a feed of another customer, though it has the name", () => {
     const elsewhere = defineFeed({ ...definition, customer: "kontor", feed: "prices" });
     expect(() => chosen(stock, [file("price.csv")], [stock, elsewhere, orders])).toThrow("acme/prices");
+  });
+
+  it("carries, in adapters/, feeds that there are", () => {
+    for (const adapter of adapters) expect(chosen(adapter, [], adapters)).toEqual([]);
   });
 
   it("is defined only where it names no feed twice, not itself, and tells its own files by name", () => {
