@@ -1,14 +1,16 @@
 /**
- * Fuzzer for everything that opens a delivery: mail, zip, gzip, tar, winmail.dat, S/MIME, xlsx and JSON.
+ * Fuzzer for everything that reads what others send: here what opens a delivery (mail, zip, gzip, tar, winmail.dat, S/MIME,
+ * xlsx, JSON), in `tables.ts` what reads a table (delimited and fixed width, detected and by a feed's format).
  *
  * Each case takes a sound input, damages it (bytes, ranges, lengths, splices of two inputs) or makes one of random pieces,
  * and reads all of it in blocks of random size. Allowed are files and Failures that tell the sender what is wrong.
- * A crash is any other error; a hang is a case that pulls more bytes or yields more than its bound; memory is watched by the
- * peak of the process.
+ * A crash is any other error; a hang is a case that pulls more bytes or yields more than its bound, or takes longer than 5 s;
+ * memory is watched by the peak of the process.
  *
- *   node test/fuzz/open.ts --seconds 60 --seed 1
+ *   node test/fuzz/open.ts --seconds 60 --seed 1 [--only deliveries|tables]
  *
- * A finding is printed with its seed and case number: `--seed S --case N` runs that one alone.
+ * A finding is printed with its seed and case number: `--seed S --case N` runs that one alone. Even numbers are deliveries,
+ * odd ones tables.
  */
 import { Buffer } from "node:buffer";
 import { parseArgs } from "node:util";
@@ -22,6 +24,8 @@ import { sheetRows } from "../../src/parse/sheet/rows.ts";
 import { buildMail, buildTar, buildZip, stockCsv, watchedSource } from "../parse/open/fixtures.ts";
 import { buildSigned, buildTnef } from "../parse/open/mail-fixtures.ts";
 import { oneSheet } from "../parse/sheet/fixtures.ts";
+import { damaged, oneOf, type Random, randomOf } from "./damage.ts";
+import { runTableCase } from "./tables.ts";
 
 /** Bytes that may come out of a case, all files together: the limits below, and a bomb's grace for each file. */
 const MAX_OUT_BYTES = 64 * 1_048_576;
@@ -31,19 +35,10 @@ const MAX_STEPS = 200_000;
 const MAX_PULLED_RATIO = 4_000;
 /** Peak of the process above its start. */
 const MAX_RSS_GROWTH_BYTES = 400 * 1_048_576;
+/** A case takes milliseconds; the endless ones of tables some hundred. */
+const HANG_MS = 5_000;
 
 const LIMITS = { maxExpandedBytes: 32 * 1_048_576, maxHeldBytes: 8 * 1_048_576, maxFiles: 300 };
-
-/** Small, fast and the same everywhere (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 interface Sound {
   readonly name: string;
@@ -125,8 +120,6 @@ const SOUND: readonly Sound[] = [
   { name: "b.tar", bytes: buildTar([{ name: "a.csv", data: CSV }]), door: "upload" },
 ];
 
-/** Numbers that lengths, counts and offsets break at. */
-const EDGES = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 /** What the formats are made of. */
 const PIECES = [
   "PK\u0001\u0002",
@@ -160,42 +153,10 @@ const PIECES = [
   "0\u0080",
 ];
 
-function damaged(bytes: Uint8Array, random: () => number): Buffer {
-  let out = Buffer.from(bytes);
-  const place = (span = 0) => Math.floor(random() * Math.max(1, out.length - span));
-  for (let times = 1 + Math.floor(random() * 4); times > 0; times -= 1) {
-    if (out.length < 8) return out;
-    const kind = Math.floor(random() * 8);
-    if (kind === 0) out[place()] = Math.floor(random() * 256);
-    else if (kind === 1) out[place()]! ^= 1 << Math.floor(random() * 8);
-    else if (kind === 2) out.writeUInt32LE(EDGES[Math.floor(random() * EDGES.length)]!, place(4));
-    else if (kind === 3) out.writeUInt16BE(EDGES[Math.floor(random() * EDGES.length)]! & 0xffff, place(2));
-    else if (kind === 4) out = out.subarray(0, place());
-    else if (kind === 5) {
-      const at = place();
-      const length = Math.floor(random() * 200);
-      out = Buffer.concat([out.subarray(0, at), out.subarray(at + length)]);
-    } else if (kind === 6) {
-      const at = place();
-      const from = place();
-      out = Buffer.concat([
-        out.subarray(0, at),
-        out.subarray(from, from + Math.floor(random() * 2_000)),
-        out.subarray(at),
-      ]);
-    } else {
-      const at = place();
-      const piece = Buffer.from(PIECES[Math.floor(random() * PIECES.length)]!, "latin1");
-      out = Buffer.concat([out.subarray(0, at), piece, out.subarray(at)]);
-    }
-  }
-  return out;
-}
-
 /** A sound file with its inner parts damaged before they are packed: what a checksum would hide otherwise. */
-function damagedInside(random: () => number): Sound {
+function damagedInside(random: Random): Sound {
   const kind = Math.floor(random() * 5);
-  const hurt = (bytes: Uint8Array) => damaged(bytes, random);
+  const hurt = (bytes: Uint8Array) => damaged(bytes, random, PIECES);
   if (kind === 0) {
     const data = hurt(
       Buffer.from('<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" s="1"><v>45000.5</v></c></row>'.repeat(3)),
@@ -216,7 +177,7 @@ function damagedInside(random: () => number): Sound {
   if (kind === 3)
     return { name: "p7m", bytes: buildSigned(hurt(MAIL), 1 + Math.floor(random() * 3_000)), door: "upload" };
   const length = Math.floor(random() * 4_000);
-  const pieces = Array.from({ length: length / 10 }, () => PIECES[Math.floor(random() * PIECES.length)]!);
+  const pieces = Array.from({ length: length / 10 }, () => oneOf(random, PIECES));
   return { name: "x", bytes: Buffer.from(pieces.join(""), "latin1"), door: random() < 0.5 ? "mail" : "upload" };
 }
 
@@ -229,10 +190,10 @@ export interface CaseResult {
 export async function runCase(seed: number, number: number): Promise<CaseResult> {
   const random = randomOf(seed * 1_000_003 + number);
   const isInside = random() < 0.4;
-  const sound = SOUND[Math.floor(random() * SOUND.length)]!;
-  const given = isInside ? damagedInside(random) : { ...sound, bytes: damaged(sound.bytes, random) };
+  const sound = oneOf(random, SOUND);
+  const given = isInside ? damagedInside(random) : { ...sound, bytes: damaged(sound.bytes, random, PIECES) };
   const sizes = [1, 7, 512, 4_096, 65_536];
-  const blockBytes = given.bytes.byteLength > 20_000 ? 65_536 : sizes[Math.floor(random() * sizes.length)]!;
+  const blockBytes = given.bytes.byteLength > 20_000 ? 65_536 : oneOf(random, sizes);
   const source = watchedSource(given.bytes, blockBytes);
   const result = await readAllOf(source, {
     door: given.door,
@@ -286,47 +247,50 @@ async function readAllOf(source: ByteSource, options: OpenOptions): Promise<Case
   return { files, problems };
 }
 
+/** A case by its number. */
+const runAny = (seed: number, number: number): Promise<CaseResult> =>
+  number % 2 === 0 ? runCase(seed, number / 2) : runTableCase(seed, (number - 1) / 2);
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { seconds: { type: "string" }, seed: { type: "string" }, case: { type: "string" } },
-  });
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({ options: { seconds: text, seed: text, case: text, only: text } });
   const seed = Number(values.seed ?? 1);
   if (values.case !== undefined) {
-    console.log(await runCase(seed, Number(values.case)));
+    console.log(await runAny(seed, Number(values.case)));
     return;
   }
+  const finding = (what: unknown, number: number) => {
+    console.error(`finding: --seed ${seed} --case ${number}`);
+    console.error(what);
+    process.exitCode = 1;
+  };
+  const first = values.only === "tables" ? 1 : 0;
+  const step = values.only === undefined ? 1 : 2;
   const seconds = Number(values.seconds ?? 30);
   const began = performance.now();
   const start = process.memoryUsage().rss;
-  const total = { files: 0, problems: 0 };
-  let number = 0;
+  const total = { cases: 0, files: 0, problems: 0 };
   let slowest = { ms: 0, number: 0 };
   let peak = 0;
-  for (; performance.now() - began < seconds * 1_000; number += 1) {
+  for (let number = first; performance.now() - began < seconds * 1_000; number += step) {
     const before = performance.now();
     try {
-      const { files, problems } = await runCase(seed, number);
+      const { files, problems } = await runAny(seed, number);
+      total.cases += 1;
       total.files += files;
       total.problems += problems;
     } catch (thrown) {
-      console.error(`finding: --seed ${seed} --case ${number}`);
-      console.error(thrown);
-      process.exitCode = 1;
-      return;
+      return finding(thrown, number);
     }
     const ms = performance.now() - before;
+    if (ms > HANG_MS) return finding(`the case took ${Math.round(ms)} ms`, number);
     if (ms > slowest.ms) slowest = { ms, number };
     peak = Math.max(peak, process.memoryUsage().rss - start);
-    if (peak > MAX_RSS_GROWTH_BYTES) {
-      console.error(
-        `finding: memory grew by ${Math.round(peak / 1_048_576)} MiB, --seed ${seed} near --case ${number}`,
-      );
-      process.exitCode = 1;
-      return;
-    }
+    if (peak > MAX_RSS_GROWTH_BYTES) return finding(`memory grew by ${Math.round(peak / 1_048_576)} MiB`, number);
   }
+  const { cases, files, problems } = total;
   console.log(
-    `${number} cases, ${total.files} files, ${total.problems} problems, no finding; slowest ${Math.round(slowest.ms)} ms (case ${slowest.number}), memory +${Math.round(peak / 1_048_576)} MiB`,
+    `seed ${seed}: ${cases} cases, ${files} files, ${problems} problems, no finding; slowest ${Math.round(slowest.ms)} ms (case ${slowest.number}), memory +${Math.round(peak / 1_048_576)} MiB of ${MAX_RSS_GROWTH_BYTES / 1_048_576}`,
   );
 }
 

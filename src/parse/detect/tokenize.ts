@@ -92,9 +92,12 @@ class Tokenizer {
     };
   }
 
+  /** Whether nothing that may still follow the text belongs to its last row. Text is never cut between CR and LF. */
   #endsRow(text: string): boolean {
     const { terminator } = this.#dialect;
-    return terminator === "" ? /[\r\n]$/.test(text) : text.trimEnd().endsWith(terminator);
+    if (terminator === "") return /[\r\n]$/.test(text);
+    // Behind a terminator, the line end may still be to come.
+    return text.endsWith(`${terminator}\n`) || text.endsWith(`${terminator}\r\n`);
   }
 
   /** The row at #at; leaves #at behind its line end. Undefined where a quotation mark is left open. */

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { profileOf, question, read, refusalOf } from "./support.ts";
 
+describe("records with an end of their own", () => {
+  it("are read alike where the text is cut between that end and the line end", async () => {
+    const file = "1+|a\\+|b+|x&|\r\n2+|c+|y&|\r\n3+|d\\+|e+|z&|\r\n4+|f+|w&|\r\n";
+    const whole = await read(file);
+    expect(whole.rows).toHaveLength(4);
+    for (const size of [1, 2, 3, 5, 7, 11, 13]) expect((await read(file, size)).rows).toEqual(whole.rows);
+  });
+});
+
 describe("a backslash that escapes", () => {
   it("makes a mark text by itself, so the mark behind it closes the cell", async () => {
     const { profile, rows } = await read('id;text\n1;"a \\"b\\""\n2;"\\"c\\";"\n3;"d"\n');
