@@ -1,9 +1,10 @@
 /** What one column of a feed means: where its text comes from, its type, and how it becomes a value. */
 import { z } from "zod";
 import type { FileFormat } from "./format.ts";
+import { patternFault } from "./linear-pattern.ts";
 import { transformsSchema } from "./transforms.ts";
 
-/** A JavaScript regular expression source; adapters are ours, so it is trusted to be linear. */
+/** A JavaScript regular expression source, for names and lines; only an adapter's folder says one, so it is trusted. */
 export const pattern = z.string().refine((source) => {
   try {
     new RegExp(source, "u");
@@ -13,6 +14,12 @@ export const pattern = z.string().refine((source) => {
     throw error;
   }
 }, "is not a regular expression");
+
+/** A pattern of values. A mapping comes over the API, so its time must grow with the text alone. */
+const linearPattern = z.string().superRefine((source, context) => {
+  const message = patternFault(source);
+  if (message !== undefined) context.addIssue({ code: "custom", message });
+});
 
 /** Characters of a text that a mapping puts into every row. */
 const CONSTANT_MAX_CHARS = 1_000;
@@ -117,7 +124,7 @@ export const columnSchema = z.discriminatedUnion("type", [
       ...column,
       type: z.literal("identifier"),
       maxLength: z.number().int().min(1).default(100),
-      pattern: pattern.optional(),
+      pattern: linearPattern.optional(),
       /** The pattern in words, for the people who read why a value was refused. */
       rule: z.string().min(1).max(RULE_MAX_CHARS).optional(),
       /** Characters that every value has: one with fewer digits has lost its leading zeros. */

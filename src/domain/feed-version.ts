@@ -10,7 +10,6 @@ import { type Column, columnSchema, DETECT, type MappingFault, mappingFaults } f
 import { controlFaults } from "./controls.ts";
 import { failure } from "./failures.ts";
 import { formatSchema } from "./format.ts";
-import { patternFault } from "./linear-pattern.ts";
 
 export const VERSION_KINDS = ["profile", "mapping"] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
@@ -85,17 +84,9 @@ export const mappingSchema = z
   })
   .strict()
   .superRefine(({ columns, key }, context) => {
-    for (const { path, message } of [...mappingFaults(columns, key, undefined), ...patternFaults(columns)]) {
+    for (const { path, message } of mappingFaults(columns, key, undefined)) {
       context.addIssue({ code: "custom", path, message });
     }
-  });
-
-/** Mappings come over the API: their patterns are never given to a backtracking engine. An adapter's are trusted. */
-const patternFaults = (columns: readonly Column[]): MappingFault[] =>
-  columns.flatMap((column, i) => {
-    const message =
-      column.type === "identifier" && column.pattern !== undefined ? patternFault(column.pattern) : undefined;
-    return message === undefined ? [] : [{ path: ["columns", i, "pattern"], message }];
   });
 
 /** What the columns of a feed mean. */

@@ -15,7 +15,7 @@
  * itself.
  */
 import { type Column, DETECT, dateTokens } from "../../domain/column.ts";
-import { LinearPattern, patternFault } from "../../domain/linear-pattern.ts";
+import { LinearPattern } from "../../domain/linear-pattern.ts";
 import { compileCalendar, compileFiscalDay, shiftedDays } from "./calendar.ts";
 import {
   ANY_CONTROL,
@@ -220,7 +220,7 @@ function textReader({ maxLength, mojibake }: Of<"text">, column: string): Reader
 function identifierReader(identifier: Of<"identifier">, column: string): Reader {
   const { maxLength, pattern, length, checkDigit } = identifier;
   const forbidden = valueFault("control-characters", column);
-  const holds = pattern === undefined ? undefined : wholePattern(pattern);
+  const whole = pattern === undefined ? undefined : new LinearPattern(pattern);
   const mangled = spreadsheetGuard(identifier.spreadsheet, column);
   const usual = isAtAGlance(identifier);
   return (cell) => {
@@ -230,7 +230,7 @@ function identifierReader(identifier: Of<"identifier">, column: string): Reader 
     const above = lengthAbove(cell, maxLength);
     if (above !== undefined) return new CellFault("text-too-long", { column, length: above, limit: maxLength });
     const value = cutValue(cell);
-    const fits = holds?.(cell);
+    const fits = whole?.matches(cell);
     // What fits the pattern is wanted, whatever it looks like.
     const damage = fits === true ? undefined : mangled?.(cell);
     if (damage !== undefined) return damage;
@@ -245,16 +245,6 @@ function identifierReader(identifier: Of<"identifier">, column: string): Reader 
     const wrongDigit = checkDigit === "gtin" ? gtinFault(cell, column) : undefined;
     return wrongDigit ?? (plain ? cell : JSON.stringify(cell).slice(1, -1));
   };
-}
-
-/** In linear time where the pattern allows it; all that came over the API does, and what else there is stands in an adapter. */
-function wholePattern(source: string): (text: string) => boolean {
-  if (patternFault(source) === undefined) {
-    const linear = new LinearPattern(source);
-    return (text) => linear.matches(text);
-  }
-  const rule = new RegExp(`^(?:${source})$`, "u");
-  return (text) => rule.test(text);
 }
 
 function integerReader(integer: Of<"integer">, column: string): Reader {
