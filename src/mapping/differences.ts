@@ -37,11 +37,7 @@ function columnDifferences(before: Column, after: Column): string[] {
   if (textOf(before.source) !== textOf(after.source)) {
     sentences.push(`${name} comes from ${sourceText(after.source)} instead of ${sourceText(before.source)}.`);
   }
-  if (textOf(before.transforms) !== textOf(after.transforms)) {
-    sentences.push(
-      `${name} is ${transformsText(after.transforms)}; before, it was ${transformsText(before.transforms)}.`,
-    );
-  }
+  sentences.push(...transformDifferences(name, before.transforms, after.transforms));
   if (before.type !== after.type) return [...sentences, `${name} is read as ${after.type} instead of ${before.type}.`];
   const told = new Set(["name", "type", "source", "transforms"]);
   const [had, has]: Readonly<Record<string, unknown>>[] = [before, after];
@@ -51,6 +47,39 @@ function columnDifferences(before: Column, after: Column): string[] {
     if (textOf(was) !== textOf(is)) sentences.push(`${name}: ${property} is ${said(is)} instead of ${said(was)}.`);
   }
   return sentences;
+}
+
+function transformDifferences(
+  name: string,
+  before: readonly Transform[] | undefined,
+  after: readonly Transform[] | undefined,
+): string[] {
+  if (textOf(before) === textOf(after)) return [];
+  const tables = after?.map((transform, i) => tableDifference(before?.[i], transform)) ?? [];
+  const onlyTables = before?.length === after?.length && !tables.includes(undefined);
+  if (onlyTables) return tables.flatMap((text) => (text === undefined || text === "" ? [] : [`${name}: ${text}.`]));
+  return [`${name} is ${transformsText(after)}; before, it was ${transformsText(before)}.`];
+}
+
+/** Entries of a lookup table named in a sentence. */
+const SHOWN_ENTRIES = 5;
+
+/** What changes in the table of a lookup; nothing where the transforms are the same, undefined where more is otherwise. */
+function tableDifference(before: Transform | undefined, after: Transform): string | undefined {
+  if (textOf(before) === textOf(after)) return "";
+  if (before?.do !== "lookup" || after.do !== "lookup") return undefined;
+  if (textOf(before.otherwise) !== textOf(after.otherwise)) return undefined;
+  const [was, is] = [new Map(Object.entries(before.table)), new Map(Object.entries(after.table))];
+  const differing = [...new Set([...was.keys(), ...is.keys()])].filter((entry) => was.get(entry) !== is.get(entry));
+  const named = differing.slice(0, SHOWN_ENTRIES).map((entry) => {
+    const [old, now] = [was.get(entry), is.get(entry)];
+    if (now === undefined) return `${shown(entry)} is no longer in the table`;
+    return old === undefined
+      ? `${shown(entry)} is ${shown(now)}, new in the table`
+      : `${shown(entry)} is ${shown(now)} instead of ${shown(old)}`;
+  });
+  const more = differing.length - named.length;
+  return named.join("; ") + (more > 0 ? `; and ${more} more entries of the table` : "");
 }
 
 /** The same text for the same value, whatever the order of its members. */

@@ -169,7 +169,21 @@ describe("what changes", () => {
     expect(diffMappings(mapping(), mapping([other, QTY]))).toEqual([]);
     const looked = (table: object) => mapping([{ ...SKU, transforms: [{ do: "lookup", table, otherwise: "keep" }] }]);
     expect(diffMappings(looked({ a: "1", b: "2" }), looked({ b: "2", a: "1" }))).toEqual([]);
-    expect(diffMappings(looked({ a: "1", b: "2" }), looked({ b: "2", a: "3" }))).toHaveLength(1);
+  });
+
+  it("names the entries of a lookup table", () => {
+    const looked = (table: object, otherwise = "keep") =>
+      mapping([{ ...SKU, transforms: [{ do: "upper" }, { do: "lookup", table, otherwise }] }]);
+    expect(diffMappings(looked({ a: "1", b: "2", c: "3" }), looked({ d: "4", b: "2", a: "9" }))).toEqual([
+      "sku: “a” is “9” instead of “1”; “c” is no longer in the table; “d” is “4”, new in the table.",
+    ]);
+    const many = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`k${i}`, "x"]));
+    expect(diffMappings(looked({ a: "1" }), looked({ a: "1", ...many }))[0]).toContain(
+      "and 4 more entries of the table",
+    );
+    expect(diffMappings(looked({ a: "1" }), looked({ a: "2" }, "reject"))[0]).toContain(
+      "(else reject); before, it was",
+    );
   });
 
   it("is said in plain sentences", () => {
