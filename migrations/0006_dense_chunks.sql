@@ -7,8 +7,8 @@
 --   reading uuid[] from its literal  0.5 µs. decode() reads the same digits in 0.02; they are compared as bytes
 --   carrying rows from CTE to CTE    0.3 µs. What is unchanged is counted as it goes by
 --
--- p_hashes is therefore text: the same array literal of 32 hexadecimal digits each as before, which a Worker of the version
--- before sends, too. Plans are forbidden, and JIT is off, for the reasons in 0004.
+-- p_hashes is therefore text: 32 hexadecimal digits each, joined by comma. A Worker of the version before still puts braces
+-- around them, as for an array; they are taken off. Plans are forbidden, and JIT is off, for the reasons in 0004.
 
 DROP FUNCTION plan_chunk(bigint, uuid, text, int[], uuid[]);
 --> statement-breakpoint
@@ -32,7 +32,7 @@ CREATE FUNCTION chunk_keys(p_keys text, p_lines int[], p_hashes text) RETURNS te
 DECLARE
   v_keys text[] := string_to_array(p_keys, E'\n');
 BEGIN
-  IF cardinality(v_keys) <> cardinality(p_lines) OR cardinality(v_keys) * 33 + 1 <> octet_length(p_hashes) THEN
+  IF cardinality(v_keys) <> cardinality(p_lines) OR cardinality(v_keys) * 33 - 1 <> octet_length(p_hashes) THEN
     RAISE EXCEPTION 'chunk of % keys, % lines, % bytes of hashes', cardinality(v_keys), cardinality(p_lines), octet_length(p_hashes)
       USING ERRCODE = 'array_subscript_error';
   END IF;
@@ -71,7 +71,7 @@ DECLARE
   v_feed     int;
   v_order    uuid;
   v_customer int;
-  v_chunk    uuid := chunk_digest('plan', p_keys, p_lines, p_hashes);
+  v_chunk    uuid;
   v_keys     text[];
   v_rows     int;
   v_hashes   bytea;
@@ -83,6 +83,8 @@ DECLARE
   v_seen     bigint[];
   v_stale    bigint[];
 BEGIN
+  IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
+  v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
   SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
   IF p_token IS NOT NULL THEN
     PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
@@ -99,7 +101,7 @@ BEGIN
 
   v_keys := chunk_keys(p_keys, p_lines, p_hashes);
   v_rows := cardinality(v_keys);
-  v_hashes := decode(replace(btrim(p_hashes, '{}'), ',', ''), 'hex');
+  v_hashes := decode(replace(p_hashes, ',', ''), 'hex');
   SELECT w.low, w.high INTO v_low, v_high FROM chunk_walk(v_customer, v_feed, v_keys) w;
   -- Walk first, then an index-only probe for each key it did not meet: new ones, and all of them where there is no walk.
   -- LIMIT bounds what a walk costs, and keeps the planner from turning it into something else.
@@ -176,13 +178,15 @@ DECLARE
   v_order    uuid;
   v_customer int;
   v_merges   boolean;
-  v_chunk    uuid := chunk_digest('apply', p_keys, p_lines, p_hashes);
+  v_chunk    uuid;
   v_keys     text[];
   v_low      text;
   v_high     text;
   v_hashes   uuid[];
   v_records  text[];
 BEGIN
+  IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
+  v_chunk := chunk_digest('apply', p_keys, p_lines, p_hashes);
   SELECT x.feed_id, x.order_key, x.customer_id, x.merges INTO v_feed, v_order, v_customer, v_merges FROM files x WHERE x.id = p_file;
   PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
   IF NOT FOUND THEN
@@ -197,7 +201,7 @@ BEGIN
   v_keys := chunk_keys(p_keys, p_lines, p_hashes);
   v_low := v_keys[1];
   v_high := v_keys[cardinality(v_keys)];
-  v_hashes := string_to_array(btrim(p_hashes, '{}'), ',')::uuid[];
+  v_hashes := string_to_array(p_hashes, ',')::uuid[];
   v_records := string_to_array(p_records, E'\n');
   IF cardinality(v_records) <> cardinality(v_keys) THEN
     RAISE EXCEPTION 'chunk of % keys, % records', cardinality(v_keys), cardinality(v_records) USING ERRCODE = 'array_subscript_error';

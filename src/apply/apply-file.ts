@@ -35,7 +35,7 @@ async function applyBatch(deps: ApplyDeps, file: FileToApply, batch: Batch, leas
     oneRow(
       await deps.database.query<{ outcome: "applied" | "replayed" | "lease-lost" }>(
         "SELECT outcome FROM apply_chunk($1, $2, $3, $4, $5, $6)",
-        [file.id, lease.token, batch.keys, `{${batch.lines}}`, `{${batch.hashes}}`, batch.records],
+        [file.id, lease.token, batch.keys, `{${batch.lines}}`, batch.hashes, batch.records],
       ),
     ),
   );

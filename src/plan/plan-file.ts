@@ -119,7 +119,7 @@ async function askDatabase(deps: PlanDeps, file: FileToApply, rows: RowsText, op
       await deps.database.query<PlanRow>(
         `SELECT outcome, inserted, changed, unchanged, stale, array_to_string(need, ',') AS need
          FROM plan_chunk($1, $2, $3, $4, $5)`,
-        [file.id, options.record ? options.token : null, rows.keys, `{${rows.lines}}`, `{${rows.hashes}}`],
+        [file.id, options.record ? options.token : null, rows.keys, `{${rows.lines}}`, rows.hashes],
       ),
     ),
   );

@@ -330,6 +330,7 @@ table public.rejects
   column sentence text not null
   column hint text not null
   column raw text not null
+  column rule text
   constraint rejects_pkey PRIMARY KEY (file_id, line, "position")
   constraint rejects_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
   constraint rejects_line_check CHECK ((line > 0))
@@ -476,13 +477,15 @@ DECLARE
   v_order    uuid;
   v_customer int;
   v_merges   boolean;
-  v_chunk    uuid := chunk_digest('apply', p_keys, p_lines, p_hashes);
+  v_chunk    uuid;
   v_keys     text[];
   v_low      text;
   v_high     text;
   v_hashes   uuid[];
   v_records  text[];
 BEGIN
+  IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
+  v_chunk := chunk_digest('apply', p_keys, p_lines, p_hashes);
   SELECT x.feed_id, x.order_key, x.customer_id, x.merges INTO v_feed, v_order, v_customer, v_merges FROM files x WHERE x.id = p_file;
   PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
   IF NOT FOUND THEN
@@ -497,7 +500,7 @@ BEGIN
   v_keys := chunk_keys(p_keys, p_lines, p_hashes);
   v_low := v_keys[1];
   v_high := v_keys[cardinality(v_keys)];
-  v_hashes := string_to_array(btrim(p_hashes, '{}'), ',')::uuid[];
+  v_hashes := string_to_array(p_hashes, ',')::uuid[];
   v_records := string_to_array(p_records, E'\n');
   IF cardinality(v_records) <> cardinality(v_keys) THEN
     RAISE EXCEPTION 'chunk of % keys, % records', cardinality(v_keys), cardinality(v_records) USING ERRCODE = 'array_subscript_error';
@@ -582,7 +585,7 @@ AS $function$
 DECLARE
   v_keys text[] := string_to_array(p_keys, E'\n');
 BEGIN
-  IF cardinality(v_keys) <> cardinality(p_lines) OR cardinality(v_keys) * 33 + 1 <> octet_length(p_hashes) THEN
+  IF cardinality(v_keys) <> cardinality(p_lines) OR cardinality(v_keys) * 33 - 1 <> octet_length(p_hashes) THEN
     RAISE EXCEPTION 'chunk of % keys, % lines, % bytes of hashes', cardinality(v_keys), cardinality(p_lines), octet_length(p_hashes)
       USING ERRCODE = 'array_subscript_error';
   END IF;
@@ -724,7 +727,7 @@ DECLARE
   v_feed     int;
   v_order    uuid;
   v_customer int;
-  v_chunk    uuid := chunk_digest('plan', p_keys, p_lines, p_hashes);
+  v_chunk    uuid;
   v_keys     text[];
   v_rows     int;
   v_hashes   bytea;
@@ -736,6 +739,8 @@ DECLARE
   v_seen     bigint[];
   v_stale    bigint[];
 BEGIN
+  IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
+  v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
   SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
   IF p_token IS NOT NULL THEN
     PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
@@ -752,7 +757,7 @@ BEGIN
 
   v_keys := chunk_keys(p_keys, p_lines, p_hashes);
   v_rows := cardinality(v_keys);
-  v_hashes := decode(replace(btrim(p_hashes, '{}'), ',', ''), 'hex');
+  v_hashes := decode(replace(p_hashes, ',', ''), 'hex');
   SELECT w.low, w.high INTO v_low, v_high FROM chunk_walk(v_customer, v_feed, v_keys) w;
   -- Walk first, then an index-only probe for each key it did not meet: new ones, and all of them where there is no walk.
   -- LIMIT bounds what a walk costs, and keeps the planner from turning it into something else.

@@ -44,7 +44,7 @@ const paramsOf = (fileId: string, { keys, hashes }: Chunk) => [
   fileId,
   keys.join("\n"),
   `{${keys.map((_, i) => i + 2).join(",")}}`,
-  `{${hashes.join(",")}}`,
+  hashes.join(","),
 ];
 
 const WALKS = {
@@ -143,6 +143,15 @@ describe("the answer", () => {
     );
   });
 
+  it("is the same to a Worker of the version before, which puts braces around the hashes", async () => {
+    const feed = await there.feed("delta");
+    const file = await there.file(feed, 1, rowsOf([1]));
+    await store(feed.feedId, feed.customerId, ["a", "b"], OLDER);
+    const [id, keys, lines, hashes] = paramsOf(file.id, { keys: ["a", "b"], hashes: ["a", "c"].map(hashOf) });
+    const { rows } = await pool.query(PLAN, [id, keys, lines, `{${hashes}}`]);
+    expect(rows).toEqual([{ outcome: "planned", inserted: 0, changed: 1, unchanged: 1, stale: 0, need: [3] }]);
+  });
+
   it("is the same for a key that stands twice in a chunk", async () => {
     const feed = await there.feed("delta");
     const file = await there.file(feed, 1, rowsOf([1]));
@@ -167,10 +176,10 @@ describe("the answer", () => {
 describe("a chunk whose lists do not fit together is refused", () => {
   const hash = hashOf("a");
   it.each([
-    ["one hash too few", "a\nb", "{2,3}", `{${hash}}`],
-    ["one line too few", "a\nb", "{2}", `{${hash},${hash}}`],
-    ["a hash that is too short", "a", "{2}", `{${hash.slice(1)}}`],
-    ["a hash that is none", "a", "{2}", `{${"x".repeat(32)}}`],
+    ["one hash too few", "a\nb", "{2,3}", hash],
+    ["one line too few", "a\nb", "{2}", `${hash},${hash}`],
+    ["a hash that is too short", "a", "{2}", hash.slice(1)],
+    ["a hash that is none", "a", "{2}", "x".repeat(32)],
   ])("%s", async (_, keys, lines, hashes) => {
     const file = await there.file(await there.feed("delta"), 1, rowsOf([1]));
     await expect(pool.query(PLAN, [file.id, keys, lines, hashes])).rejects.toThrow(/chunk of|hexadecimal/);

@@ -80,10 +80,12 @@ async function feedWithHistory() {
 describe("a dry run", () => {
   it("gives the numbers that applying then gives", async () => {
     const file = await world.file(await feedWithHistory(), 5, MIXED);
-    const { lastLines, need, folds: _, ...numbers } = (await world.dryRun(file.id)) as Extract<
-      Awaited<ReturnType<World["dryRun"]>>,
-      { mode: "diff" }
-    >;
+    const {
+      lastLines,
+      need,
+      folds: _,
+      ...numbers
+    } = (await world.dryRun(file.id)) as Extract<Awaited<ReturnType<World["dryRun"]>>, { mode: "diff" }>;
     expect(numbers).toEqual({
       mode: "diff",
       accepted: 10,
