@@ -1,4 +1,5 @@
 /** One suite that every reader and every adapter passes, in Node and in Cloudflare's runtime alike. */
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parsePayload } from "../../src/parse/read-payload.ts";
 import { type Outcome, outcomeOf, payloadOf } from "./payload.ts";
@@ -21,6 +22,7 @@ const sumOf = (outcome: Outcome): number => {
 const isKeyed = ({ feed }: Subject): boolean =>
   !feed.key.some((name) => "ordinal" in feed.columns.find((column) => column.name === name)!.source);
 
+const utf8 = new TextEncoder();
 const bytesPlus = (bytes: Uint8Array, more: Uint8Array): Uint8Array => Buffer.concat([bytes, more]);
 
 const cases: readonly [sentence: string, applies: (s: Subject) => boolean, check: (s: Subject) => Promise<void>][] = [
@@ -148,6 +150,40 @@ const cases: readonly [sentence: string, applies: (s: Subject) => boolean, check
         // The last row may be cut where nobody can see it; the rows before it are those of the file.
         expect(main.slice(0, -1).map((row) => row.json)).toEqual(whole.slice(0, Math.max(0, main.length - 1)));
       }
+    },
+  ],
+  [
+    "refuses by name whatever bytes come, or balances its books, the same however they come",
+    () => true,
+    async (subject) => {
+      const good = subject.build(mixed(subject).slice(15, 28));
+      const edit = fc.record({
+        at: fc.nat(good.length - 1),
+        gone: fc.nat({ max: 12 }),
+        come: fc.oneof(
+          fc.uint8Array({ maxLength: 6 }),
+          fc
+            .constantFrom('"', '\n"', "\r", ";;", "\\", "{", "]", "\ufeff", "\t", "\0", "&|")
+            .map((text) => utf8.encode(text)),
+        ),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 4 }), async (edits) => {
+          let bytes: Uint8Array = good;
+          for (const { at, gone, come } of edits) {
+            bytes = Buffer.concat([bytes.subarray(0, at), come, bytes.subarray(at + gone)]);
+          }
+          const outcome = await read(subject, bytes);
+          if (outcome.refusal) expect(outcome.refusal.disposition).toMatch(/reject|hold/);
+          expect(outcome.refusal?.code).not.toBe("books-unbalanced");
+          if (outcome.parsed) expect(sumOf(outcome)).toBe(0);
+          const again = await read(subject, bytes, 3);
+          // Of several faults in a file, the one that is met first depends on how far it is looked ahead.
+          if (outcome.refusal) expect(again.refusal).not.toBeNull();
+          else expect(again).toEqual(outcome);
+        }),
+        { numRuns: 60 },
+      );
     },
   ],
   [

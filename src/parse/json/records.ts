@@ -4,8 +4,8 @@
  */
 import { failure } from "../../domain/failures.ts";
 import type { ByteStream } from "../open/source.ts";
-import { countLineEnds, type LineCounter } from "../table/lines.ts";
-import { incomplete, JsonSyntax, scanKey, scanString, scanValue, skipSpace, stringText } from "./scan.ts";
+import { countLineEnds, LineCounter } from "../table/lines.ts";
+import { incomplete, isStorable, JsonSyntax, scanKey, scanString, scanValue, skipSpace, stringText } from "./scan.ts";
 
 /** One record as text (UTF-16 units). A longer one is a missing bracket or quotation mark; it would be held in memory. */
 export const JSON_MAX_RECORD_CHARS = 2_097_152;
@@ -48,6 +48,9 @@ export async function* jsonRecords(
   options: JsonOptions,
 ): AsyncGenerator<readonly JsonRecord[], void> {
   const reader = options.format === "ndjson" ? new LineReader() : new ListReader(options.at ?? [], options.name);
+  // Text that ends with CR waits for its LF.
+  let held = "";
+  const counter = options.counter ?? new LineCounter("line");
   let decoder: TextDecoder | undefined;
   const decode = (block: Uint8Array | undefined): string => {
     if (block && block.byteLength > 0) decoder ??= decoderOf(block);
@@ -55,16 +58,20 @@ export async function* jsonRecords(
       return block ? (decoder?.decode(block, { stream: true }) ?? "") : (decoder?.decode() ?? "");
     } catch (thrown) {
       if (!(thrown instanceof TypeError)) throw thrown;
-      throw failure("json-unreadable", { name: options.name, line: reader.line, reason: "it is not UTF-8 text" });
+      const before = decodedStart(block, decoder?.encoding);
+      const line = counter.ends + 1 + countLineEnds(held + before);
+      throw failure("json-unreadable", {
+        name: options.name,
+        line,
+        reason: `it is not ${(decoder?.encoding ?? "utf-8").toUpperCase()} text`,
+      });
     }
   };
-  // Text that ends with CR waits for its LF.
-  let held = "";
   const read = (block: Uint8Array | undefined): readonly JsonRecord[] => {
     const text = held + decode(block);
     held = block !== undefined && text.endsWith("\r") ? "\r" : "";
     const piece = held === "" ? text : text.slice(0, -1);
-    options.counter?.add(piece);
+    counter.add(piece);
     return reader.push(piece, block === undefined);
   };
   for await (const block of firstPairTogether(blocks)) {
@@ -98,6 +105,13 @@ function decoderOf(first: Uint8Array): TextDecoder {
   return new TextDecoder(label, { fatal: true, ignoreBOM: false });
 }
 
+/** The text of a block before the first byte that the charset has not. */
+function decodedStart(block: Uint8Array | undefined, encoding = "utf-8"): string {
+  const text = new TextDecoder(encoding).decode(block);
+  const at = text.indexOf("\ufffd");
+  return at === -1 ? text : text.slice(0, at);
+}
+
 /** A record from its text, which has been scanned: cells, or why there are none. */
 function recordOf(raw: string, line: number): JsonRecord {
   const span = 1 + countLineEnds(raw);
@@ -110,6 +124,8 @@ function recordOf(raw: string, line: number): JsonRecord {
     const key = stringText(raw.slice(at, keyEnd));
     const start = skipSpace(raw, scanKey(raw, at));
     const end = scanValue(raw, start);
+    if (!isStorable(raw.slice(at, end)))
+      return broken("a text in it holds a character that is none (\\u0000, or half of one)");
     if (cells.has(key)) return broken(`it has the key ${JSON.stringify(key.slice(0, 60))} twice`);
     if (cells.size >= JSON_MAX_KEYS) return broken(`it has more than ${JSON_MAX_KEYS} keys`);
     cells.set(key, cellOf(raw.slice(start, end)));

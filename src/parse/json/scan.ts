@@ -121,6 +121,19 @@ export function scanKey(text: string, at: number): number {
   return colon + 1;
 }
 
+/** Escapes of NUL and of halves of characters. */
+const ODD_ESCAPE = /\\u(?:0000|[dD][89abAB][0-9a-fA-F]{2}|[dD][c-fC-F][0-9a-fA-F]{2})/;
+
+/**
+ * Whether the texts in a piece of JSON that was scanned hold characters only: an escape can stand for NUL or for half of a
+ * character, which no database stores.
+ */
+export function isStorable(raw: string): boolean {
+  if (!raw.includes("\\u") || !ODD_ESCAPE.test(raw)) return true;
+  const halves = raw.replace(/\\\\/g, "").replace(/\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}/g, "");
+  return !ODD_ESCAPE.test(halves);
+}
+
 /** The text of a string that was scanned. */
 export const stringText = (raw: string): string =>
   raw.includes("\\") ? (JSON.parse(raw) as string) : raw.slice(1, -1);

@@ -5,11 +5,17 @@ import type { ByteStream } from "../open/source.ts";
 import { SHARED_STRINGS_MAX_BYTES, SHARED_STRINGS_MAX_COUNT, SHEET_MAX_ROW_CHARS } from "./limits.ts";
 import { type Corrupt, scanXml, type XmlHandler } from "./xml.ts";
 
-/** `_x000D_`: how a workbook writes characters that XML has not (ECMA-376 part 1, 22.9.2.19). */
-export const unescapeText = (text: string): string =>
-  text.includes("_x")
-    ? text.replace(/_x([0-9A-Fa-f]{4})_/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-    : text;
+/**
+ * `_x000D_`: how a workbook writes characters that XML has not (ECMA-376 part 1, 22.9.2.19). NUL and halves of characters are
+ * none, and stay as they are written.
+ */
+export function unescapeText(text: string): string {
+  if (!text.includes("_x")) return text;
+  const read = text.replace(/_x([0-9A-Fa-f]{4})_/g, (_all, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return read.includes("\0") || /\p{Cs}/u.test(read) ? text : read;
+}
 
 /**
  * Gathers the text of one `si` or `is`: its own `t` or those of its runs (`r`), without what is only reading help (`rPh`).

@@ -5,6 +5,7 @@ import { Failure, type FailureReport } from "../../../src/domain/failures.ts";
 import { listPath } from "../../../src/parse/json/list-path.ts";
 import { JSON_MAX_RECORD_CHARS, type JsonOptions, jsonRecords, recordRow } from "../../../src/parse/json/records.ts";
 import { jsonFormat } from "../../../src/parse/json/scan.ts";
+import { bytesSource } from "../../../src/parse/open/source.ts";
 import { watchedSource } from "../open/fixtures.ts";
 
 interface Read {
@@ -252,5 +253,52 @@ describe("where the list is in a record around it", () => {
     ["deeper than services wrap", '{"a":{"b":{"c":{"d":{"e":[{"id":1}]}}}}}'],
   ])("is not said where there is %s", (_what, head) => {
     expect(listPath(head)).toBeUndefined();
+  });
+});
+
+describe("a text that holds what no database stores", () => {
+  it.each(["\\u0000", "a\\ud800b", "\\udc00", "\\\\\\u0000"])(
+    "(%s) breaks its record, be it a value, a key or inside",
+    async (odd) => {
+      for (const record of [`{"a":"${odd}"}`, `{"${odd}":1}`, `{"a":[{"b":"${odd}"}]}`]) {
+        const [found] = await recordsOf(`${record}\n{"a":"x"}\n`);
+        expect(found?.cells).toBeUndefined();
+        expect(found?.broken).toContain("a character that is none");
+      }
+    },
+  );
+
+  it.each([
+    ["\\ud83d\\ude00", "😀"],
+    ["\\\\u0000", "\\u0000"],
+    ["\\u0001", "\u0001"],
+  ])("does not mind %s", async (escaped, text) => {
+    const [found] = await recordsOf(`{"a":"${escaped}"}\n{"a":"x"}\n`);
+    expect(found?.cells?.get("a")).toBe(text);
+  });
+
+  async function recordsOf(text: string) {
+    const all = [];
+    for await (const batch of jsonRecords(bytesSource(Buffer.from(text)).blocks(0, text.length * 4), {
+      format: "ndjson",
+    }))
+      all.push(...batch);
+    return all;
+  }
+});
+
+describe("bytes that are no text", () => {
+  it("are told with their line, however the blocks are cut", async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"a":"ü"}\r\n{"a":1}\n{"a":"'),
+      Buffer.from([0xff]),
+      Buffer.from('"}\n'),
+    ]);
+    for (const size of [1, 2, 5, 100]) {
+      const reading = async () => {
+        for await (const _ of jsonRecords(bytesSource(bytes, size).blocks(0, bytes.length), { format: "ndjson" }));
+      };
+      await expect(reading()).rejects.toMatchObject({ code: "json-unreadable", report: { evidence: { line: 3 } } });
+    }
   });
 });

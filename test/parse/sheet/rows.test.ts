@@ -394,3 +394,22 @@ describe("a hostile workbook", () => {
     }
   });
 });
+
+describe("an escape in a text of a workbook", () => {
+  it.each(["a_x0000_b", "_xD83D_", "_xDE00__xD83D_"])(
+    "(%s) that stands for no character stays as it is written",
+    async (text) => {
+      const { rows } = await readSheet(
+        oneSheet(`<row r="1"><c r="A1" t="inlineStr"><is><t>${text}</t></is></c></row>`),
+      );
+      expect(rows[1]).toEqual([text]);
+    },
+  );
+
+  it("for both halves of a character is that character", async () => {
+    const { rows } = await readSheet(
+      oneSheet('<row r="1"><c r="A1" t="inlineStr"><is><t>_xD83D__xDE00_</t></is></c></row>'),
+    );
+    expect(rows[1]).toEqual(["😀"]);
+  });
+});
