@@ -10,6 +10,8 @@ export interface Option extends ParseArgsOptionDescriptor {
 
 export interface Io {
   out(text: string): void;
+  /** As they are, of whatever charset. */
+  bytes(block: Uint8Array): void;
   err(text: string): void;
   /** Overwrites one line on a terminal, prints a line elsewhere, is silent with --json. */
   progress(text: string): void;

@@ -10,6 +10,7 @@ import { feed } from "./commands/feed.ts";
 import { mapping } from "./commands/mapping.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { open } from "./commands/open.ts";
+import { rejects } from "./commands/rejects.ts";
 import { rows } from "./commands/rows.ts";
 import { send } from "./commands/send.ts";
 import { smoke } from "./commands/smoke.ts";
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   open,
   sniff,
   rows,
+  rejects,
   smoke,
   feed,
   mapping,
@@ -44,6 +46,10 @@ function terminal(json: boolean): Io {
     lineOpen = false;
   };
   return {
+    bytes(block) {
+      endLine();
+      process.stdout.write(block);
+    },
     out(text) {
       endLine();
       process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);

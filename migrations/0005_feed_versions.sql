@@ -60,6 +60,9 @@ CREATE INDEX notifications_waiting ON notifications (created_at) WHERE state = '
 ALTER TABLE files ADD COLUMN merges boolean NOT NULL DEFAULT false, ADD COLUMN sequence bigint,
   ADD COLUMN generated_at timestamptz, ADD COLUMN ends_with_newline boolean, ADD COLUMN drift_report jsonb;
 --> statement-breakpoint
+-- What should stand in the cell, in a few words.
+ALTER TABLE rejects ADD COLUMN rule text;
+--> statement-breakpoint
 -- Writes the next version of a kind as a proposal and answers its number.
 CREATE FUNCTION add_feed_version(p_feed int, p_kind text, p_base text, p_data jsonb, p_evidence jsonb, p_cases jsonb,
                                  p_file bigint, p_by text, p_note text) RETURNS int LANGUAGE plpgsql AS $fn$

@@ -120,9 +120,9 @@ export function parseTables(database: Database): ParseTables {
 
     async addRejects(fileId, rejects) {
       await database.query(
-        `INSERT INTO rejects (file_id, line, position, code, column_name, value, sentence, hint, raw)
-         SELECT $1::bigint, r.line, r.position, r.code, r.column_name, r.value, r.sentence, r.hint, r.raw
-         FROM jsonb_to_recordset($2::jsonb) AS r(line int, position int, code text, column_name text, value text,
+        `INSERT INTO rejects (file_id, line, position, code, column_name, value, rule, sentence, hint, raw)
+         SELECT $1::bigint, r.line, r.position, r.code, r.column_name, r.value, r.rule, r.sentence, r.hint, r.raw
+         FROM jsonb_to_recordset($2::jsonb) AS r(line int, position int, code text, column_name text, value text, rule text,
                                                  sentence text, hint text, raw text)
          ON CONFLICT DO NOTHING`,
         [fileId, jsonText(rejects.map(({ column, ...reject }) => ({ ...reject, column_name: column })))],

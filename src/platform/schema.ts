@@ -199,6 +199,7 @@ export const rejects = pgTable(
     sentence: text("sentence").notNull(),
     hint: text("hint").notNull(),
     raw: text("raw").notNull(),
+    rule: text("rule"),
   },
   (t) => [primaryKey({ columns: [t.fileId, t.line, t.position] })],
 );

@@ -42,6 +42,7 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "GET /v1/files": (s) => `/v1/files?customer=${s.customer}&feed=${s.feed}`,
   "GET /v1/files/:id": (s) => `/v1/files/${s.fileId}`,
   "GET /v1/files/:id/rejects": (s) => `/v1/files/${s.fileId}/rejects`,
+  "GET /v1/files/:id/rejects.csv": (s) => `/v1/files/${s.fileId}/rejects.csv`,
   "POST /v1/files/:id/release": (s) => `/v1/files/${s.heldId}/release`,
   "POST /v1/files/:id/accept-drift": (s) =>
     `/v1/files/${formats.get(s.customer)?.driftedId ?? "999999997"}/accept-drift`,

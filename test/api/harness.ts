@@ -64,7 +64,7 @@ export async function startApi(): Promise<Api> {
     propose: async () => {
       throw new Error("nobody is asked to propose again here");
     },
-    openPayload: () => payloadOf("SKU\nA-1\n"),
+    openPayload: ({ rawKey }) => payloadOf(`SKU\n${`${rawKey}\n`.repeat(12)}`),
     intakeUpload: async (upload) => {
       uploads.push(upload);
       return { deliveryId: "0".repeat(32), duplicate: false };

@@ -261,6 +261,7 @@ describe("rejects", () => {
       code: "not-an-integer",
       column: "qty",
       value: "many",
+      rule: null,
       sentence: "“many” in column “qty” is not a whole number.",
       hint: "Write digits only.",
       raw: "A-7;many",
@@ -275,8 +276,8 @@ describe("rejects", () => {
     expect(answer.headers.get("Content-Type")).toBe("text/csv; charset=utf-8; header=present");
     expect(answer.headers.get("Content-Disposition")).toBe(`attachment; filename="rejects-${file}.csv"`);
     expect(answer.text.replace(/^\ufeff/, "")).toBe(
-      '"line","code","column","value","reason","what to do","row as it stood"\r\n' +
-        `7,"not-an-integer",,"'=HYPERLINK(""http://evil"")","“many” in column “qty” is not a whole number.","Write digits only.","'+1;a""b\n-2"\r\n`,
+      '"line","code","column","value","rule","reason","what to do","row as it stood"\r\n' +
+        `7,"not-an-integer",,"'=HYPERLINK(""http://evil"")",,"“many” in column “qty” is not a whole number.","Write digits only.","'+1;a""b\n-2"\r\n`,
     );
   });
 

@@ -317,6 +317,7 @@ export async function seedFormats(database: Sql, side: Side): Promise<{ driftedI
   const mapping = { kind: "mapping", base: mappingDigest(adapterFor(customer, side.feed)), data: MAPPING, ...decided };
   await seedVersion(database, side, { ...mapping, version: 1, state: "retired" });
   await seedVersion(database, side, { ...mapping, version: 2, state: "active" });
+  await seedVersion(database, side, { ...decided, version: 2, state: "active" });
   await insert(database, "notifications", {
     key: `format-drift of file ${driftedId}`,
     recipient: "operator",

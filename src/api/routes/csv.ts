@@ -2,15 +2,13 @@
  * CSV for people who open it in a spreadsheet. Cells come from files of strangers, so one that a spreadsheet would read
  * as a formula gets an apostrophe before it (OWASP, "CSV Injection"), minus signs of honest numbers included. Pure.
  */
-
-/** What starts a formula, also in its full-width forms, also behind blanks and controls that programs trim away. */
-const FORMULA = /^[\s\u0000-\u001f\u007f-\u009f\u200b\ufeff]*[=+\-@＝＋－＠]|^[\t\r\n]/;
+import { isFormula } from "../../domain/spreadsheet.ts";
 
 /** RFC 4180: always quoted, quotes doubled. */
 export function csvCell(value: string | number | null): string {
   if (value === null) return "";
   if (typeof value === "number") return String(value);
-  const harmless = FORMULA.test(value) ? `'${value}` : value;
+  const harmless = isFormula(value) ? `'${value}` : value;
   return `"${harmless.replaceAll('"', '""')}"`;
 }
 

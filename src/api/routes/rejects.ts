@@ -1,10 +1,17 @@
-/** GET /v1/files/:id/rejects: the rows that could not land, in the order of the file, as pages or as one CSV download. */
+/**
+ * GET /v1/files/:id/rejects: the rows that could not land, in the order of the file, as pages or as one CSV download; and
+ * the file itself with the reasons beside its rows.
+ */
 import { and, asc, eq, sql } from "drizzle-orm";
-import { rejects } from "../../platform/schema.ts";
+import type { FileFormat } from "../../domain/adapter.ts";
+import { effectiveFeed, pinnedVersions } from "../../domain/feed-version.ts";
+import { annotatedCopy } from "../../parse/annotate.ts";
+import { deliveries, rejects } from "../../platform/schema.ts";
 import type { Call } from "../deps.ts";
+import { openVersions } from "../formats/decide.ts";
 import { intKey, pageOf, readCursor } from "../pages/page.ts";
 import { traceOf } from "../problem/from-error.ts";
-import { problem } from "../problem/problem.ts";
+import { notFound, problem } from "../problem/problem.ts";
 import { idInPath, oneOf, pageParameters, readQuery } from "../query/query.ts";
 import { BYTE_ORDER_MARK, csvLine } from "./csv.ts";
 import { fileOf } from "./files.ts";
@@ -12,7 +19,7 @@ import { fileOf } from "./files.ts";
 const LIST = "rejects";
 /** Rows fetched at a time for a download: with raw rows of a KB, about a megabyte in memory. */
 const CSV_BATCH_ROWS = 1_000;
-const CSV_HEADER = ["line", "code", "column", "value", "reason", "what to do", "row as it stood"];
+const CSV_HEADER = ["line", "code", "column", "value", "rule", "reason", "what to do", "row as it stood"];
 
 type Reject = Omit<typeof rejects.$inferSelect, "fileId">;
 type Place = readonly [line: string, position: string];
@@ -25,6 +32,7 @@ const rejectsAfter = (call: Call, fileId: string, after: Place | undefined, limi
       code: rejects.code,
       columnName: rejects.columnName,
       value: rejects.value,
+      rule: rejects.rule,
       sentence: rejects.sentence,
       hint: rejects.hint,
       raw: rejects.raw,
@@ -40,6 +48,75 @@ const rejectsAfter = (call: Call, fileId: string, after: Place | undefined, limi
     .limit(limit);
 
 const placeOf = (row: Reject): Place => [String(row.line), String(row.position)];
+
+/** GET /v1/files/:id/rejects.csv: the customer's own file with the reason behind each row that could not land. */
+export async function annotatedFile(call: Call): Promise<Response> {
+  const { c, deps } = call;
+  const id = idInPath(c, "id");
+  const { rows } = readQuery(c, { rows: oneOf(["rejected", "all"]).default("rejected") });
+  const { file, names } = await fileOf(call, id);
+  const adapter = deps.adapterOf(names.customer, names.feed);
+  const open = await openVersions(deps.db, file.feedId);
+  const active = open.filter(({ state }) => state === "active");
+  const effective = adapter && effectiveFeed(adapter, pinnedVersions(adapter, active));
+  if (effective?.kind !== "feed" || file.lines === null) {
+    throw problem("wrong-state", "The rows of this file have not been read; “failure” of the file says why.", {
+      members: { state: file.state },
+    });
+  }
+  const [place] = await deps.db
+    .select({ rawKey: deliveries.rawKey })
+    .from(deliveries)
+    .where(eq(deliveries.id, file.deliveryId));
+  if (place === undefined) throw notFound();
+  const payload = await deps.openPayload({ ...place, position: file.position });
+  const copy = annotatedCopy(effective.feed, payload, allRejects(call, id), { rows });
+  return streamed(call, copy, `text/csv; charset=${charsetOf(effective.feed.file)}`, `rejects-of-${id}.csv`);
+}
+
+/** Workbooks and the like come as UTF-8, whatever they are inside. */
+const charsetOf = ({ kind, charset }: FileFormat): string => (kind === "delimited" ? charset : "utf-8");
+
+async function* allRejects(call: Call, fileId: string): AsyncGenerator<Reject, void> {
+  for (let after: Place | undefined; ; ) {
+    const batch = await rejectsAfter(call, fileId, after, CSV_BATCH_ROWS);
+    yield* batch;
+    const last = batch.at(-1);
+    if (last === undefined || batch.length < CSV_BATCH_ROWS) return;
+    after = placeOf(last);
+  }
+}
+
+/**
+ * The first block is made before the answer begins, so that trouble is still a problem document; later trouble breaks the
+ * download off, which the client sees as an incomplete transfer.
+ */
+async function streamed(
+  call: Call,
+  blocks: AsyncGenerator<Uint8Array, void>,
+  contentType: string,
+  name: string,
+): Promise<Response> {
+  let next = await blocks.next();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (next.done === true) return controller.close();
+      controller.enqueue(next.value);
+      try {
+        next = await blocks.next();
+      } catch (thrown) {
+        call.deps.log.error("api.csv-broken-off", { request_id: call.c.get("requestId"), ...traceOf(thrown) });
+        throw thrown;
+      }
+    },
+    async cancel() {
+      await blocks.return();
+    },
+  });
+  return new Response(body, {
+    headers: { "Content-Type": contentType, "Content-Disposition": `attachment; filename="${name}"` },
+  });
+}
 
 export async function listRejects(call: Call): Promise<Response> {
   const { c } = call;
@@ -60,6 +137,7 @@ export async function listRejects(call: Call): Promise<Response> {
     code: row.code,
     column: row.columnName,
     value: row.value,
+    rule: row.rule,
     sentence: row.sentence,
     hint: row.hint,
     raw: row.raw,
@@ -77,7 +155,9 @@ async function csvDownload(call: Call, id: string): Promise<Response> {
   let head = BYTE_ORDER_MARK + csvLine(CSV_HEADER);
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const lines = batch.map((r) => csvLine([r.line, r.code, r.columnName, r.value, r.sentence, r.hint, r.raw]));
+      const lines = batch.map((r) =>
+        csvLine([r.line, r.code, r.columnName, r.value, r.rule, r.sentence, r.hint, r.raw]),
+      );
       controller.enqueue(encoder.encode(head + lines.join("")));
       head = "";
       const last = batch.at(-1);

@@ -10,7 +10,7 @@ import { health } from "./health.ts";
 import { activateMapping, draftMapping, getMapping, rollBackMapping, tryOnFile } from "./mappings.ts";
 import { listNotifications } from "./notifications.ts";
 import { getHistory, getRecord, listRecords } from "./records.ts";
-import { listRejects } from "./rejects.ts";
+import { annotatedFile, listRejects } from "./rejects.ts";
 import { releaseDelivery, releaseFile } from "./releases.ts";
 import { uploadFile } from "./upload.ts";
 import { getVersion, listVersions } from "./versions.ts";
@@ -46,6 +46,7 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/files", access: "token", handler: listFiles },
   { method: "GET", path: "/v1/files/:id", access: "token", handler: getFile },
   { method: "GET", path: "/v1/files/:id/rejects", access: "token", handler: listRejects },
+  { method: "GET", path: "/v1/files/:id/rejects.csv", access: "token", handler: annotatedFile },
   { method: "POST", path: "/v1/files/:id/release", access: "operator", handler: releaseFile },
   { method: "POST", path: "/v1/files/:id/accept-drift", access: "operator", handler: acceptDrift },
   { method: "POST", path: "/v1/files/:id/reject", access: "operator", handler: rejectFile },
