@@ -14,6 +14,7 @@ import type { Payload } from "./open/open.ts";
 import { SNIFF_BYTES } from "./open/sniff.ts";
 import { collect } from "./open/source.ts";
 import type { LineKind } from "./table/books.ts";
+import { cutValue } from "./table/cell.ts";
 import { LineCounter } from "./table/lines.ts";
 import { Meter } from "./table/meter.ts";
 import type { RowSource } from "./table/parse-file.ts";
@@ -60,6 +61,9 @@ export async function formOf(payload: Payload, at: readonly string[] | undefined
   return start.startsWith("{") && (payload.format === "text" || !/[\r\n]/.test(start.trimEnd())) ? "ndjson" : "json";
 }
 
+/** Keys of a record that a failure shows: enough to see what was sent instead. */
+const FOUND_KEYS_MAX = 50;
+
 class RecordRows {
   readonly header: readonly string[];
   /** Records that begin on a line that another record had already. */
@@ -94,7 +98,7 @@ class RecordRows {
         continue;
       }
       this.#records++;
-      if (this.#found.length === 0) this.#found = [...cells.keys()];
+      if (this.#found.length === 0) this.#found = [...cells.keys()].slice(0, FOUND_KEYS_MAX).map(cutValue);
       for (const key of this.#unseen) if (cells.has(key)) this.#unseen.delete(key);
     }
     return batch.done();
