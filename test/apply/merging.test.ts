@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { FAULTS, faulty } from "./faults.ts";
-import { type Books, books, row, type TestFeed, type TestRow, type World, worldOn } from "./world.ts";
+import { type Books, books, row, says, type TestFeed, type World, worldOn } from "./world.ts";
 
 let fresh: FreshDatabase;
 let world: World;
@@ -14,7 +14,6 @@ beforeAll(async () => {
 afterAll(() => fresh.drop());
 
 type Fields = Readonly<Record<string, number | null>>;
-const says = (key: string, said: Fields): TestRow => ({ key, value: 0, said });
 
 const dataOf = async (feed: TestFeed): Promise<Record<string, unknown>> => {
   const rows = await world.database.query<{ key: string; data: unknown }>(

@@ -22,6 +22,9 @@ export interface TestRow {
 
 export const row = (key: string, value: number): TestRow => ({ key, value });
 
+/** A row of a merging file. */
+export const says = (key: string, said: Readonly<Record<string, unknown>>): TestRow => ({ key, value: 0, said });
+
 /** Rows `k0…` with the given values. */
 export const rowsOf = (values: readonly number[]): TestRow[] => values.map((value, i) => row(`k${i}`, value));
 

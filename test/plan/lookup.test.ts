@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rowsOf, type World, worldOn } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { openPool } from "../support/database-pool.ts";
+import { STATISTICS, scansOf } from "../support/scans.ts";
 
 let own: FreshDatabase;
 let there: World;
@@ -219,8 +220,6 @@ describe("with 40,000 records", () => {
     expect(Number(await lsn()) - Number(before)).toBeLessThan(8 * ROWS);
   });
 
-  const MISLEADING =
-    "UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE relname IN ('records', 'records_pk'); DELETE FROM pg_statistic WHERE starelid = 'records'::regclass";
   const shuffled = from(1).keys.map((_, i) => 1 + ((i * 7_919) % PER_STATEMENT));
   it.each([
     ["in order: one walk", from(1), { walk: PER_STATEMENT, probes: 0 }],
@@ -233,45 +232,13 @@ describe("with 40,000 records", () => {
       { walk: 5_000, probes: 5_000 },
     ],
   ])("keys %s; without heap fetches and JIT, whatever statistics say", async (_, chunk, expected) => {
-    for (const statistics of ["ANALYZE records", MISLEADING]) {
+    for (const statistics of STATISTICS) {
       await pool.query("VACUUM records");
-      const scans = await scansOf(chunk, statistics);
+      const scans = await scansOf(pool, statistics, PLAN, paramsOf(fileId, chunk), "uuid_send");
       expect(scans.every((scan) => scan["Node Type"] === "Index Only Scan" && scan["Heap Fetches"] === 0)).toBe(true);
       const walk = scans.find((scan) => scan.above.includes("r"));
       const probes = scans.find((scan) => scan !== walk);
       expect({ walk: Number(walk?.["Actual Rows"] ?? 0), probes: probes?.["Actual Loops"] }).toEqual(expected);
     }
   });
-
-  /** The scans of `records` in the statement that compares. */
-  async function scansOf(chunk: Chunk, statistics: string): Promise<Scan[]> {
-    const client = await pool.connect();
-    try {
-      const notices: string[] = [];
-      client.on("notice", (notice) => notices.push(notice.message ?? ""));
-      await client.query(statistics);
-      await client.query(
-        `LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
-         SET auto_explain.log_analyze = on; SET auto_explain.log_format = json; SET client_min_messages = log`,
-      );
-      await client.query(PLAN, paramsOf(fileId, chunk));
-      const plan = notices.find((notice) => notice.includes("uuid_send") && notice.includes("Plan"))!;
-      expect(plan).not.toContain('"JIT"');
-      return scansIn(JSON.parse(plan.slice(plan.indexOf("{"))) as unknown, []);
-    } finally {
-      client.release(true);
-    }
-  }
 });
-
-type Scan = Record<string, unknown> & { readonly above: readonly string[] };
-
-/** The scans of `records` in a plan, with the aliases of the subqueries around them. */
-function scansIn(plan: unknown, above: readonly string[]): Scan[] {
-  if (Array.isArray(plan)) return plan.flatMap((node) => scansIn(node, above));
-  if (typeof plan !== "object" || plan === null) return [];
-  const node = plan as Record<string, unknown>;
-  const names = typeof node.Alias === "string" ? [...above, node.Alias] : above;
-  const inner = Object.values(node).flatMap((value) => scansIn(value, names));
-  return node["Relation Name"] === "records" ? [{ ...node, above: names }, ...inner] : inner;
-}
