@@ -1,4 +1,5 @@
 /** The parse stage over tables in memory: which file goes to which feed, and what of a locked archive is ever told. */
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { DeliveryFacts } from "../../src/domain/delivery.ts";
@@ -7,16 +8,23 @@ import type { FoundPayload, ParseDeps, Refusal } from "../../src/parse/deps.ts";
 import { parseHandler } from "../../src/parse/handler.ts";
 import { bytesSource } from "../../src/parse/open/source.ts";
 import { buildMail, buildZip, type ZipEntrySpec } from "./open/fixtures.ts";
+import { oneSheet } from "./sheet/fixtures.ts";
 
-const feedNamed = (slug: string, fileName: string, more: { carries?: string[]; inlineBody?: boolean } = {}): Adapter =>
+interface Named {
+  readonly carries?: string[];
+  readonly inlineBody?: boolean;
+  readonly kind?: "delimited" | "sheet" | "json";
+}
+
+const feedNamed = (slug: string, fileName: string, { kind = "delimited", ...intake }: Named = {}): Adapter =>
   defineFeed({
     customer: "acme",
     customerTitle: "Acme",
     feed: slug,
     title: slug,
     mode: "full",
-    intake: { policy: "trust-address", senders: ["@acme.example"], fileName, ...more },
-    file: { header: true },
+    intake: { policy: "trust-address", senders: ["@acme.example"], fileName, ...intake },
+    file: { kind, header: true },
     columns: [{ name: "id", source: { header: `${slug} id` }, type: "identifier" }],
     key: ["id"],
   });
@@ -200,6 +208,35 @@ describe("a mail that cannot be read", () => {
       door: "mail",
     });
     expect(Object.values(files)).toEqual(["inventory body-html"]);
+  });
+});
+
+describe("a mail with a file that is no text", () => {
+  const reading = (kind: "sheet" | "json") => [feedNamed("inventory", "^stock", { kind })];
+  const attached = (filename: string, body: Uint8Array) =>
+    buildMail({
+      parts: [
+        { type: "text/plain", body: "see file" },
+        { type: "application/octet-stream", filename, disposition: "attachment", encoding: "base64", body },
+      ],
+    });
+
+  it("is read as the workbook it is, whatever it is called", async () => {
+    const cell = (place: string, text: string) => `<c r="${place}" t="inlineStr"><is><t>${text}</t></is></c>`;
+    const book = oneSheet(
+      `<row r="1">${cell("A1", "inventory id")}</row><row r="2">${cell("A2", "0012")}</row><row r="9">${cell("A9", "A2")}</row>`,
+    );
+    const { files } = await parsed(attached("stock.csv", book), { feeds: reading("sheet"), door: "mail" });
+    expect(files).toEqual({ "stock.csv": "inventory 2" });
+  });
+
+  it("is read as JSON lines out of a gzip", async () => {
+    const lines = gzipSync('{"inventory id":"A1"}\n{"inventory id":"A2"}\n{"inventory id":"A3"}\n');
+    const { files } = await parsed(attached("stock.ndjson.gz", lines), {
+      feeds: reading("json"),
+      door: "mail",
+    });
+    expect(files).toEqual({ "stock.ndjson.gz/stock.ndjson": "inventory 3" });
   });
 });
 

@@ -1,5 +1,6 @@
 /** Payload text → rows of cells, before any column has a meaning. */
 import type { FileFormat } from "../../domain/format.ts";
+import { trimCell } from "./cell.ts";
 import type { RowBatch } from "./row-batch.ts";
 import { fixedRows } from "./rows-fixed.ts";
 import { plainRows } from "./rows-plain.ts";
@@ -45,10 +46,11 @@ async function* withoutTrailing(
     const rows = batch.rows.map((cells, i) => {
       const isTitle = above > 0 && !batch.asides?.has(i);
       if (isTitle) above--;
-      if (isTitle || cells.length === 1 || batch.asides?.has(i)) return cells;
+      const isBlank = cells.length === 1 && trimCell(cells[0]!) === "";
+      if (isTitle || isBlank || batch.asides?.has(i)) return cells;
       const isNames = isHeader;
       isHeader = false;
-      return isNames || cells[cells.length - 1] !== "" ? cells : cells.slice(0, -1);
+      return isNames || cells.length === 1 || cells[cells.length - 1] !== "" ? cells : cells.slice(0, -1);
     });
     yield { ...batch, rows };
   }

@@ -189,6 +189,16 @@ describe("rows with a delimiter behind each", () => {
     expect(rejects).toEqual([]);
   });
 
+  it("may have one column, and blank lines before its header", async () => {
+    const one = tableFeed({
+      file: { trailingDelimiter: true },
+      columns: [{ name: "id", source: { header: "Id" }, type: "identifier" }],
+    });
+    const { main, books } = await parse(one, "\nId\nA;\n\nB;\n");
+    expect(main.map((row) => row.key)).toEqual(["A", "B"]);
+    expect(books).toMatchObject({ blank: 2, header: 1, accepted: 2 });
+  });
+
   it("lack a cell where the delimiter is the one between: no blank is made of it", async () => {
     const { rejects } = await parse(feed, "Id;Name\nA;\nB;x;\nC;x;y;\n");
     expect(rejects.map(({ line, code }) => [line, code])).toEqual([
