@@ -37,9 +37,9 @@ export async function acceptProfile(call: Call): Promise<Response> {
     open.find((one) => one.state === "proposed" && one.kind === kind),
   );
   if (profile === undefined) {
-    // Accepted before: what was not woken then is woken now.
+    // Accepted before, or the adapter's folder says it now: what still waits is read again.
     if (!active.some(({ kind }) => kind === "profile")) throw nothingProposed();
-    await wake(deps, scope);
+    await activate(call, scope, [], null, undefined);
     return answer(call, scope.customer, scope.feed);
   }
   const stored: Proposed = {

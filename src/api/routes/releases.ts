@@ -25,6 +25,12 @@ const RELEASABLE: ReadonlySet<FailureCode> = new Set([
   "sequence-reset",
 ]);
 
+/** What lets a file go on whose format is the question. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  "format-unconfirmed": "Accept the format that is proposed for its feed.",
+  "format-drift": "Accept the drift, or reject the file.",
+};
+
 export async function releaseDelivery({ c, deps, caller }: Call): Promise<Response> {
   const id = deliveryIdInPath(c, "id");
   readQuery(c, {});
@@ -91,13 +97,10 @@ export async function releaseFile(call: Call): Promise<Response> {
 function refuseUnreleasable(failure: FailureReport | null, balanced: boolean | null): void {
   if (failure !== null && RELEASABLE.has(failure.code) && balanced === true) return;
   const code = failure?.code ?? "no failure";
-  throw problem(
-    "not-releasable",
-    `A file held for “${code}” cannot be released. Find the fault, then replay the delivery.`,
-    {
-      members: { code },
-    },
-  );
+  const instead = INSTEAD[code] ?? "Find the fault, then replay the delivery.";
+  throw problem("not-releasable", `A file held for “${code}” cannot be released. ${instead}`, {
+    members: { code },
+  });
 }
 
 export const wrongState = (detail: string, state: string): Problem =>
