@@ -320,6 +320,38 @@ describe("rows read as bytes", () => {
     expect([...outcomes.keys()]).toEqual(expect.arrayContaining(["unclosed-quote", "nul-bytes", "wrong-charset"]));
   });
 
+  it.each(["utf-8", "windows-1252", "windows-1250", "iso-8859-1", "cp850"] as const)(
+    "find in %s the damage that texts show, value by value",
+    async (charset) => {
+      const words =
+        "Müller Österreich Straße KÖLN Łódź Ząb są Şahin Erdoğan naïve garçon Žižek 5°C Ελλάδα – € ß? ?x a?b ???? Ä… Ă” größer";
+      const misread = ["windows-1252", "windows-1250", "iso-8859-2"].flatMap((wrong) =>
+        words.split(" ").map((word) => new TextDecoder(wrong).decode(utf8(word))),
+      );
+      const texts = [...words.split(" "), ...misread, "M\ufffdller", "M├╝ller", "├── a", "ï»¿Id", "Ã", "ÄÃ¼", "xÃ¼Ã"];
+      const identifiers = [
+        "1E+05",
+        "4.00638E+12",
+        "1e-100",
+        "Mar-05",
+        "5-Aoû",
+        "05-Fév",
+        "05. Mär",
+        "Mär-05",
+        "5-Foo",
+        "X-ABC",
+      ];
+      const rows = [...texts.map((text) => ["A", text]), ...identifiers.map((id) => [id, "x"])];
+      const codes = new Set<string>();
+      for (const row of rows) {
+        const bytes = Uint8Array.from([...utf8("Id;Name\n"), ...encoded(row.join(";"), charset), 10]);
+        const outcome = (await expectSame(tableFeed({ file: { charset } }), bytes, [65_536])) as Everything;
+        for (const { code } of outcome.rejects ?? []) codes.add(code);
+      }
+      expect([...codes]).toEqual(expect.arrayContaining(["mojibake", "scientific-notation", "spreadsheet-date"]));
+    },
+  );
+
   it("are the same for any bytes at all behind a header", async () => {
     const feed = (charset: Feed["file"]["charset"]) => tableFeed({ file: { charset } });
     const unit = fc.constantFrom("A", "B", ";", '"', '""', '";"', "\n", "\r\n", "\r", " ", "ü", "\ufeff", "𝄞", "\t");
