@@ -3,6 +3,7 @@
  * charset, and their pairs of letters compared with those of the languages that use it: in the right charset the pairs
  * are common ones, in a wrong one they are signs between letters, letters of two alphabets, or pairs no language has.
  */
+import { Buffer } from "node:buffer";
 import { SINGLE_BYTE, type SingleByteCharset, upperHalf } from "./decoders.ts";
 import { LETTER_PAIRS } from "./letter-pairs.ts";
 
@@ -105,31 +106,42 @@ export interface CharsetScore {
   readonly words: readonly string[];
 }
 
-/** Runs of bytes between blanks and separators that hold a byte from 80 on, each once, in their order. */
-export function accentedWords(bytes: Uint8Array): Uint8Array[] {
+/** Runs of bytes between blanks and separators that hold a byte from 80 on, each once, in their order. `accents`: the places of these bytes. */
+export function accentedWords(bytes: Uint8Array, accents: readonly number[]): Uint8Array[] {
   const seen = new Set<string>();
   const words: Uint8Array[] = [];
-  let start = 0;
-  let accented = false;
-  for (let at = 0; at <= bytes.length && words.length < WORDS_MAX; at++) {
-    const byte = at < bytes.length ? bytes[at]! : 0x20;
-    if (byte >= 0x80) accented = true;
-    const isLetter = byte >= 0x80 || (byte | 0x20) - 0x61 < 26 === byte >= 0x41;
-    if (isLetter && at - start < WORD_MAX_BYTES) continue;
-    if (accented) {
-      // With what stands on both sides: a sign after a digit is none inside a word.
-      const word = bytes.subarray(Math.max(0, start - 1), Math.min(bytes.length, at + (byte >= 0x80 ? 0 : 1)));
-      const key = String.fromCharCode(...word);
-      if (!seen.has(key)) {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  let behind = 0;
+  for (const accent of accents) {
+    if (accent < behind) continue;
+    let start = accent;
+    while (start > behind && isWordByte(bytes[start - 1]!)) start--;
+    let accented = false;
+    for (let at = start; ; at++) {
+      const byte = at < bytes.length ? bytes[at]! : 0x20;
+      if (byte >= 0x80) accented = true;
+      const isInside = isWordByte(byte);
+      if (isInside && at - start < WORD_MAX_BYTES) continue;
+      if (accented) {
+        // With what stands on both sides: a sign after a digit is none inside a word.
+        const from = Math.max(0, start - 1);
+        const to = Math.min(bytes.length, at + (byte >= 0x80 ? 0 : 1));
+        const key = text.slice(from, to);
+        if (!seen.has(key)) words.push(bytes.subarray(from, to));
         seen.add(key);
-        words.push(word);
+        if (words.length === WORDS_MAX) return words;
       }
+      behind = at;
+      if (!isInside) break;
+      accented = byte >= 0x80;
+      start = at;
     }
-    accented = byte >= 0x80;
-    start = isLetter ? at : at + 1;
   }
   return words;
 }
+
+const isWordByte = (byte: number): boolean =>
+  byte >= 0x80 || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a && byte >= 0x41);
 
 /** All charsets that have a character for every byte, the likeliest first. */
 export function scoreCharsets(words: readonly Uint8Array[]): CharsetScore[] {

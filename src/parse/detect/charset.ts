@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import { failure, shown } from "../../domain/failures.ts";
 import { CHARSETS } from "../../domain/format.ts";
 import { BYTE_ORDER_MARKS, decoderFor } from "../table/charsets.ts";
+import { accentsOf, dividingByte, utf8Sequences } from "./accents.ts";
 import { accentedWords, type CharsetScore, scoreCharsets, withCommaBelow } from "./charset-score.ts";
 import { decodeWhole, upperHalf } from "./decoders.ts";
 import { COMMON_SHARE, ENOUGH_CHARS, scoreMultiByte } from "./multibyte.ts";
@@ -54,17 +55,17 @@ export function detectCharset(sample: Sample, known?: string): CharsetFinding {
   if (marked) return marked;
   if (head.includes(0)) return wideOrBinary(sample);
   const bytes = concat([wholeLines(sample, 1), sample.accented, tailLines(sample, 1)]);
-  const escaped = byEscapes(sample, bytes);
+  const accents = accentsOf(bytes);
+  const escaped = accents.length === 0 ? byEscapes(sample, bytes) : undefined;
   if (escaped) return escaped;
   refuseBinary(head);
-  const accents = countFrom(bytes, 0x80);
-  if (accents === 0) {
+  if (accents.length === 0) {
     const seen = head.length === size ? "All" : "In the sample all";
     return found(sample, "utf-8", false, `${seen} ${bytes.length} bytes are ASCII, which is UTF-8 too.`);
   }
   const utf8 = byUtf8(sample, bytes, accents);
   if (utf8) return utf8;
-  return byWords(sample, bytes);
+  return byWords(sample, bytes, accents);
 }
 
 function found(
@@ -189,24 +190,13 @@ function isTextWithNuls(head: Uint8Array, nuls: number): boolean {
   return nuls < 0.3 * head.length && printable >= 0.9 * (head.length - nuls);
 }
 
-/** How many of the bytes are `least` or more. */
-function countFrom(bytes: Uint8Array, least: number): number {
-  let count = 0;
-  for (let i = 0; i < bytes.length; i++) if (bytes[i]! >= least) count++;
-  return count;
-}
-
 /** Beside white space, files divide cells and records by 01 to 03 and 1A to 1F. */
 const hasControls = (text: string): boolean => /[\u0004-\u0008\u000e-\u0019\u007f-\u009f\ufffe\uffff]/.test(text);
 
 /** Bytes that files use to divide cells and records (01 to 03, 1A to 1F) and white space are no sign of a binary file. */
 function refuseBinary(head: Uint8Array): void {
-  let controls = 0;
-  for (let i = 0; i < head.length; i++) {
-    const byte = head[i]!;
-    if (byte >= 0x20 && byte < 0x7f) continue;
-    if (byte === 0 || (byte > 3 && byte < 9) || (byte > 13 && byte < 0x1a) || byte === 0x7f) controls++;
-  }
+  const text = Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString("latin1");
+  const controls = text.match(/[\u0000\u0004-\u0008\u000e-\u0019\u007f]/g)?.length ?? 0;
   if (controls <= head.length * CONTROL_SHARE) return;
   throw failure("file-unsupported", { found: "not text", expected: "a delimited text file (CSV)" });
 }
@@ -215,7 +205,7 @@ const ESC = 0x1b;
 
 function byEscapes(sample: Sample, bytes: Uint8Array): CharsetFinding | undefined {
   const at = bytes.indexOf(ESC);
-  if (at === -1 || bytes.some((byte) => byte >= 0x80)) return undefined;
+  if (at === -1) return undefined;
   const start = Buffer.from(bytes.subarray(at)).toString("latin1");
   if (/\u001b\$\)[AGE]/.test(start)) throw failure("charset-unsupported", { charset: "ISO-2022-CN" });
   if (/\u001b\$\)C/.test(start)) throw failure("charset-unsupported", { charset: "ISO-2022-KR" });
@@ -224,40 +214,24 @@ function byEscapes(sample: Sample, bytes: Uint8Array): CharsetFinding | undefine
   return found(sample, "iso-2022-jp", false, `${switches} escape sequences of ISO-2022-JP, and no byte beyond ASCII.`);
 }
 
-function byUtf8(sample: Sample, bytes: Uint8Array, accents: number): CharsetFinding | undefined {
+function byUtf8(sample: Sample, bytes: Uint8Array, accents: readonly number[]): CharsetFinding | undefined {
   const head = wholeLines(sample, 1);
   if (decodeWhole(head, "utf-8") !== undefined && decodeWhole(bytes, "utf-8") !== undefined) {
-    const chars = countFrom(bytes, 0xc0);
+    const chars = accents.filter((at) => bytes[at]! >= 0xc0).length;
     return found(
       sample,
       "utf-8",
       false,
-      `All ${chars} characters beyond ASCII (${accents} bytes) are well-formed UTF-8.`,
+      `All ${chars} characters beyond ASCII (${accents.length} bytes) are well-formed UTF-8.`,
     );
   }
-  const { good, bad } = utf8Sequences(bytes);
+  const { good, bad } = utf8Sequences(bytes, accents);
   if (good >= 3 && good >= 4 * bad) throw damaged(sample.head, "utf-8");
   return undefined;
 }
 
-/** Well-formed sequences of several bytes, and bytes from 80 on that belong to none. */
-function utf8Sequences(bytes: Uint8Array): { good: number; bad: number } {
-  let good = 0;
-  let bad = 0;
-  for (let at = 0; at < bytes.length; ) {
-    const lead = bytes[at]!;
-    const length = lead < 0x80 ? 1 : lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    let whole = length > 0;
-    for (let i = 1; whole && i < length; i++) whole = (bytes[at + i]! & 0xc0) === 0x80;
-    if (!whole) bad++;
-    else if (length > 1) good++;
-    at += whole ? length : 1;
-  }
-  return { good, bad };
-}
-
-function byWords(sample: Sample, bytes: Uint8Array): CharsetFinding {
-  const words = accentedWords(bytes);
+function byWords(sample: Sample, bytes: Uint8Array, accents: readonly number[]): CharsetFinding {
+  const words = accentedWords(bytes, accents);
   const scores = scoreCharsets(words);
   const dividing = dividingByte(bytes);
   const best = likeliest(dividing === undefined ? scores : readAsSign(scores, dividing));
@@ -270,8 +244,7 @@ function byWords(sample: Sample, bytes: Uint8Array): CharsetFinding {
   }
   if (best === undefined || (dividing === undefined && best.bitsEach > SENSELESS_BITS)) throw senseless(bytes);
   const alike = scores.filter((s) => s !== best && readsAlike(s, best)).map((s) => s.charset as string);
-  if (best.charset === "windows-1252" && !bytes.some((byte) => byte >= 0x80 && byte <= 0x9f))
-    alike.unshift("iso-8859-1");
+  if (best.charset === "windows-1252" && accents.every((at) => bytes[at]! >= 0xa0)) alike.unshift("iso-8859-1");
   const examples = [...new Set(best.words)].slice(0, 3).map((word) => shown(word, 30));
   const evidence =
     `${words.length} different words with characters beyond ASCII read as ${best.charset}, e.g. ${examples.join(", ")}` +
@@ -282,28 +255,6 @@ function byWords(sample: Sample, bytes: Uint8Array): CharsetFinding {
   rivals.sort((a, b) => Number(isSpelling(b, best)) - Number(isSpelling(a, best)));
   const undecided: Undecided[] = rivals.length === 0 ? [] : [rivalry(best, rivals)];
   return found(sample, best.charset, false, evidence, { alike, undecided });
-}
-
-/** The one byte beyond ASCII of a file, where it stands in nearly every line: not a letter of words, but a delimiter. */
-function dividingByte(bytes: Uint8Array): number | undefined {
-  let only: number | undefined;
-  let lines = 1;
-  let lineWithout = true;
-  let without = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at]!;
-    if (byte === 0x0a && bytes[at - 1] === 0x0d) continue;
-    if (byte === 0x0a || byte === 0x0d) {
-      if (lineWithout) without++;
-      lines++;
-      lineWithout = true;
-    } else if (byte >= 0x80) {
-      if (only !== undefined && byte !== only) return undefined;
-      only = byte;
-      lineWithout = false;
-    }
-  }
-  return without <= 0.5 * lines ? only : undefined;
 }
 
 /** Signs that are used as delimiters. */

@@ -2,6 +2,7 @@
  * Every charset that detection can name: how its bytes become text. Those that feeds can pin are read by the strict
  * reader's decoders; the others by the platform's, or by a table.
  */
+import { Buffer } from "node:buffer";
 import { CHARSETS } from "../../domain/adapter.ts";
 import { failure } from "../../domain/failures.ts";
 import { type Charset, decoderFor } from "../table/charsets.ts";
@@ -95,20 +96,15 @@ export function decodeWhole(bytes: Uint8Array, charset: string): string | undefi
   }
 }
 
+/** Whole runs beyond ASCII at a time: most texts have few. */
 function decodeByTable(bytes: Uint8Array, table: string): string | undefined {
-  const parts: string[] = [];
-  const units = new Uint16Array(Math.min(bytes.length, 8_192));
-  for (let at = 0; at < bytes.length; at += units.length) {
-    const count = Math.min(units.length, bytes.length - at);
-    for (let i = 0; i < count; i++) {
-      const byte = bytes[at + i]!;
-      const unit = byte < 0x80 ? byte : table.charCodeAt(byte - 0x80);
-      if (unit === 0xfffd) return undefined;
-      units[i] = unit;
-    }
-    parts.push(String.fromCharCode(...units.subarray(0, count)));
-  }
-  return parts.join("");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  const decoded = text.replace(/[\u0080-\u00ff]+/g, (run) => {
+    let read = "";
+    for (let i = 0; i < run.length; i++) read += table[run.charCodeAt(i) - 0x80];
+    return read;
+  });
+  return decoded.includes("\ufffd") ? undefined : decoded;
 }
 
 /**

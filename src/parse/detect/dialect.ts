@@ -14,6 +14,9 @@ import { bestQuoting, isAcceptable, rankOf, TRIAL_ROWS, type Trial } from "./tri
 const TRIAL_CHARS = 49_152;
 const TRIAL_LINES_MIN = 3;
 
+/** A rank that no doubtful delimiter reaches: 0.6 for its usage, more for complete and typed cells and for quotation marks. */
+const SURE_RANK = 1.1;
+
 const PLAIN: Dialect = {
   delimiter: null,
   quote: null,
@@ -70,10 +73,15 @@ function detectIn(text: string, atEnd: boolean, known: Known): DialectFinding {
       : known.delimiter === null
         ? []
         : [{ delimiter: known.delimiter, usage: "usual" }];
-  const trials = candidates
-    .map((candidate) => bestQuoting(part, base, { ...candidate, quote: known.quote }, whole))
-    .filter((trial) => trial !== undefined)
-    .sort((a, b) => rankOf(b) - rankOf(a));
+  const trials: Trial[] = [];
+  for (const candidate of candidates) {
+    // What stands in words and numbers too cannot be likelier than what surely divides.
+    if (candidate.usage === "doubtful" && trials.some((trial) => rankOf(trial) >= SURE_RANK && isAcceptable(trial)))
+      break;
+    const trial = bestQuoting(part, base, { ...candidate, quote: known.quote }, whole);
+    if (trial !== undefined) trials.push(trial);
+  }
+  trials.sort((a, b) => rankOf(b) - rankOf(a));
   const acceptable = trials.filter((trial) => isAcceptable(trial));
   const best = known.delimiter === undefined ? (besideDecimals(acceptable, part) ?? acceptable[0]) : trials[0];
   if (best !== undefined && (known.delimiter !== undefined || !isOneQuotedColumn(best, base, part, whole))) {

@@ -44,8 +44,12 @@ function kindOf(cell: string): Kind {
 export function judgeHeader(rows: readonly (readonly string[])[]): HeaderVerdict {
   const [first = [], ...rest] = rows;
   // The header of a joined file comes again; that speaks neither for nor against it.
-  const others = rest.filter((row) => row.length < 2 || row.some((cell, i) => cell !== first[i]));
-  const body = (others.length > 0 ? others : rest).slice(0, BODY_ROWS);
+  const others: (readonly string[])[] = [];
+  for (const row of rest) {
+    if (row.length < 2 || row.some((cell, i) => cell !== first[i])) others.push(row);
+    if (others.length === BODY_ROWS) break;
+  }
+  const body = others.length > 0 ? others : rest.slice(0, BODY_ROWS);
   const trimmed = first.map((cell) => cell.trim());
   const years = areYears(trimmed);
   let points = 0;

@@ -3,6 +3,8 @@
  * size is bounded whatever the file's is; what a sample cannot show is verified on the stream by the reader.
  */
 
+import { nextAccent } from "./accents.ts";
+
 /** Enough for some thousand rows, so that a column's rare values are among them; detection stays in milliseconds. */
 export const HEAD_BYTES = 262_144;
 /** Where totals and trailers stand. */
@@ -88,15 +90,6 @@ export class SampleTaker {
       at = nextAccent(block, Math.max(end, at + 1));
     }
   }
-}
-
-/** Index of the first byte from 80 on at or behind `from`, or -1. ASCII is passed over four bytes at a time. */
-function nextAccent(bytes: Uint8Array, from: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = from;
-  for (; at + 4 <= bytes.length; at += 4) if ((view.getInt32(at, true) & 0x80808080) !== 0) break;
-  for (; at < bytes.length; at++) if (bytes[at]! >= 0x80) return at;
-  return -1;
 }
 
 /** The head without what follows its last line end, unless it is the whole file: nothing in it is cut off. */
