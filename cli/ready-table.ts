@@ -38,19 +38,19 @@ async function sheetTable(payload: Payload): Promise<ReadyTable> {
   const found = foundInSheet(await firstSheetRows(payload, SAMPLE_ROWS));
   const width = found.types.length;
   const titles = found.preamble.length;
+  // What stands to the right of a header is of no column.
+  const end = found.format.header ? width : undefined;
   async function* rows(): AsyncGenerator<ReadyRow> {
     let kind: ReadyRow["kind"] = found.format.header ? "header" : "data";
     for await (const { firstRow, rows: read, issues } of sheetRows(await payload.source(), { name: payload.name })) {
-      for (const [i, cells] of read.entries()) {
+      for (const [i, all] of read.entries()) {
         const line = firstRow + i;
-        const issue = issues.find((one) => one.row === line);
+        const cells = all.slice(0, end);
+        const issue = issues.find((one) => one.row === line && one.column < (end ?? Number.POSITIVE_INFINITY));
         if (line <= titles || (issue === undefined && cells.every((cell) => cell.trim() === ""))) continue;
         const filled = [...cells, ...Array<string>(Math.max(0, width - cells.length)).fill("")];
-        yield {
-          cells: filled,
-          kind,
-          problem: sheetProblem(filled.length, width, line, kind === "data" ? issue : undefined),
-        };
+        const problem = sheetProblem(filled.length, width, line, kind === "data" ? issue : undefined);
+        yield { cells: filled, kind, problem };
         kind = "data";
       }
     }

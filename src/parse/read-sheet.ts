@@ -1,7 +1,7 @@
 /**
  * The rows of a workbook's sheet as rows of a feed, numbered as Excel numbers them. Rows end with their last cell that is
- * not empty, so short ones are filled to the width of the table; rows without any text, and those that are not in the file,
- * are blank. A cell that must not be taken for what it shows (an error, a formula that was not calculated) is a fault of its
+ * not empty, so short ones are filled to the width of the table; rows without any text in it, and those that are not in the
+ * file, are blank. What stands to the right of the header is of no column (a cell says its place, so it shifts nothing). A cell that must not be taken for what it shows (an error, a formula that was not calculated) is a fault of its
  * row where the feed reads its column.
  */
 import type { Column, Feed } from "../domain/adapter.ts";
@@ -38,6 +38,9 @@ export async function sheetSource(feed: Feed, payload: Payload): Promise<RowSour
   };
 }
 
+/** No bound of its own: the sheet reader has one. */
+const ANY_WIDTH = Number.MAX_SAFE_INTEGER;
+
 class SheetTable {
   /** Rows of the sheet so far, gaps among them. */
   lines = 0;
@@ -72,10 +75,12 @@ class SheetTable {
       spans.push(gap);
     }
     let at = 0;
-    for (const [i, cells] of rows.entries()) {
+    for (const [i, all] of rows.entries()) {
       const row = firstRow + i;
+      const end = this.#feed.file.header && row > this.#titles ? (this.#width ?? ANY_WIDTH) : ANY_WIDTH;
+      const cells = all.length > end ? all.slice(0, end) : all;
       const own: CellIssue[] = [];
-      for (; issues[at]?.row === row; at++) own.push(issues[at]!);
+      for (; issues[at]?.row === row; at++) if (issues[at]!.column < end) own.push(issues[at]!);
       const isBlank = own.length === 0 && cells.every((cell) => trimCell(cell) === "");
       if (row <= this.#titles) this.#checkTitle(row, cells, own);
       else if (isBlank) asides.set(read.length, "blank");

@@ -98,9 +98,20 @@ describe("a workbook", () => {
     expect(rejects).toMatchObject([{ line: 2, code: "cell-not-calculated", column: "Id" }]);
   });
 
-  it("refuses a row that is wider than its header, and says how wide", async () => {
-    const { rejects } = await sheet(`${HEADER}<row r="2">${text("A2", "A1")}${text("E2", "beside")}</row>`);
-    expect(rejects).toMatchObject([{ code: "row-width", sentence: "The row has 5 columns instead of 3." }]);
+  it("leaves alone what stands to the right of its header, and is held to its columns where it has none", async () => {
+    const { records, books } = await sheet(
+      `${HEADER}<row r="2">${text("A2", "A1")}${text("E2", "beside")}</row><row r="3">${text("D3", "sum")}<c r="E3" t="e"><v>#REF!</v></c></row>`,
+    );
+    expect(records).toEqual([{ id: "A1", name: null, qty: null }]);
+    expect(books).toMatchObject({ accepted: 1, rejected: 0, blank: 1 });
+    const bare = feedOf({
+      file: { kind: "sheet", header: false, columnCount: 1 },
+      columns: [{ name: "id", source: { position: 1 }, type: "identifier" }],
+    });
+    const wide = `<row r="1">${text("A1", "A1")}</row><row r="2">${text("A2", "A2")}${text("C2", "beside")}</row>`;
+    expect((await sheet(wide, {}, bare)).rejects).toMatchObject([
+      { code: "row-width", sentence: "The row has 3 columns instead of 1." },
+    ]);
   });
 
   it("may have titles, known by their row, and a total below", async () => {
