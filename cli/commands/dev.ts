@@ -101,6 +101,7 @@ function summary(stack: Stack, landed: readonly Landed[]): string {
       "Look around:",
       `  ${call("/v1/customers")}`,
       `  ${call("/v1/deliveries")}`,
+      `  ${call("/v1/notifications")}   (mails to people; sent ones lie in ${stack.url}/cdn-cgi/local/explorer/api/local/email/sending)`,
       `  ${call("/v1/records?customer=acme&feed=inventory&key=00000001")}`,
       ...(feed
         ? [

@@ -42,16 +42,15 @@ const woken = () => api.messages.map((message) => (message as ParseDelivery).cor
 describe("accepting a proposal", () => {
   it("pins it and wakes all that waited for it, in the order of the files; again it changes nothing", async () => {
     await seedVersion(api.database, alpha);
-    const late = await waiting({ ...unconfirmed, order_key: "00000000-0000-0000-0000-000000000002" });
-    const early = await waiting({ ...unconfirmed, order_key: "00000000-0000-0000-0000-000000000001" });
-    const other = await waiting({ ...held, order_key: "00000000-0000-0000-0000-000000000003" });
+    const files: Awaited<ReturnType<typeof waiting>>[] = [];
+    for (const place of [4, 2, 6, 1, 5, 3]) {
+      files[place - 1] = await waiting({ ...unconfirmed, order_key: `00000000-0000-0000-0000-00000000000${place}` });
+    }
+    const other = await waiting({ ...held, order_key: "00000000-0000-0000-0000-000000000007" });
     expect((await post(ACCEPT, { note: "looks right" })).status).toBe(202);
-    expect(woken()).toEqual([early.delivery, late.delivery]);
-    expect([await stateOf(late.id), await stateOf(early.id), await stateOf(other.id)]).toEqual([
-      "parsing",
-      "parsing",
-      "held",
-    ]);
+    expect(woken()).toEqual(files.map(({ delivery }) => delivery));
+    expect(await Promise.all(files.map(({ id }) => stateOf(id)))).toEqual(files.map(() => "parsing"));
+    expect(await stateOf(other.id)).toBe("held");
     const after = await audited();
     expect(after).toEqual([{ actor: "ops", action: "activate", subject: "profile 1 of feed alpha/stock" }]);
     expect((await post(ACCEPT)).status).toBe(202);

@@ -107,6 +107,18 @@ describe("five feeds by mail", () => {
     }
   });
 
+  it("and can be had as the file itself, its bad rows alone, each with its reasons", async () => {
+    const inventory = first.find((sample) => sample.feed === "inventory")!;
+    const page = await stack.api<Page<{ id: string }>>("/v1/files?customer=acme&feed=inventory");
+    const response = await fetch(`${stack.url}/v1/files/${page.body.items[0]!.id}/rejects.csv`, {
+      headers: { Authorization: `Bearer ${stack.operator}` },
+    });
+    expect([response.status, response.headers.get("Content-Type")]).toEqual([200, "text/csv; charset=utf-8"]);
+    const [header, ...rows] = (await response.text()).trimEnd().split("\r\n");
+    expect(header).toMatch(/^SKU,.*,error code,error$/);
+    expect(rows).toHaveLength(new Set(inventory.rejected.map(({ line }) => line)).size);
+  });
+
   it("the second edition inserts and changes exactly what differs", async () => {
     const before = await written(stack);
     let news = 0;
