@@ -68,6 +68,8 @@ export const adapterSchema = z
         z.object({ from: z.literal("arrival") }).strict(),
         /** A time in the file's name: `pattern` with groups year, month, day and optional hour, minute, second (UTC). */
         z.object({ from: z.literal("file-name"), pattern }).strict(),
+        /** What the file states in its `controls.generatedAt`. */
+        z.object({ from: z.literal("generated-at") }).strict(),
       ])
       .default({ from: "mail-date", maxAgeHours: 168 }),
 
@@ -93,6 +95,9 @@ export const adapterSchema = z
     }
     if (carries.length > 0 && fileName === ANY_NAME) {
       fault(["intake", "fileName"], "must tell the feed's own files from those that it carries");
+    }
+    if (feed.asOf.from === "generated-at" && feed.controls?.generatedAt === undefined) {
+      fault(["asOf"], "needs controls.generatedAt");
     }
     for (const { path, message } of mappingFaults(feed.columns ?? [], feed.key ?? [], feed.file)) fault(path, message);
     for (const { path, message } of controlFaults(feed.controls, feed.columns, feed.file)) fault(path, message);

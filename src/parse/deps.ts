@@ -7,6 +7,7 @@ import type { StoredVersion, VersionKind } from "../domain/feed-version.ts";
 import type { ApplyFile } from "../domain/messages.ts";
 import type { Message, Notice } from "../domain/notice.ts";
 import type { Log } from "../observe/log.ts";
+import type { AsOf } from "./as-of.ts";
 import type { DriftReport } from "./drift-report.ts";
 import type { ByteSource } from "./open/source.ts";
 import type { ParsedFile, Reject } from "./table/parse-file.ts";
@@ -77,7 +78,7 @@ export interface ParseTables {
   finishFile(
     fileId: string,
     feed: Feed,
-    parsed: ParsedFile & { readonly orderKey: string },
+    parsed: ParsedFile & { readonly orderKey: string; readonly asOf?: AsOf | undefined },
     refusal: Refusal | undefined,
   ): Promise<FileState>;
   /** The number of the feed's last file that goes on, and an earlier file that is being read at the moment. */

@@ -7,6 +7,7 @@ import type { DeliveryFacts } from "../domain/delivery.ts";
 import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
 import { formatDigest, mappingDigest } from "../domain/feed-version.ts";
 import { type FileOrder, orderKeyOf } from "../domain/ids.ts";
+import { asOfStated } from "./as-of.ts";
 import type { FileState, NewVersion, ParseDeps, Refusal } from "./deps.ts";
 import { type DriftReport, driftOfFound, driftOfRead, heldAgainst } from "./drift-report.ts";
 import { foundInPayload } from "./found-payload.ts";
@@ -114,8 +115,10 @@ async function readKnown(
     const failed = parsed.failure ?? (await sequenceFailure(known, file, parsed.sequence, deps));
     const refusal = await refusalOfRead(known, feed, file, payload, observed, failed, deps);
     const pinned = refusal === undefined && (await pin(known, feed, file, observed, deps));
-    const orderKey = orderKeyOf({ ...file.order, sequence: parsed.sequence ?? 0 });
-    return { state: await deps.tables.finishFile(file.id, feed, { ...parsed, orderKey }, refusal), pinned };
+    const asOf = asOfStated(feed, file.facts, parsed.generatedAt);
+    const order = asOf === undefined ? file.order : { ...file.order, asOfMs: asOf.at.getTime() };
+    const orderKey = orderKeyOf({ ...order, sequence: parsed.sequence ?? 0 });
+    return { state: await deps.tables.finishFile(file.id, feed, { ...parsed, orderKey, asOf }, refusal), pinned };
   } catch (thrown) {
     const failed = aboutFile(thrown);
     return refuse(file, (await driftBehind(known, feed, file, payload, failed, deps)) ?? { failure: failed }, deps);

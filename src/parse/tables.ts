@@ -137,7 +137,8 @@ export function parseTables(database: Database): ParseTables {
              lines = $8::int, header_lines = $9::int, preamble_lines = $10::int, footer_lines = $11::int,
              blank_lines = $12::int, continuation_lines = $13::int, accepted = $14::int, rejected = $15::int,
              drift_report = $16::jsonb, sequence = $17::bigint, generated_at = $18::timestamptz, order_key = $19::uuid,
-             ends_with_newline = $20::boolean, merges = $21::boolean, parsed_at = now(), updated_at = now()
+             ends_with_newline = $20::boolean, merges = $21::boolean, as_of = coalesce($22::timestamptz, as_of),
+             as_of_source = coalesce($23, as_of_source), parsed_at = now(), updated_at = now()
            WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $2
            RETURNING state)
          SELECT state FROM done
@@ -164,6 +165,8 @@ export function parseTables(database: Database): ParseTables {
           parsed.orderKey,
           parsed.endsWithNewline,
           mergesRecords(feed),
+          parsed.asOf?.at.toISOString() ?? null,
+          parsed.asOf?.source ?? null,
         ],
       };
       const [rows] = await database.transaction([update, ...beside(fileId, refusal)]);

@@ -8,7 +8,7 @@ type Definition = Parameters<typeof defineFeed>[0];
 
 /** A feed of two columns, `id` (identifier, key) and `name` (text), `;`, UTF-8, with a header; change what matters. */
 export function tableFeed(
-  change: Partial<Pick<Definition, "columns" | "key" | "limits" | "controls">> & {
+  change: Partial<Pick<Definition, "columns" | "key" | "limits" | "controls" | "asOf">> & {
     file?: Partial<Definition["file"]>;
   } = {},
 ): Feed {
@@ -26,6 +26,7 @@ export function tableFeed(
     key: change.key ?? ["id"],
     limits: change.limits ?? { maxRejectShare: 1 },
     controls: change.controls,
+    asOf: change.asOf,
     file: { charset: "utf-8", delimiter: ";", header: true, ...change.file },
   });
 }
