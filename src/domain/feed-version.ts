@@ -57,11 +57,14 @@ const profileColumnSchema = z
 
 export type ProfileColumn = z.output<typeof profileColumnSchema>;
 
+/** As many as a sheet has; a file with more is read, and never known by its columns. */
+export const PROFILE_MAX_COLUMNS = 16_384;
+
 export const profileSchema = z
   .object({
     format: formatSchema,
     /** All columns of the file in its order, read or not. Empty until the first file has shown them. */
-    columns: z.array(profileColumnSchema).max(2_000).default([]),
+    columns: z.array(profileColumnSchema).max(PROFILE_MAX_COLUMNS).default([]),
     /** What somebody answered where the file could not say it: kept, so that nobody is asked twice. */
     answers: z
       .array(z.object({ what: z.string(), column: z.string().optional(), answer: z.string() }).strict())

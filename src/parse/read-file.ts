@@ -5,7 +5,7 @@
 import type { Feed } from "../domain/adapter.ts";
 import type { DeliveryFacts } from "../domain/delivery.ts";
 import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
-import { formatDigest, mappingDigest } from "../domain/feed-version.ts";
+import { type FormatProfile, formatDigest, mappingDigest, profileSchema } from "../domain/feed-version.ts";
 import { type FileOrder, orderKeyOf } from "../domain/ids.ts";
 import { asOfStated } from "./as-of.ts";
 import type { FileState, NewVersion, ParseDeps, Refusal } from "./deps.ts";
@@ -220,13 +220,19 @@ async function pin(
   const row = profileRow(known);
   const versions = mappingToPin(known);
   if (pinned.profile === undefined) {
-    const data = learnt(heldAgainst(feed, pinned), observed);
+    const data = withColumns(heldAgainst(feed, pinned), observed);
     versions.unshift({ kind: "profile", base: formatDigest(adapter), data });
-  } else if (row !== undefined && pinned.profile.columns.length === 0) {
-    await deps.tables.complete(file.id, row, learnt(pinned.profile, observed));
+  } else if (row !== undefined && pinned.profile.columns.length === 0 && observed.columns.length > 0) {
+    await deps.tables.complete(file.id, row, withColumns(pinned.profile, observed));
     if (versions.length === 0) return true;
   }
   if (versions.length === 0) return false;
   await deps.tables.pin(file.id, versions);
   return true;
+}
+
+/** A version that could not be read again would stop the feed: what cannot be kept of a file is left out. */
+function withColumns(profile: FormatProfile, observed: Observed): FormatProfile {
+  const read = profileSchema.safeParse(learnt(profile, observed));
+  return read.success ? read.data : profile;
 }

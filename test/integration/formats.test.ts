@@ -284,4 +284,12 @@ it("the mails have gone out, each once", async () => {
     return found.every(({ state }) => state === "sent") ? found : undefined;
   });
   expect(new Set(mails.map(({ file_id }) => file_id)).size).toBe(mails.length);
+  const sent = await fetch(`${stack.url}/cdn-cgi/local/explorer/api/local/email/sending`);
+  const { result } = (await sent.json()) as { result: { to: string[]; headers: Record<string, string> }[] };
+  const keys = result.map(({ headers }) => headers["X-Mailfeed-Notification"]);
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keys.length).toBeGreaterThanOrEqual(mails.length);
+  for (const { to, headers } of result) {
+    expect([to, headers["Auto-Submitted"]]).toEqual([["operator@mailfeed.example"], "auto-generated"]);
+  }
 });

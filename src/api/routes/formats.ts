@@ -43,8 +43,8 @@ export async function acceptProfile(call: Call): Promise<Response> {
     return answer(call, scope.customer, scope.feed);
   }
   const stored: Proposed = {
-    profile: profileSchema.parse(profile.data),
-    mapping: mapping === undefined ? null : mappingSchema.parse(mapping.data),
+    profile: profileOrNone.parse(profile.data),
+    mapping: mappingOrNone.parse(mapping?.data ?? null),
     ...openIn(profile.evidence),
   };
   checkAnswers(stored.questions, given);
@@ -70,6 +70,10 @@ const nothingProposed = () =>
   problem("wrong-state", "There is no proposal for this feed. It comes with the first file.", {
     members: { state: "no proposal" },
   });
+
+/** What cannot be a version is none: then an operator sends one. */
+const profileOrNone = profileSchema.nullable().catch(null);
+const mappingOrNone = mappingSchema.nullable().catch(null);
 
 /** What was left open when the proposal was made. */
 const openSchema = z.object({
@@ -164,8 +168,8 @@ export async function acceptDrift(call: Call): Promise<Response> {
 }
 
 const driftSchema = openSchema.extend({
-  profile: profileSchema.nullable().default(null),
-  mapping: mappingSchema.nullable().default(null),
+  profile: profileOrNone,
+  mapping: mappingOrNone,
 });
 
 const refusalSchema = z.object({ reason: noteSchema }).strict();

@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { readEnv } from "../src/env.ts";
+
+const queue = { send: async () => undefined };
+const bindings = {
+  DATABASE_URL: "postgresql://somebody:secret@127.0.0.1:9/nowhere",
+  ADDRESS_SECRET: "sixteen-characters-or-more",
+  MAIL_DOMAIN: "feeds.mailfeed.example",
+  STORE: { put: async () => undefined },
+  APPLY: queue,
+  PARSE_DLQ: queue,
+  APPLY_DLQ: queue,
+};
+
+describe("the environment", () => {
+  it("knows the password of a feed's archives by the feed's name, and of no other feed", () => {
+    const config = readEnv({
+      ...bindings,
+      ARCHIVE_PASSWORD_ACME_STOCK: "open sesame",
+      ARCHIVE_PASSWORD_ACME_DEALS: "",
+    });
+    expect(config.archivePassword("acme", "stock")).toBe("open sesame");
+    expect(config.archivePassword("acme", "deals")).toBeUndefined();
+    expect(config.archivePassword("acme", "prices")).toBeUndefined();
+  });
+
+  it("can be without mail: people are then told by rows alone", () => {
+    expect(readEnv(bindings).mail).toBeUndefined();
+    expect(readEnv({ ...bindings, EMAIL: queue }).mail).toBeUndefined();
+    const { mail, operatorMail } = readEnv({
+      ...bindings,
+      EMAIL: queue,
+      MAIL_FROM: "mailfeed@mailfeed.example",
+      OPERATOR_MAIL: "operator@mailfeed.example",
+    });
+    expect([mail?.from, operatorMail]).toEqual(["mailfeed@mailfeed.example", "operator@mailfeed.example"]);
+  });
+
+  it("names an address that is none", () => {
+    expect(() => readEnv({ ...bindings, OPERATOR_MAIL: "nobody" })).toThrow("OPERATOR_MAIL is not a mail address");
+  });
+});
