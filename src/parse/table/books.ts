@@ -35,6 +35,12 @@ export class Bookkeeper {
     this.#counts.continuation += span - 1;
   }
 
+  /** Enters a row that became a record: the usual one, and so without a search for its kind. */
+  accept(span: number): void {
+    this.#counts.accepted++;
+    this.#counts.continuation += span - 1;
+  }
+
   /** Enters lines that hold no row: each is of the kind, however many there are. */
   enterLines(kind: LineKind, lines: number): void {
     this.#counts[kind] += lines;

@@ -6,9 +6,10 @@
  */
 import type { Column } from "../../domain/adapter.ts";
 import { type FixedDate, fixedDate, REFUSED, writeDate } from "./byte-dates.ts";
+import { writeDecimal, writeInteger } from "./byte-numbers.ts";
 import type { ByteRows } from "./byte-rows.ts";
-import { TextCodes } from "./byte-texts.ts";
-import { type Bytes, type Literal, literal } from "./bytes.ts";
+import { isPlainWord, TextCodes } from "./byte-texts.ts";
+import { type Bytes, type Literal, literal, putLiteral } from "./bytes.ts";
 import { isPlain, jsonBody } from "./cell.ts";
 import { type Charset, decoderFor } from "./charsets.ts";
 import type { CellResult } from "./columns.ts";
@@ -18,17 +19,11 @@ import { SURELY_SHORT_CHARS } from "./natural-key.ts";
 
 const TAB = 9;
 const BLANK = 32;
-const PLUS = 43;
-const MINUS = 45;
-const POINT = 46;
-const ZERO = 48;
-const NINE = 57;
 const BACKSLASH = 92;
 const BRACE = 123;
 const BAR = 124;
 
-/** Up to so many digits every whole number is a safe one. */
-const SAFE_DIGITS = 15;
+const WORD_BYTES = 4;
 /** A list is searched from its start: longer ones are for a Map of texts. */
 const MAX_LIST = 16;
 
@@ -81,7 +76,7 @@ const JOINED = -3;
 
 /** A byte of a cell becomes three of UTF-8 at most. */
 const MAX_BYTES_PER_BYTE = 3;
-/** Literals are written in words, up to three bytes too many. */
+/** Literals and texts are written in words, up to three bytes too many. */
 const PADDING_BYTES = 8;
 /** A date or time without its offset, or a number's sign, zero and point. */
 const MAX_VALUE_BYTES = 24;
@@ -96,7 +91,7 @@ export class ByteRecordBuilder {
   readonly #isUnicode: boolean;
   /** What a record takes at most besides the bytes of its cells. */
   readonly #fixedBytes: number;
-  /** Where the value of each column stands in the record at hand. */
+  /** Where the value of each column of the key stands in the record at hand. */
   readonly #from: Int32Array;
   readonly #to: Int32Array;
 
@@ -117,7 +112,7 @@ export class ByteRecordBuilder {
    */
   build(row: ByteRows, ordinal: number, out: Bytes, key: Bytes): boolean {
     const steps = this.#steps;
-    const { bytes, starts, ends } = row;
+    const { bytes, view: source, starts, ends } = row;
     // Room for the whole row at once: asking for each value costs as much as writing it.
     const room = row.size * MAX_BYTES_PER_BYTE + this.#fixedBytes;
     out.reserve(room);
@@ -129,30 +124,30 @@ export class ByteRecordBuilder {
       const step = steps[i]!;
       const before = at;
       at = putLiteral(view, at, open ? step.afterQuoted : step.afterPlain);
-      this.#from[i] = at;
+      const valueAt = at;
       let body: CellResult;
       if (step.at >= 0) {
         const from = starts[step.at]!;
         const to = ends[step.at]!;
         let first = from;
         let end = to;
-        if (step.trim) {
+        if (step.trim && first < end && (bytes[first]! <= BLANK || bytes[end - 1]! <= BLANK)) {
           while (first < end && (bytes[first] === BLANK || bytes[first] === TAB)) first++;
           while (end > first && (bytes[end - 1] === BLANK || bytes[end - 1] === TAB)) end--;
         }
         if (first === end) body = step.blank;
         else {
-          const written = this.#write(step, bytes, first, end, all, view, at);
+          const written = this.#write(step, bytes, source, first, end, all, view, at);
           if (written >= 0) {
             at = written;
-            this.#to[i] = at;
             open = step.quoted;
+            if (step.isKey) this.#noteKey(i, valueAt, at);
             continue;
           }
           body = step.parse(row.text(from, to));
         }
       } else if (step.join !== null) {
-        body = step.parse(joined(step.join, (index) => row.text(starts[index]!, ends[index]!)));
+        body = step.parse(joinedText(step.join, row));
       } else body = step.at === CONSTANT ? step.constant : step.parse(String(ordinal));
 
       if (typeof body === "string") {
@@ -167,7 +162,7 @@ export class ByteRecordBuilder {
         open = false;
       } else if (body === undefined) at = before;
       else return false;
-      this.#to[i] = at;
+      if (step.isKey) this.#noteKey(i, valueAt, at);
     }
     at = putLiteral(view, at, open ? CLOSE_QUOTED : CLOSE_PLAIN);
     // Where the first column is left out, the record begins with what divides columns.
@@ -176,6 +171,12 @@ export class ByteRecordBuilder {
     if (at > all.length) throw new RangeError("a record is larger than the room that was made for it");
     out.length = at;
     return this.#writeKey(out, key);
+  }
+
+  /** Where the value of a column of the key stands. */
+  #noteKey(column: number, from: number, to: number): void {
+    this.#from[column] = from;
+    this.#to[column] = to;
   }
 
   #writeKey(out: Bytes, key: Bytes): boolean {
@@ -203,12 +204,21 @@ export class ByteRecordBuilder {
    * Writes the value of a cell that is not blank into `all` from `at` on and answers where it ends; REFUSED, if it takes more
    * than a glance.
    */
-  #write(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, view: DataView, at: number): number {
+  #write(
+    step: Step,
+    bytes: Uint8Array,
+    source: DataView,
+    from: number,
+    to: number,
+    all: Uint8Array,
+    view: DataView,
+    at: number,
+  ): number {
     switch (step.kind) {
       case TEXT:
         if (step.guarded && to - from >= 5 && endsMangled(bytes[to - 5]!, bytes[to - 4]!, bytes[to - 3]!))
           return REFUSED;
-        return this.#writeText(step, bytes, from, to, all, at);
+        return this.#writeText(step, bytes, source, from, to, all, view, at);
       case INTEGER:
         return writeInteger(step, bytes, from, to, all, at);
       case DECIMAL:
@@ -222,7 +232,16 @@ export class ByteRecordBuilder {
     }
   }
 
-  #writeText(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, start: number): number {
+  #writeText(
+    step: Step,
+    bytes: Uint8Array,
+    source: DataView,
+    from: number,
+    to: number,
+    all: Uint8Array,
+    view: DataView,
+    start: number,
+  ): number {
     const isUnicode = this.#isUnicode;
     if (to - from > step.maxLength && (!isUnicode || charactersOf(bytes, from, to) > step.maxLength)) return REFUSED;
     // A byte order mark is invisible: at an end it is trimmed, and the parser knows how.
@@ -230,6 +249,14 @@ export class ByteRecordBuilder {
     const { codes } = this.#texts;
     let at = start;
     for (let i = from; i < to; i++) {
+      const word = source.getInt32(i, true);
+      if (isPlainWord(word)) {
+        view.setInt32(at, word, true);
+        if (i + WORD_BYTES >= to) return at + to - i;
+        at += WORD_BYTES;
+        i += WORD_BYTES - 1;
+        continue;
+      }
       const byte = bytes[i]!;
       let code = codes[byte]!;
       if (code < 0x100) {
@@ -248,14 +275,9 @@ export class ByteRecordBuilder {
   }
 }
 
-function putLiteral(view: DataView, start: number, { words, length }: Literal): number {
-  let at = start;
-  for (let i = 0; i < words.length; i++) {
-    view.setInt32(at, words[i]!, true);
-    at += 4;
-  }
-  return start + length;
-}
+/** A function of its own: one inside the loop over all cells would keep the places of cells out of the registers. */
+const joinedText = (join: Join, row: ByteRows): string =>
+  joined(join, (index) => row.text(row.starts[index]!, row.ends[index]!));
 
 function fixedBytesOf(step: Step): number {
   const names = step.nullAfterQuoted.length + step.afterQuoted.length;
@@ -271,59 +293,6 @@ function charactersOf(bytes: Uint8Array, from: number, to: number): number {
   let count = 0;
   for (let i = from; i < to; i++) if ((bytes[i]! & 0xc0) !== 0x80) count++;
   return count;
-}
-
-/** See `canonicalInteger`. */
-function writeInteger(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, start: number): number {
-  const first = bytes[from]!;
-  const negative = first === MINUS;
-  let i = negative || first === PLUS ? from + 1 : from;
-  if (i === to) return REFUSED;
-  while (i < to - 1 && bytes[i] === ZERO) i++;
-  if (to - i > SAFE_DIGITS) return REFUSED;
-  let at = start;
-  if (negative && bytes[i] !== ZERO) all[at++] = MINUS;
-  let value = 0;
-  for (; i < to; i++) {
-    const byte = bytes[i]!;
-    if (byte < ZERO || byte > NINE) return REFUSED;
-    value = value * 10 + (byte - ZERO);
-    all[at++] = byte;
-  }
-  if (negative) value = -value;
-  if (value < step.min || value > step.max) return REFUSED;
-  return at;
-}
-
-/** See `canonicalDecimal`; group marks are left to it. */
-function writeDecimal(step: Step, bytes: Uint8Array, from: number, to: number, all: Uint8Array, start: number): number {
-  const first = bytes[from]!;
-  const negative = first === MINUS;
-  const sign = negative || first === PLUS ? from + 1 : from;
-  let i = sign;
-  while (i < to && bytes[i] === ZERO) i++;
-  const whole = i;
-  while (i < to && bytes[i]! >= ZERO && bytes[i]! <= NINE) i++;
-  const wholeEnd = i;
-  let fraction = to;
-  let end = to;
-  if (i < to) {
-    if (bytes[i] !== step.mark || i + 1 === to) return REFUSED;
-    fraction = i + 1;
-    for (let k = fraction; k < to; k++) if (bytes[k]! < ZERO || bytes[k]! > NINE) return REFUSED;
-    while (end > fraction && bytes[end - 1] === ZERO) end--;
-  } else if (sign === to) return REFUSED;
-  if (wholeEnd - whole > step.wholeDigits || end - fraction > step.fractionDigits) return REFUSED;
-
-  let at = start;
-  if (negative && (wholeEnd > whole || end > fraction)) all[at++] = MINUS;
-  if (wholeEnd === whole) all[at++] = ZERO;
-  for (let k = whole; k < wholeEnd; k++) all[at++] = bytes[k]!;
-  if (end > fraction) {
-    all[at++] = POINT;
-    for (let k = fraction; k < end; k++) all[at++] = bytes[k]!;
-  }
-  return at;
 }
 
 function writeListed({ list }: Step, bytes: Uint8Array, from: number, to: number, view: DataView, at: number): number {

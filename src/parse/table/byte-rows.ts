@@ -16,6 +16,7 @@ const CR = 13;
 const TAB = 9;
 const BLANK = 32;
 const FIRST_BYTES = 65_536;
+const WORD_BYTES = 4;
 const FIRST_CELLS = 64;
 
 /** A quotation mark that stands in no text: a payload with NUL is refused before. */
@@ -39,6 +40,7 @@ export function readsAsBytes(format: TableFormat): boolean {
 export class ByteRows {
   /** Cell n is `bytes[starts[n]]` to before `bytes[ends[n]]`, without its marks. */
   bytes = new Uint8Array(FIRST_BYTES);
+  view = new DataView(this.bytes.buffer);
   starts = new Int32Array(FIRST_CELLS);
   ends = new Int32Array(FIRST_CELLS);
   cells = 0;
@@ -75,12 +77,13 @@ export class ByteRows {
   add(window: Uint8Array): void {
     const rest = this.#length - this.#next;
     const length = rest + window.length;
-    // Room for the LF, and for all of it once more without double marks.
-    const room = length * 2 + 1;
+    // Room for the LF, and for all of it once more without double marks; then a word can be read at each byte.
+    const room = length * 2 + 1 + WORD_BYTES;
     if (room > this.bytes.length) {
       const larger = new Uint8Array(room * 2);
       larger.set(this.bytes.subarray(this.#next, this.#length));
       this.bytes = larger;
+      this.view = new DataView(larger.buffer);
     } else this.bytes.copyWithin(0, this.#next, this.#length);
     this.bytes.set(window, rest);
     this.bytes[length] = LF;

@@ -10,6 +10,20 @@ const FIRST_LETTER = 0x41;
 /** Characters with which a text that was read in a wrong charset begins to be wrong: see `mojibake.ts`. */
 const LEADS = "ÂÃÄÅÎÏÐÑĂĹâïð├";
 
+/**
+ * Whether four bytes are ASCII that stands for itself in a JSON string and takes no look: no control, no 7F, no quotation
+ * mark, no backslash, no question mark. What `TextCodes` says of each, for four at once.
+ */
+export function isPlainWord(word: number): boolean {
+  // The highest bit of each byte; none carries into the next where all are ASCII.
+  const isAscii = ~(word | (word + 0x01010101));
+  const isPrintable = word + 0x60606060;
+  const isNoMark = (word ^ 0x22222222) + 0x7f7f7f7f;
+  const isNoBackslash = (word ^ 0x5c5c5c5c) + 0x7f7f7f7f;
+  const isNoQuestion = (word ^ 0x3f3f3f3f) + 0x7f7f7f7f;
+  return (isAscii & isPrintable & isNoMark & isNoBackslash & isNoQuestion & 0x80808080) === (0x80808080 | 0);
+}
+
 export class TextCodes {
   /**
    * For each byte what is written for it in a JSON string: UTF-8, its first byte lowest; negative where it takes a look. In

@@ -23,6 +23,19 @@ export function literal(text: string): Literal {
   return { words, length: bytes.length };
 }
 
+/**
+ * Writes a fixed text, four bytes at a time, and answers where it ends: what is written behind that is written over by what
+ * comes next.
+ */
+export function putLiteral(view: DataView, start: number, { words, length }: Literal): number {
+  let at = start;
+  for (let i = 0; i < words.length; i++) {
+    view.setInt32(at, words[i]!, true);
+    at += 4;
+  }
+  return start + length;
+}
+
 export class Bytes {
   /** The first `length` bytes are written. Another array after a growth: do not keep it. */
   all = new Uint8Array(FIRST_BYTES);
@@ -40,16 +53,9 @@ export class Bytes {
     this.length += values.length;
   }
 
-  /** Appends a fixed text, four bytes at a time: what is written behind its end is written over by what comes next. */
-  literal({ words, length }: Literal): void {
-    this.reserve(words.length * 4);
-    const { view } = this;
-    let at = this.length;
-    for (let i = 0; i < words.length; i++) {
-      view.setInt32(at, words[i]!, true);
-      at += 4;
-    }
-    this.length += length;
+  literal(text: Literal): void {
+    this.reserve(text.words.length * 4);
+    this.length = putLiteral(this.view, this.length, text);
   }
 
   /** Appends a well-formed text. */

@@ -5,10 +5,12 @@
 import { isUtf8 } from "node:buffer";
 import { failure } from "../../domain/failures.ts";
 import { type Charset, type CharsetDecoder, decoderFor } from "./charsets.ts";
-import { DECODE_BYTES, joined, MARK_BYTES, NO_BYTES, withoutMark } from "./text.ts";
+import { joined, MARK_BYTES, NO_BYTES, withoutMark } from "./text.ts";
 
 const LF = 10;
 const CR = 13;
+/** Bytes looked at and given on at once: the cost of a turn does not count, and the next reader finds them in the cache. */
+const WINDOW_BYTES = 65_536;
 /** What a byte can be that ends the reading. */
 const NUL = 1;
 const REFUSED = 2;
@@ -57,8 +59,8 @@ export class CheckedBytes {
         bytes = this.#withoutMark(bytes);
         start = null;
       }
-      for (let at = 0; at < bytes.length; at += DECODE_BYTES) {
-        yield this.#checked(bytes.subarray(at, at + DECODE_BYTES), false);
+      for (let at = 0; at < bytes.length; at += WINDOW_BYTES) {
+        yield this.#checked(bytes.subarray(at, at + WINDOW_BYTES), false);
       }
     }
     yield this.#checked(start === null ? NO_BYTES : this.#withoutMark(start), true);
@@ -95,24 +97,26 @@ export class CheckedBytes {
 
   /**
    * The line ends among the bytes before `end` (LF, CRLF and lone CR; a CRLF is counted at its CR), with all kinds in the
-   * lowest bits: one number, so that nothing need be stored. Eight bytes at a time where none is to be looked at.
+   * lowest bits: one number, so that nothing need be stored. Of four bytes at a time the first that is to be looked at.
    */
   #look(bytes: Uint8Array, end: number): number {
     const kinds = this.#kinds;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const words = end - 8;
     let seen = 0;
     let before = this.#lastByte;
     for (let at = 0; at < end; at++) {
-      if (at <= words) {
-        const first = view.getInt32(at, true);
-        const second = view.getInt32(at + 4, true);
-        // No byte below 0E (that takes the line ends and NUL) and none above 7F.
-        if (((first | (first - 0x0e0e0e0e) | second | (second - 0x0e0e0e0e)) & 0x80808080) === 0) {
+      if (at + 4 <= end) {
+        const word = view.getInt32(at, true);
+        // The highest bit of each byte below 0E (that takes the line ends and NUL) or above 7F; above the first, of others too.
+        const odd = (word | (word - 0x0e0e0e0e)) & 0x80808080;
+        if (odd === 0) {
           before = 0;
-          at += 7;
+          at += 3;
           continue;
         }
+        const plain = (31 - Math.clz32(odd & -odd)) >> 3;
+        if (plain > 0) before = 0;
+        at += plain;
       }
       const byte = bytes[at]!;
       if (byte === CR || (byte === LF && before !== CR)) seen += LINE_END;

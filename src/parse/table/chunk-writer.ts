@@ -32,9 +32,10 @@ export class ChunkWriter {
   /** Where the bytes of the last row end, separator included; of each row. */
   #keysEnd = 0;
   #recordsEnd = 0;
-  readonly #keyEnds: number[] = [];
-  readonly #recordEnds: number[] = [];
-  readonly #lines: number[] = [];
+  readonly #keyEnds = new Int32Array(CHUNK_MAX_ROWS);
+  readonly #recordEnds = new Int32Array(CHUNK_MAX_ROWS);
+  readonly #lines = new Int32Array(CHUNK_MAX_ROWS);
+  #rows = 0;
   readonly #hash = hashWords();
   readonly #tail: boolean;
   #n: number;
@@ -57,9 +58,12 @@ export class ChunkWriter {
     this.keys.byte(SEPARATOR_BYTE);
     this.#recordsEnd = this.records.length;
     this.#keysEnd = this.keys.length;
-    this.#recordEnds.push(this.#recordsEnd);
-    this.#keyEnds.push(this.#keysEnd);
-    this.#lines.push(line);
+    const row = this.#rows++;
+    // Behind the end of an array writing does nothing, without a word.
+    if (row === CHUNK_MAX_ROWS) throw new RangeError("a chunk that was full was not taken");
+    this.#recordEnds[row] = this.#recordsEnd;
+    this.#keyEnds[row] = this.#keysEnd;
+    this.#lines[row] = line;
     return this.#fullRows() > 0;
   }
 
@@ -84,17 +88,16 @@ export class ChunkWriter {
   /** The chunks that are full, all if `atEnd`. Where a chunk ends depends on the rows alone, not on when this is called. */
   *take(atEnd: boolean): Generator<EncodedChunk, void, undefined> {
     for (let rows = this.#fullRows(); rows > 0; rows = this.#fullRows()) yield this.#cut(rows);
-    if (atEnd && this.#lines.length > 0) yield this.#cut(this.#lines.length);
+    if (atEnd && this.#rows > 0) yield this.#cut(this.#rows);
   }
 
   /** Rows of the next chunk if it is full, else 0. A record larger than a chunk's data makes a chunk by itself. */
   #fullRows(): number {
     const ends = this.#recordEnds;
-    const last = ends.length - 1;
-    if (last < 0) return 0;
+    let rows = this.#rows;
+    if (rows === 0) return 0;
     // The separator behind the last record is not written.
-    if (ends[last]! - 1 <= CHUNK_MAX_DATA_BYTES) return ends.length >= CHUNK_MAX_ROWS ? CHUNK_MAX_ROWS : 0;
-    let rows = Math.min(ends.length, CHUNK_MAX_ROWS);
+    if (ends[rows - 1]! - 1 <= CHUNK_MAX_DATA_BYTES) return rows === CHUNK_MAX_ROWS ? CHUNK_MAX_ROWS : 0;
     while (rows > 1 && ends[rows - 1]! - 1 > CHUNK_MAX_DATA_BYTES) rows--;
     // Fewer rows than there are: the next one would not have fitted.
     return rows;
@@ -103,7 +106,7 @@ export class ChunkWriter {
   #cut(rows: number): EncodedChunk {
     const keyBytes = this.#keyEnds[rows - 1]!;
     const recordBytes = this.#recordEnds[rows - 1]!;
-    const lines = encoder.encode(this.#lines.slice(0, rows).join(","));
+    const lines = encoder.encode(this.#lines.subarray(0, rows).join(","));
     // Each line of the head ends in LF where its last separator would be; the records end without.
     const headBytes = keyBytes + lines.byteLength + 1 + rows * (HASH_HEX_BYTES + 1);
     const bytes = new Uint8Array(headBytes + recordBytes - 1);
@@ -121,7 +124,8 @@ export class ChunkWriter {
     this.#keysEnd -= keyBytes;
     dropFirst(this.#keyEnds, rows, keyBytes);
     dropFirst(this.#recordEnds, rows, recordBytes);
-    this.#lines.splice(0, rows);
+    this.#lines.copyWithin(0, rows);
+    this.#rows -= rows;
     this.#rowsWritten += rows;
     const tail = this.#tail ? { tail: true as const } : {};
     return { entry: { n: this.#n++, rows, headBytes, bytes: bytes.byteLength, ...tail }, bytes };
@@ -142,7 +146,7 @@ export class ChunkWriter {
   }
 }
 
-function dropFirst(ends: number[], count: number, bytes: number): void {
-  ends.splice(0, count);
-  for (let i = 0; i < ends.length; i++) ends[i]! -= bytes;
+function dropFirst(ends: Int32Array, count: number, bytes: number): void {
+  ends.copyWithin(0, count);
+  for (let i = 0; i < ends.length - count; i++) ends[i]! -= bytes;
 }

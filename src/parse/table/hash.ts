@@ -32,18 +32,19 @@ export function hashBytes(view: DataView, start: number, end: number, seed: numb
     h4 ^= Math.imul(rotl(Math.imul(view.getInt32(at + 12, true), C4), 18), C1);
     h4 = (Math.imul((rotl(h4, 13) + h1) | 0, 5) + 0x32ac3b17) | 0;
   }
-  let k1 = 0;
-  let k2 = 0;
-  let k3 = 0;
-  let k4 = 0;
-  for (let i = 0; at + i < end; i++) {
-    const shifted = view.getUint8(at + i) << ((i & 3) * 8);
-    if (i < 4) k1 |= shifted;
-    else if (i < 8) k2 |= shifted;
-    else if (i < 12) k3 |= shifted;
-    else k4 |= shifted;
-  }
+  const k1 = wordBefore(view, at, end);
+  const k2 = wordBefore(view, at + 4, end);
+  const k3 = wordBefore(view, at + 8, end);
+  const k4 = wordBefore(view, at + 12, end);
   finish(h1, h2, h3, h4, k1, k2, k3, k4, end - start, out);
+}
+
+/** The word at `at` with zeroes for what lies behind `end`. */
+function wordBefore(view: DataView, at: number, end: number): number {
+  if (at + 4 <= end) return view.getInt32(at, true);
+  let word = 0;
+  for (let i = end - 1; i >= at; i--) word = (word << 8) | view.getUint8(i);
+  return word;
 }
 
 /** The last, incomplete block, the length and the final mixing. Words of an absent part are zero and change nothing. */

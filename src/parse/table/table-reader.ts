@@ -7,7 +7,7 @@ import { type ChunkEntry, MAX_DUPLICATE_ROWS, TAIL_FIRST_N } from "../../domain/
 import { failure, report } from "../../domain/failures.ts";
 import { Bookkeeper } from "./books.ts";
 import { ByteRecordBuilder } from "./byte-columns.ts";
-import { type ByteRows, MORE, ODD, readsAsBytes } from "./byte-rows.ts";
+import { type ByteRows, type Found, MORE, ROW, readsAsBytes } from "./byte-rows.ts";
 import { cutValue, trimCell } from "./cell.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import type { ReadFacts, StatedLine } from "./controls.ts";
@@ -25,6 +25,9 @@ import { verdictOf } from "./verdict.ts";
 
 /** Footer lines that are kept to be asked what they state: a trailer has one or two. */
 const FOOTER_KEPT_LINES = 20;
+
+/** In the place of what was found: a chunk is full. */
+const FULL = 3;
 
 /** What is known of a file when all of it was read. */
 export interface WholeFile {
@@ -96,13 +99,23 @@ export class TableReader {
 
   /** Reads the rows that are whole: the usual ones from their bytes, all others as text. */
   async readBytes(rows: ByteRows, atEnd: boolean): Promise<void> {
-    for (let found = rows.next(atEnd); found !== MORE; found = rows.next(atEnd)) {
-      if (found === ODD) {
+    for (let stop = this.#takeUsual(rows, atEnd); stop !== MORE; stop = this.#takeUsual(rows, atEnd)) {
+      if (stop === FULL) await this.#flush(false);
+      else if (stop === ROW) await this.read(rows.asText());
+      else {
         const batch = rows.oddAsText(atEnd);
         if (batch.rows.length === 0) return;
         await this.read(batch);
-      } else if (!this.#takeBytes(rows)) await this.read(rows.asText());
-      else if (this.#due) await this.#flush(false);
+      }
+    }
+  }
+
+  /** Takes rows from their bytes until a chunk is full, or one (ROW, ODD) must be read as text, or more bytes must come. */
+  #takeUsual(rows: ByteRows, atEnd: boolean): Found | typeof FULL {
+    for (;;) {
+      const found = rows.next(atEnd);
+      if (found !== ROW || !this.#takeBytes(rows)) return found;
+      if (this.#due) return FULL;
     }
   }
 
@@ -287,7 +300,7 @@ export class TableReader {
     const main = this.#main;
     this.#shortRow = null;
     if (this.#tallies !== null) this.#closeTallies(true);
-    this.#books.enter("accepted", span);
+    this.#books.accept(span);
     main.hashKey(this.#words);
     if (this.#keys.add(this.#words[0]!, this.#words[1]!)) {
       this.#due = main.commit(line);
