@@ -227,6 +227,7 @@ function beside(fileId: string, refusal: Refusal | undefined): Statement[] {
     {
       text: `INSERT INTO notifications (key, recipient, customer_id, feed_id, file_id, subject, body_text, body_html)
              SELECT $2, $3, f.customer_id, f.feed_id, f.id, $4, $5, $6 FROM files f WHERE f.id = $1::bigint AND f.state = 'held'
+               AND (NOT $7::boolean OR EXISTS (SELECT 1 FROM feed_versions v WHERE v.file_id = f.id AND v.state = 'proposed'))
              ON CONFLICT (key) DO NOTHING`,
       params: [
         fileId,
@@ -235,6 +236,8 @@ function beside(fileId: string, refusal: Refusal | undefined): Statement[] {
         storable(message.subject),
         storable(message.text),
         storable(message.html),
+        // Only the file whose proposal stands is told of.
+        proposals.length > 0,
       ],
     },
   ];

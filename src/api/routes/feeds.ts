@@ -1,9 +1,11 @@
 /** GET /v1/feeds/:customer/:feed: one feed as it stands. */
 import { and, count, desc, eq, inArray, sql } from "drizzle-orm";
+import type { VersionKind } from "../../domain/feed-version.ts";
 import { deliveries, feeds, files, records } from "../../platform/schema.ts";
 import { visibleTo } from "../auth/caller.ts";
 import { feedOf } from "../auth/scope.ts";
 import type { Call } from "../deps.ts";
+import { openVersions } from "../formats/decide.ts";
 import { notFound } from "../problem/problem.ts";
 import { customerInPath, feedInPath, readQuery } from "../query/query.ts";
 import { fileColumns } from "./files.ts";
@@ -51,6 +53,8 @@ export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
       .from(sql`(SELECT 1) AS one`),
   ]);
   if (feed === undefined) throw notFound();
+  const versions = await openVersions(deps.db, scope.feedId);
+  const activeOf = (kind: VersionKind) => versions.find((one) => one.kind === kind && one.state === "active")?.version;
   const counted = new Map(statuses.map(({ status, n }) => [status, n]));
   const active = counted.get("active") ?? 0;
   const retired = counted.get("retired") ?? 0;
@@ -59,6 +63,12 @@ export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
     title: feed.title,
     mode: feed.mode,
     adapter_version: feed.adapterVersion,
+    /** Active versions; null where the adapter's folder alone says it, or nobody yet. `asked`: a proposal waits for an answer. */
+    format: {
+      profile: activeOf("profile") ?? null,
+      mapping: activeOf("mapping") ?? null,
+      asked: versions.some(({ state }) => state === "proposed"),
+    },
     created_at: iso(feed.createdAt),
     /** The file that may write at the moment, until its lease runs out. */
     writing: feed.activeFileId === null ? null : { file_id: feed.activeFileId, until: iso(feed.leaseUntil) },
