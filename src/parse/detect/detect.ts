@@ -7,6 +7,7 @@ import { type Answer, knownOf, openOf } from "./answers.ts";
 import { type CharsetFinding, detectCharset } from "./charset.ts";
 import { columnOf } from "./columns.ts";
 import { behindLines, detectDialect } from "./dialect.ts";
+import type { DialectFinding } from "./dialect-finding.ts";
 import type { Dialect, Misfit, Profile, Undecided } from "./profile.ts";
 import type { Sample } from "./sample.ts";
 import { footerOf, isBlankRow, isRemark, isSame, type Shape, shapeOf, withoutTrailing } from "./shape.ts";
@@ -84,6 +85,7 @@ export function detectTable(sample: Sample, answers: readonly Answer[] = []): De
       [
         ...charset.undecided,
         ...found.undecided,
+        ...doubledQuestion(found, shape),
         ...rowEnds.undecided,
         ...headerQuestion(shape),
         ...columns.flatMap((column) => column.undecided),
@@ -218,6 +220,15 @@ function headerQuestion({ verdict }: Shape): Undecided[] {
   if (verdict.sure) return [];
   const reason = "The first row may name the columns or be data: its cells look like those below.";
   return [{ what: "header", options: ["header", "data"], assumed: verdict.header ? "header" : "data", reason }];
+}
+
+/** A header has no blank names; without one, a mark that always stands twice may be one that has blank cells between. */
+function doubledQuestion({ dialect: { delimiter }, undecided }: DialectFinding, { verdict }: Shape): Undecided[] {
+  const mark = delimiter?.[0] ?? "";
+  if (delimiter === null || delimiter.length < 2 || delimiter !== mark.repeat(delimiter.length)) return [];
+  if (verdict.header || undecided.some((question) => question.what === "delimiter")) return [];
+  const reason = `“${mark}” always stands ${delimiter.length} times: that may be one delimiter, or blank columns between several.`;
+  return [{ what: "delimiter", options: [delimiter, mark], assumed: delimiter, reason }];
 }
 
 interface LineEnds {

@@ -66,6 +66,12 @@ describe("the delimiter", () => {
     expect(question(profileOf("1,5\n2,5\n3,7\n"), "delimiter")).toMatchObject({ assumed: ",", options: [",", "none"] });
   });
 
+  it("is asked where a mark always stands twice and no header tells whether columns are blank", () => {
+    const rows = "-4.94||25.08.2022\n9.85||11.11.2015\n5319.50||02.07.2016\n";
+    expect(question(profileOf(rows), "delimiter")).toMatchObject({ assumed: "||", options: ["||", "|"] });
+    expect(question(profileOf(`price||day\n${rows}`), "delimiter")).toBeUndefined();
+  });
+
   it("is none in prose, and in one column of codes", () => {
     expect(profileOf("Dear all, this is a note.\nIt has lines.\nSome, have, commas.\n").dialect.delimiter).toBeNull();
     expect(profileOf("sku\nA-1\nA-2\n").dialect.delimiter).toBeNull();

@@ -141,15 +141,7 @@ export const tableArbitrary: fc.Arbitrary<WrittenTable> = fc
             preamble: hasHeader ? preamble : [],
           }));
       }),
-  )
-  .filter((table) => !isFourfold(table));
-
-/** A mark written twice, and a column that is always blank: that is the mark four times, and nothing in the file says otherwise. */
-const isFourfold = ({ header, rows, dialect: { delimiter } }: WrittenTable): boolean =>
-  header === null &&
-  delimiter.length > 1 &&
-  [...delimiter].every((char) => char === delimiter[0]) &&
-  (rows[0] ?? []).some((_, i) => rows.every((row) => row[i] === ""));
+  );
 
 const canWrite = (charset: string, text: string): boolean =>
   !isSingleByte(charset) || [...text].every((char) => char < "\u0080" || upperHalf(charset).includes(char));
