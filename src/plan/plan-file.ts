@@ -152,6 +152,9 @@ async function readLastLines(deps: PlanDeps, file: FileToApply): Promise<Map<str
   return lastLinesOf(tails);
 }
 
+/** A part of a text keeps all of it in memory, here the head of a chunk for one of its hashes. */
+const ownText = (ascii: string): string => Buffer.from(ascii, "latin1").toString("latin1");
+
 /** All rows of every key that stands in a tail chunk: their hashes are known from the heads, their records not needed yet. */
 async function readFolds(
   deps: PlanDeps,
@@ -162,7 +165,7 @@ async function readFolds(
   await inLanes(file.chunks, async (entry) => {
     const head = decodeHead(await deps.chunks.head(file, entry));
     for (const [i, key] of head.keys.entries()) {
-      rows.get(key)?.push({ n: entry.n, line: head.lines[i]!, hash: head.hashes[i]! });
+      rows.get(key)?.push({ n: entry.n, line: head.lines[i]!, hash: ownText(head.hashes[i]!) });
     }
   });
   const folds = new Map<number, Fold>();

@@ -88,6 +88,28 @@ describe("a worker that dies", () => {
   });
 });
 
+describe("a file under way while a migration gives chunks other names", () => {
+  it("begins its books anew: what it has written is found unchanged, at whatever statement it stood", async () => {
+    const expected = await cleanRun([FIRST, SECOND]);
+    for (let at = 1, reached = true; reached; at++) {
+      const feed = await world.feed();
+      await world.send(feed, 0, FIRST);
+      const file = await world.file(feed, 1, SECOND);
+      ({ reached } = await applyFaulty(feed, file, at, "dies-after"));
+      await world.database.query("UPDATE ledger SET chunk_key = gen_random_uuid() WHERE file_id = $1", [file.id]);
+      // As migration 0006 does it.
+      await world.database.query(
+        "UPDATE files SET books_of = '00000000-0000-0000-0000-000000000000' WHERE id = $1 AND state <> 'applied' AND books_of IS NOT NULL",
+        [file.id],
+      );
+      await world.apply(file);
+      const { records, changes, files } = await world.state(feed);
+      expect({ records, changes }, `statement ${at}`).toEqual({ records: expected.records, changes: expected.changes });
+      expect(files[1]).toMatchObject({ state: "applied", accepted: SECOND.length });
+    }
+  });
+});
+
 describe("a message that comes again", () => {
   it.each([1, 2, 3])("%i times leaves the state of one clean run", async (times) => {
     const expected = await cleanRun([FIRST, SECOND]);
