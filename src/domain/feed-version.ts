@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { type Adapter, type Feed, withVersion } from "./adapter.ts";
-import { type Column, columnSchema, DETECT, type MappingFault, mappingFaults } from "./column.ts";
+import { type Column, columnSchema, DETECT, type MappingFault, mappingFaults, placesOf } from "./column.ts";
 import { controlFaults } from "./controls.ts";
 import { failure } from "./failures.ts";
 import { formatSchema } from "./format.ts";
@@ -219,4 +219,17 @@ function withReading(column: Column, profile: FormatProfile | undefined): Column
   if (reading.format === undefined) return column;
   const { century } = reading;
   return { ...column, format: reading.format, ...(century === undefined ? {} : { century }) };
+}
+
+/** Columns that a mapping must find in the file's header and that the profile does not know there. */
+export function missingColumns({ format, columns }: FormatProfile, read: readonly Column[]): MappingFault[] {
+  if (!format.header || columns.length === 0) return [];
+  const names = new Set(columns.map(({ name }) => name));
+  return read.flatMap(({ source, absent = "refuse" }, i) =>
+    placesOf(source).flatMap((place) =>
+      typeof place === "string" && absent === "refuse" && !names.has(place)
+        ? [{ path: ["columns", i, "source"], message: `“${place}” is no column of the file` }]
+        : [],
+    ),
+  );
 }

@@ -1,7 +1,13 @@
 /** What is stored with a file that drifted: the comparison, and what would be pinned if an operator accepts it. Pure. */
 import type { Adapter, Feed } from "../domain/adapter.ts";
 import { placesOf, renamedSource } from "../domain/column.ts";
-import type { FormatProfile, Mapping, Pinned, Proposed } from "../domain/feed-version.ts";
+import {
+  type FormatProfile,
+  type Mapping,
+  missingColumns,
+  type Pinned,
+  type Proposed,
+} from "../domain/feed-version.ts";
 import { learnt, mergeProfile } from "./match/drift.ts";
 import type { Answer, FoundTable } from "./match/found.ts";
 import { proposeChanged } from "./match/propose.ts";
@@ -19,7 +25,8 @@ export const heldAgainst = (feed: Feed, pinned: Pinned): FormatProfile =>
 /** For a file that parse could read. */
 export function driftOfRead(drift: Drift, against: FormatProfile, observed: Observed, mapping: Mapping): DriftReport {
   const profile = mergeProfile(against, learnt({ ...against, columns: [] }, observed));
-  return { drift, profile, mapping: renamed(mapping, drift), questions: [], faults: [] };
+  const fitting = renamed(mapping, drift);
+  return { drift, profile, mapping: fitting, questions: [], faults: lacking(profile, fitting ?? mapping) };
 }
 
 /** For a file that parse refused; `found` is undefined where detection did as well. */
@@ -36,8 +43,12 @@ export function driftOfFound(
   // The columns are known and stay; only what is written otherwise is changed and asked.
   const { columns, key } = fitting ?? mapping;
   const { profile, questions, faults } = proposeChanged({ ...adapter, columns, key }, against, found, answers);
-  return { drift, profile, mapping: fitting, questions, faults };
+  return { drift, profile, mapping: fitting, questions, faults: [...faults, ...lacking(profile, { columns, key })] };
 }
+
+/** What is read and is not there any more: the drift can only be accepted with another mapping. */
+const lacking = (profile: FormatProfile, { columns }: Mapping): Proposed["faults"] =>
+  missingColumns(profile, columns).map(({ path, message }) => ({ path: ["mapping", ...path], message }));
 
 /** The mapping that reads renamed columns under their new names; null where none is renamed. */
 function renamed({ columns, key }: Mapping, { differences }: Drift): Mapping | null {

@@ -227,6 +227,26 @@ describe("a feed that its adapter describes", () => {
     expect(await recordsOf("stock")).toHaveLength(160);
   });
 
+  it("a column that is read and is gone: the drift is accepted only with a mapping that does without it", async () => {
+    const rows = Array.from({ length: 40 }, (_, i) => `${41_000_000 + i};${i},500\r\n`).join("");
+    const delivery = await send("stock", `Article;Quantity\r\n${rows}`);
+    expect(endOf(delivery)).toEqual([["held", "format-drift"]]);
+    const { id } = delivery.files[0]!;
+    expect((await mailsAbout("stock")).at(-1)!.text).toContain("“Place” is no column of the file");
+    const refused = await post<Problem>(`/v1/files/${id}/accept-drift`);
+    expect([refused.status, refused.body.faults]).toEqual([
+      422,
+      [{ path: "mapping.columns.2.source", message: "“Place” is no column of the file" }],
+    ]);
+    const { body } = await stack.api<{ data: { columns: { name: string }[]; key: string[] } }>(
+      "/v1/feeds/acme/stock/versions/mapping/2",
+    );
+    const mapping = { ...body.data, columns: body.data.columns.filter(({ name }) => name !== "place") };
+    expect((await post(`/v1/files/${id}/accept-drift`, { mapping })).status).toBe(202);
+    expect(endOf(await stack.follow(delivery.id))).toEqual(LANDED);
+    expect((await recordsOf("stock")).at(-1)).toEqual(["41000039", { article: "41000039", amount: "39.5" }]);
+  });
+
   it("the file of another feed whose header fits is held by the look of its values", async () => {
     const tariff = Array.from({ length: 40 }, (_, i) => `${50_000_000 + i};EUR ${i}.00 per box;Zone\r\n`).join("");
     expect(await send("tariff", `Article;Amount;Place\r\n${tariff}`).then(endOf)).toEqual(LANDED);

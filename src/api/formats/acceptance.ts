@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { Adapter } from "../../domain/adapter.ts";
-import { placesOf } from "../../domain/column.ts";
+import type { MappingFault } from "../../domain/column.ts";
 import {
   effectiveFeed,
   type FormatProfile,
@@ -12,6 +12,7 @@ import {
   type Mapping,
   mappingDigest,
   mappingSchema,
+  missingColumns,
   type OpenQuestion,
   type Pinned,
   type Proposed,
@@ -55,7 +56,8 @@ export function accepted(adapter: Adapter, pinned: Pinned, proposed: Proposed, g
   const questions = proposed.questions.filter((question) => !isSettled(kindOf(question.what), given));
   const faults: Fault[] = [
     ...proposed.faults
-      .filter(({ path }) => !isSettled(kindOf(String(path[0])), given))
+      // Those of the mapping are looked for anew: it or the profile may have been edited.
+      .filter(({ path }) => path[0] !== "mapping" && !isSettled(kindOf(String(path[0])), given))
       .map(({ path, message }) => ({ path: path.join("."), message })),
     ...(profile === null
       ? [{ path: "profile", message: "is needed: nothing was found in the file that could be proposed" }]
@@ -81,8 +83,7 @@ export function checkAnswers(questions: readonly OpenQuestion[], { answers }: Ac
 }
 
 /** Which of the two a question or a fault is about. */
-const kindOf = (what: string): VersionKind =>
-  ["key", "type", "columns", "mapping"].includes(what) ? "mapping" : "profile";
+const kindOf = (what: string): VersionKind => (["key", "type", "columns"].includes(what) ? "mapping" : "profile");
 
 /** What an operator has written whole is not asked any more. */
 const isSettled = (kind: VersionKind, given: Acceptance): boolean => given[kind] !== undefined;
@@ -93,16 +94,12 @@ function faultsOf(adapter: Adapter, profile: FormatProfile, mapping: Mapping | u
     return effective.lacking.map((kind) => ({ path: kind, message: "is needed: neither adapter nor file says it" }));
   }
   if (effective.kind === "faulty") {
-    return effective.faults.map(({ path, message }) => ({ path: `mapping.${path.join(".")}`, message }));
+    return effective.faults.map(inMapping);
   }
-  const names = new Set(profile.columns.map(({ name }) => name));
-  if (names.size === 0 || !profile.format.header) return [];
-  return effective.feed.columns.flatMap(({ source, absent = "refuse" }, i) =>
-    placesOf(source)
-      .filter((place) => typeof place === "string" && !names.has(place) && absent === "refuse")
-      .map((place) => ({ path: `mapping.columns.${i}.source`, message: `“${place}” is no column of the file` })),
-  );
+  return missingColumns(profile, effective.feed.columns).map(inMapping);
 }
+
+const inMapping = ({ path, message }: MappingFault): Fault => ({ path: `mapping.${path.join(".")}`, message });
 
 function howToGoOn(questions: readonly OpenQuestion[], faults: readonly Fault[]): string {
   const asked = questions.map(({ what, column }) => (column === undefined ? what : `${what} of ${column}`)).join(", ");
