@@ -14,7 +14,7 @@ const WORD_MAX_BYTES = 40;
 
 const WESTERN = "de fr es pt it nl da sv nb fi is ca".split(" ");
 const CENTRAL = "pl cs sk hu sl hr ro de".split(" ");
-const BALTIC = "et lt lv".split(" ");
+const BALTIC = "et lt lv pl".split(" ");
 const CYRILLIC = "ru uk bg sr mk be".split(" ");
 
 /** The languages of a charset, and how much less common the charset is than its rivals (in bits, for the whole text). */
@@ -23,7 +23,7 @@ const CHARSETS: Readonly<Record<SingleByteCharset, readonly [languages: readonly
   "iso-8859-15": [WESTERN, 1.5],
   "windows-1250": [CENTRAL, 1],
   "iso-8859-2": [CENTRAL, 1.5],
-  "iso-8859-16": [["ro"], 2],
+  "iso-8859-16": ["ro pl hu hr sl".split(" "), 2],
   "windows-1257": [BALTIC, 1],
   "iso-8859-13": [BALTIC, 2],
   "iso-8859-4": [BALTIC, 4],
