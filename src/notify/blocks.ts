@@ -123,7 +123,8 @@ function blockHtml(block: Block): string {
 }
 
 function tableHtml(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cell = "padding:6px 10px 6px 0;border-bottom:1px solid #e5e7eb;vertical-align:top;text-align:left";
+  const cell =
+    "padding:6px 8px 6px 0;font-size:14px;border-bottom:1px solid #e5e7eb;vertical-align:top;text-align:left";
   const header =
     head.length === 0
       ? ""
@@ -136,7 +137,7 @@ function tableHtml(head: readonly string[], rows: readonly (readonly string[])[]
           .join("")}</tr>`,
     )
     .join("");
-  const widths = head.length === 3 ? ["30%", "30%", "40%"] : ["28%", "72%"];
-  const columns = widths.map((width) => `<col style="width:${width}">`).join("");
+  const widths = head.length === 3 ? ["32%", "30%", "38%"] : ["96px", ""];
+  const columns = widths.map((width) => `<col${width === "" ? "" : ` style="width:${width}"`}>`).join("");
   return `<table width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse;table-layout:fixed;margin:0 0 12px"><colgroup>${columns}</colgroup>${header}${body}</table>`;
 }

@@ -45,10 +45,10 @@ function unconfirmed(notice: FormatUnconfirmedNotice): Draft {
         ? [{ kind: "text" as const, text: `A record would be known by ${key.map((name) => `“${name}”`).join(", ")}.` }]
         : []),
       { kind: "heading", text: "How we read it" },
-      { kind: "list", items: evidence },
+      { kind: "list", items: evidence.map(asSentence) },
       ...faultsOf(faults),
       { kind: "heading", text: "What to do" },
-      { kind: "text", text: acceptHint(questions) },
+      { kind: "text", text: acceptHint(questions, faults) },
       { kind: "code", text: commandLine(`accept ${nameOf(notice)}`, questions) },
       { kind: "text", text: "The same over the API:" },
       { kind: "code", text: acceptCall(`/v1/feeds/${nameOf(notice)}/profile/accept`, questions) },
@@ -89,7 +89,7 @@ function drift(notice: FormatDriftNotice): Draft {
       { kind: "heading", text: "What to do" },
       {
         kind: "text",
-        text: `If the change is meant, accept it: the new format holds from now on. ${acceptHint(questions)}`,
+        text: `If the change is meant, accept it: the new format holds from now on. ${acceptHint(questions, faults)}`,
       },
       { kind: "code", text: commandLine(`drift ${nameOf(notice)} --accept ${fileId}`, questions) },
       { kind: "text", text: "The same over the API:" },
@@ -158,6 +158,8 @@ function questionsOf(questions: readonly OpenQuestion[]): Block[] {
   ];
 }
 
+const asSentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 const faultsOf = (faults: readonly string[]): Block[] =>
   faults.length === 0
     ? []
@@ -166,10 +168,11 @@ const faultsOf = (faults: readonly string[]): Block[] =>
         { kind: "list", items: faults },
       ];
 
-const acceptHint = (questions: readonly OpenQuestion[]): string =>
-  questions.length === 0
-    ? "There is nothing to answer:"
-    : "Put your answers in; they are kept, and nobody is asked again:";
+function acceptHint(questions: readonly OpenQuestion[], faults: readonly string[]): string {
+  if (faults.length > 0) return "It needs an edited profile or mapping with it (--profile, --mapping), see above:";
+  if (questions.length > 0) return "Put your answers in; they are kept, and nobody is asked again:";
+  return "There is nothing to answer:";
+}
 
 /** What nobody may guess is no answer until somebody has chosen: sent as it stands it is refused. */
 const answerTo = ({ assumed, options }: OpenQuestion): string => assumed ?? options.join(" | ");
