@@ -139,6 +139,17 @@ describe("a zip that is damaged or lies", () => {
     expect((await opened({ entries: [late] }))[0]?.problem?.sentence).toContain("its checksum is wrong");
   });
 
+  it("is refused where a field of its extra area reaches beyond it, in the directory and before the data", async () => {
+    const extra = Buffer.from("5554050003cd9e964f", "hex");
+    const zip = Buffer.from(buildZip({ entries: [{ name: "a.csv", data: "a;b\n", extra }] }));
+    expect((await openAll(zip, upload()))[0]?.problem).toBeUndefined();
+    for (const at of [zip.indexOf(extra), zip.lastIndexOf(extra)]) {
+      const damaged = Buffer.from(zip);
+      damaged.writeUInt16LE(200, at + 2);
+      expect((await openAll(damaged, upload()))[0]?.problem?.code).toBe("file-corrupt");
+    }
+  });
+
   it("is refused where the sizes behind the data contradict the directory", async () => {
     const zip = Buffer.from(buildZip({ entries: [{ ...csv, hasDescriptor: true }] }));
     zip[zip.indexOf("PK\u0007\b", 0, "latin1") + 12]! ^= 1;

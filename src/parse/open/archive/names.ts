@@ -25,6 +25,16 @@ export function zipName(raw: Uint8Array, flags: number, extra: Uint8Array): stri
   return cp437(raw);
 }
 
+/**
+ * Whether an extra area is made of whole fields: a field that reaches beyond it shows that a length was changed. Fewer bytes
+ * than a field has are what some writers align the data with.
+ */
+export function isWholeExtra(extra: Uint8Array): boolean {
+  let end = 0;
+  for (const [, data] of extraFields(extra)) end += 4 + data.byteLength;
+  return extra.byteLength - end < 4;
+}
+
 /** The fields of an extra area (APPNOTE 4.5.1); stops where it is malformed. */
 export function* extraFields(extra: Uint8Array): Generator<readonly [id: number, data: Uint8Array]> {
   const view = new DataView(extra.buffer, extra.byteOffset, extra.byteLength);

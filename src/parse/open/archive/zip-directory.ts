@@ -8,7 +8,7 @@ import { type Failure, failure } from "../../../domain/failures.ts";
 import type { OpenLimits } from "../limits.ts";
 import { type ByteSource, readAll } from "../source.ts";
 import { type AesLock, aesLock, aesOverhead, CRYPTO_HEADER_BYTES } from "./decrypt.ts";
-import { extraFields, zipName } from "./names.ts";
+import { extraFields, isWholeExtra, zipName } from "./names.ts";
 
 export interface ZipEntry {
   /** As written in the archive, not made safe. */
@@ -167,6 +167,7 @@ function readEntry(bytes: Uint8Array, corrupt: Corrupt): { entry: Omit<ZipEntry,
   if (length > bytes.byteLength) throw corrupt("its directory is damaged");
   const rawName = bytes.subarray(ENTRY_BYTES, nameEnd);
   const extra = bytes.subarray(nameEnd, extraEnd);
+  if (!isWholeExtra(extra)) throw corrupt("its directory is damaged");
   const sizes = withZip64(
     { expanded: view.getUint32(24, true), compressed: view.getUint32(20, true), offset: view.getUint32(42, true) },
     extra,

@@ -6,7 +6,7 @@ import type { OpenLimits } from "../limits.ts";
 import { type ByteSource, type ByteStream, exactBlocks, readAll } from "../source.ts";
 import { decryptAes, decryptZipCrypto } from "./decrypt.ts";
 import { inflateRaw } from "./expand.ts";
-import { zipName } from "./names.ts";
+import { isWholeExtra, zipName } from "./names.ts";
 import { LOCAL_BYTES, type ZipEntry } from "./zip-directory.ts";
 
 export { readZipDirectory, type ZipDirectory, type ZipEntry } from "./zip-directory.ts";
@@ -126,6 +126,7 @@ async function dataStart(source: ByteSource, entry: ZipEntry, corrupt: (reason: 
     MAX_LOCAL_VARIABLE_BYTES,
   );
   const rawName = rest.subarray(0, nameBytes);
+  if (!isWholeExtra(rest.subarray(nameBytes))) throw contradiction();
   const name = zipName(rawName, flags, rest.subarray(nameBytes));
   // The unicode name may stand in the directory alone, but if it stands here too it must be the same.
   const isPlainTwin =
