@@ -1,4 +1,5 @@
 /** A growing buffer of UTF-8, written in the hot loop: a call into TextEncoder costs more than a short text does here. */
+import { mayBeSecond } from "./mojibake.ts";
 
 const FIRST_BYTES = 65_536;
 /** A UTF-16 unit becomes three bytes of UTF-8 at most. */
@@ -90,8 +91,8 @@ export class Bytes {
   }
 
   /**
-   * Appends a text that stands in JSON as it is (see `isPlain`); false, with nothing appended, if it does not. Looking and
-   * writing in one pass is what makes texts cheap.
+   * Appends a text that stands in JSON as it is (see `isPlain`) and has nothing of mojibake; false, with nothing appended, if
+   * that takes a second look. Looking and writing in one pass is what makes texts cheap.
    */
   plainText(text: string): boolean {
     const count = text.length;
@@ -101,14 +102,14 @@ export class Bytes {
     for (let i = 0; i < count; i++) {
       const unit = text.charCodeAt(i);
       if (unit < 0x7f) {
-        if (unit < 0x20 || unit === 0x22 || unit === 0x5c) return false;
+        if (unit < 0x20 || unit === 0x22 || unit === 0x3f || unit === 0x5c) return false;
         all[at++] = unit;
       } else if (unit < 0x800) {
-        if (unit < 0xa0) return false;
+        if (unit < 0xa0 || mayBeSecond(unit, text.charCodeAt(i - 1))) return false;
         all[at++] = 0xc0 | (unit >> 6);
         all[at++] = 0x80 | (unit & 0x3f);
       } else {
-        if (unit >= 0xd800 && unit <= 0xdfff) return false;
+        if ((unit >= 0xd800 && unit <= 0xdfff) || mayBeSecond(unit, text.charCodeAt(i - 1))) return false;
         all[at++] = 0xe0 | (unit >> 12);
         all[at++] = 0x80 | ((unit >> 6) & 0x3f);
         all[at++] = 0x80 | (unit & 0x3f);

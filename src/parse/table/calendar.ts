@@ -130,7 +130,7 @@ export function compileCalendar({
     for (let t = 0; t < tokens.length; t++) {
       const { part, text, min, max } = tokens[t]!;
       if (part === "literal") {
-        if (!raw.startsWith(text, at)) return undefined;
+        if (text.length === 1 ? raw[at] !== text : !raw.startsWith(text, at)) return undefined;
         at += text.length;
         continue;
       }

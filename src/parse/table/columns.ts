@@ -45,10 +45,10 @@ export interface ColumnParser {
   readonly quoted: boolean;
   /**
    * Characters up to which a plain cell (see `isPlain`) that is not blank, trimmed where `trim` says so, is its own result:
-   * the hot loop then need not ask, unless the text is `suspect`. 0 where the content decides.
+   * the hot loop then need not ask, unless it is `guarded` and `mayBeMangled`, or `mayBeMojibake`. 0 where the content decides.
    */
   readonly plainChars: number;
-  readonly suspect: (cell: string) => boolean;
+  readonly guarded: boolean;
   readonly trim: boolean;
   readonly parse: (raw: string) => CellResult;
 }
@@ -96,8 +96,6 @@ function blankOf(column: Column, { isKey, label }: ColumnContext): CellResult {
   return column.blank === "keep" ? undefined : null;
 }
 
-const never = (): boolean => false;
-
 function compileTyped(column: Column, context: ColumnContext): ColumnParser {
   const { label } = context;
   const { trim } = column;
@@ -109,7 +107,7 @@ function compileTyped(column: Column, context: ColumnContext): ColumnParser {
     return {
       quoted: column.type === "enum",
       plainChars: 0,
-      suspect: never,
+      guarded: false,
       trim,
       parse(raw) {
         const cell = trim ? trimCell(raw) : raw;
@@ -121,7 +119,7 @@ function compileTyped(column: Column, context: ColumnContext): ColumnParser {
   return {
     quoted: column.type !== "integer",
     plainChars: isPlainReading(column) ? column.maxLength : 0,
-    suspect: suspectOf(column),
+    guarded: column.type === "identifier" && column.spreadsheet !== "allow",
     trim,
     parse(raw) {
       const cell = trim ? trimCell(raw) : raw;
@@ -133,11 +131,6 @@ function compileTyped(column: Column, context: ColumnContext): ColumnParser {
 /** Whether a text is usually its own result. */
 function isPlainReading(column: Column): column is Of<"text"> | Of<"identifier"> {
   return column.type === "text" || (column.type === "identifier" && isAtAGlance(column));
-}
-
-function suspectOf(column: Column): (cell: string) => boolean {
-  if (column.type === "text" && column.mojibake !== "allow") return mayBeMojibake;
-  return column.type === "identifier" && column.spreadsheet !== "allow" ? mayBeMangled : never;
 }
 
 /**
@@ -254,9 +247,9 @@ function integerReader(integer: Of<"integer">, column: string): Reader {
   const highest = max ?? Number.MAX_SAFE_INTEGER;
   const rule = `from ${lowest} to ${highest}`;
   const bounded = min !== undefined || max !== undefined;
-  const partsOf = partsReader(integer);
+  const partsOf = hasParts(integer) ? numberParts(integer) : undefined;
   return (cell) => {
-    const parts = partsOf(cell);
+    const parts = partsOf === undefined ? cell : partsOf(cell);
     const text = parts === undefined ? undefined : canonicalInteger(parts);
     if (text === undefined) return fault(cell);
     // Up to 15 digits every whole number is a safe one.
@@ -279,20 +272,13 @@ const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
 
 /** A number that is written with sign and unit is asked for as such. */
 function notAnInteger(integer: Of<"integer">, column: string): (value: string) => CellFault {
-  if (integer.sign === undefined && integer.unit === undefined) return valueFault("not-an-integer", column);
+  if (!hasParts(integer)) return valueFault("not-an-integer", column);
   const expected = numberExample("1234", integer);
   return (value) => new CellFault("not-a-decimal", { column, value: cutValue(value), expected });
 }
 
-/** Takes sign and unit off. */
-function partsReader(column: Of<"integer"> | Of<"decimal">): (cell: string) => string | undefined {
-  const parts = numberParts(column);
-  if (column.sign !== undefined || column.unit !== undefined) return parts;
-  return (cell) => (cell.charCodeAt(0) === MINUS_SIGN ? parts(cell) : cell);
-}
-
-/** U+2212, which word processors put in the place of the hyphen. */
-const MINUS_SIGN = 0x2212;
+/** Whether there is more to a number than its digits, marks and a sign before them. */
+const hasParts = ({ sign, unit }: Of<"integer"> | Of<"decimal">): boolean => sign !== undefined || unit !== undefined;
 
 function decimalReader(format: Of<"decimal">, column: string): Reader {
   const { precision, scale, decimalMark, groupMark, factor } = format;
@@ -302,9 +288,9 @@ function decimalReader(format: Of<"decimal">, column: string): Reader {
   const rule = `at most ${precision - scale} digits before the decimal mark and ${scale} after it`;
   const decided = { ...format, decimalMark };
   const multiply = factor === undefined ? undefined : multiplier(factor);
-  const partsOf = partsReader(format);
+  const partsOf = hasParts(format) ? numberParts(format) : undefined;
   return (cell) => {
-    const parts = partsOf(cell);
+    const parts = partsOf === undefined ? cell : partsOf(cell);
     const text =
       parts === undefined
         ? undefined

@@ -81,19 +81,25 @@ export function mojibakeIn(text: string): Mojibake | undefined {
 }
 
 const QUESTION_MARK = 0x3f;
-const REPLACEMENT = 0xfffd;
 
-/** A glance that most texts pass: they have no question mark and no two characters beyond ASCII side by side. */
+/** A glance that most texts pass: no question mark, and nothing beyond ASCII that may be the rest of another character. */
 export function mayBeMojibake(text: string): boolean {
-  let before = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code >= 0x80) {
-      if (before >= 0x80 || code === REPLACEMENT) return true;
-    } else if (code === QUESTION_MARK) return true;
-    before = code;
+    if (code === QUESTION_MARK || (code >= 0x80 && mayBeSecond(code, text.charCodeAt(i - 1)))) return true;
   }
   return false;
+}
+
+/**
+ * Whether a character beyond ASCII may be the second half of another by what stands before it, one of ÂÃÄÅÎÏÐÑĂĹâïð; or is
+ * U+FFFD or ├ itself.
+ */
+export function mayBeSecond(code: number, before: number): boolean {
+  if (code === 0xfffd || code === 0x251c) return true;
+  if (!(before > 0xc1 && before < 0x13a)) return false;
+  if (before < 0xd2) return before < 0xc6 || before > 0xcd;
+  return before === 0xe2 || before === 0xef || before === 0xf0 || before === 0x102 || before === 0x139;
 }
 
 /** The text with its bytes read as UTF-8. */

@@ -1,6 +1,10 @@
 /** Whole numbers and decimals, read as text: neither ever passes through a float. */
 
 const ZERO = 48;
+const PLUS = 43;
+const HYPHEN = 45;
+/** U+2212, which word processors put in the place of the hyphen. */
+const MINUS = 0x2212;
 const isDigit = (code: number): boolean => code >= ZERO && code <= 57;
 
 /**
@@ -9,14 +13,15 @@ const isDigit = (code: number): boolean => code >= ZERO && code <= 57;
  */
 export function canonicalInteger(raw: string): string | undefined {
   const first = raw.charCodeAt(0);
-  const signed = first === 45 || first === 43;
+  const negative = first === HYPHEN || first === MINUS;
+  const signed = negative || first === PLUS;
   let start = signed ? 1 : 0;
   if (start === raw.length) return undefined;
   for (let i = start; i < raw.length; i++) if (!isDigit(raw.charCodeAt(i))) return undefined;
   while (start < raw.length - 1 && raw.charCodeAt(start) === ZERO) start++;
-  if (first === 45) {
+  if (negative) {
     if (raw.charCodeAt(start) === ZERO) return "0";
-    return start === 1 ? raw : `-${raw.slice(start)}`;
+    return start === 1 && first === HYPHEN ? raw : `-${raw.slice(start)}`;
   }
   return start === 0 ? raw : raw.slice(start);
 }
@@ -38,7 +43,8 @@ export interface DecimalFormat {
 export function canonicalDecimal(raw: string, format: DecimalFormat): string | null | undefined {
   const mark = format.decimalMark.charCodeAt(0);
   const first = raw.charCodeAt(0);
-  const start = first === 45 || first === 43 ? 1 : 0;
+  const negative = first === HYPHEN || first === MINUS;
+  const start = negative || first === PLUS ? 1 : 0;
   let end = start;
   while (isDigit(raw.charCodeAt(end))) end++;
   let whole: string;
@@ -63,7 +69,7 @@ export function canonicalDecimal(raw: string, format: DecimalFormat): string | n
   while (whole.charCodeAt(zeros) === ZERO) zeros++;
   if (zeros > 0) whole = whole.slice(zeros);
   if (whole.length > format.precision - format.scale || fraction.length > format.scale) return null;
-  const sign = first === 45 && (whole !== "" || fraction !== "") ? "-" : "";
+  const sign = negative && (whole !== "" || fraction !== "") ? "-" : "";
   if (whole === "") whole = "0";
   return fraction === "" ? sign + whole : `${sign}${whole}.${fraction}`;
 }

@@ -3,6 +3,7 @@ import { type FailureReport, report } from "../../domain/failures.ts";
 import { type Bytes, type Literal, literal } from "./bytes.ts";
 import { CellFault, fromJsonBody, trimCell } from "./cell.ts";
 import type { CellResult, ColumnParser } from "./columns.ts";
+import { mayBeMangled } from "./identifier-guard.ts";
 import { type BoundColumn, type Join, joined, type Layout } from "./layout.ts";
 import { isPlainPart, keyFault, keyPart } from "./natural-key.ts";
 
@@ -18,7 +19,7 @@ export interface RowFault {
 interface Step {
   readonly parse: ColumnParser["parse"];
   readonly plainChars: number;
-  readonly suspect: (cell: string) => boolean;
+  readonly guarded: boolean;
   readonly trim: boolean;
   readonly quoted: boolean;
   /** Index of the cell, or CONSTANT, ORDINAL or JOINED. */
@@ -60,7 +61,7 @@ export class RecordBuilder {
       return {
         parse: parser.parse,
         plainChars: at === null ? 0 : parser.plainChars,
-        suspect: parser.suspect,
+        guarded: parser.guarded,
         trim: parser.trim,
         quoted: parser.quoted,
         at: at ?? (join !== null ? JOINED : constant === undefined ? ORDINAL : CONSTANT),
@@ -92,7 +93,7 @@ export class RecordBuilder {
       if (step.plainChars > 0) {
         const cell = step.trim ? trimCell(cells[at]!) : cells[at]!;
         const before = out.length;
-        if (cell !== "" && cell.length <= step.plainChars && !step.suspect(cell)) {
+        if (cell !== "" && cell.length <= step.plainChars && !(step.guarded && mayBeMangled(cell))) {
           out.literal(open ? step.afterQuoted : step.afterPlain);
           if (out.plainText(cell)) {
             bodies[i] = cell;

@@ -328,7 +328,19 @@ describe("rows read as bytes", () => {
       const misread = ["windows-1252", "windows-1250", "iso-8859-2"].flatMap((wrong) =>
         words.split(" ").map((word) => new TextDecoder(wrong).decode(utf8(word))),
       );
-      const texts = [...words.split(" "), ...misread, "M\ufffdller", "M├╝ller", "├── a", "ï»¿Id", "Ã", "ÄÃ¼", "xÃ¼Ã"];
+      const texts = [
+        ...words.split(" "),
+        ...misread,
+        "M\ufffdller",
+        "ü\ufffd",
+        "ö├Â",
+        "M├╝ller",
+        "├── a",
+        "ï»¿Id",
+        "Ã",
+        "ÄÃ¼",
+        "xÃ¼Ã",
+      ];
       const identifiers = [
         "1E+05",
         "4.00638E+12",

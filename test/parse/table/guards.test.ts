@@ -166,6 +166,8 @@ describe("texts from a wrong character set", () => {
 
   it.each([
     "M\ufffdller",
+    "ü\ufffd",
+    "ö├Â",
     "M?ller",
     "Stra?e",
     "STRA?E",
