@@ -63,7 +63,8 @@ const MAGIC: readonly (readonly [format: FileFormat | Container, at: number, hex
   ["7z", 0, "377abcaf271c"],
   ["xz", 0, "fd377a585a00"],
   ["zstd", 0, "28b52ffd"],
-  ["compress", 0, "1f9d"],
+  // In blocks, with codes of up to 16 bits: what every compress writes unless it is told otherwise.
+  ["compress", 0, "1f9d90"],
   ["cab", 0, "4d53434600000000"],
   ["tar", 257, "7573746172"],
   ["image", 0, "89504e470d0a1a0a"],
