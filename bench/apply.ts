@@ -78,14 +78,18 @@ const SERVER = `${versions[0]!.version}, ${server.origin}`;
 /** One row in twenty, scattered: Knuth's multiplicative hash of its number. */
 const isChanged = (i: number) => Math.imul(i, 2_654_435_761) >>> 0 < 2 ** 32 / 20;
 
-const FILES: Record<Phase, BenchFile> = {
-  new: benchFile(ROWS),
-  unchanged: benchFile(ROWS),
-  changed: benchFile(ROWS, isChanged),
-};
-const COPY = Object.fromEntries(
-  PHASES.map((phase) => [phase, { one: copyText(FILES[phase], 1), four: copyText(FILES[phase], PARTS) }]),
-) as Record<Phase, { one: Buffer[][]; four: Buffer[][] }>;
+const CHANGED_ROWS = Array.from({ length: ROWS }, (_, i) => i).filter(isChanged).length;
+
+interface Input {
+  readonly file: BenchFile;
+  readonly copy: { readonly one: Buffer[][]; readonly four: Buffer[][] };
+}
+
+function inputOf(phase: Phase): Input {
+  const { chunks, ...file } = phase === "changed" ? benchFile(ROWS, isChanged) : benchFile(ROWS);
+  return { file, copy: { one: copyText(chunks, 1), four: copyText(chunks, PARTS) } };
+}
+const INPUTS = Object.fromEntries(PHASES.map((phase) => [phase, inputOf(phase)])) as Record<Phase, Input>;
 
 const chunks = memoryChunks();
 let statements = 0;
@@ -200,7 +204,7 @@ async function runOurs(name: "ours" | "serial"): Promise<void> {
   const deps = depsWith(name === "ours" ? LANES : 1);
   const feed = await newFeed();
   for (const phase of PHASES) {
-    const { fileId } = await newFile(feed, FILES[phase]);
+    const { fileId } = await newFile(feed, INPUTS[phase].file);
     note(`${name} ${phase}`, await measure(() => applyHandler(message(fileId), deps)));
     await expectBooks(fileId, phase);
     if (name === "ours") await replay(fileId, phase, deps);
@@ -230,7 +234,7 @@ const totals = async () =>
 
 async function expectBooks(fileId: string, phase: Phase): Promise<void> {
   const { rows } = await sql.query("SELECT state, inserted, changed, unchanged FROM files WHERE id = $1", [fileId]);
-  const changed = phase === "changed" ? FILES.changed.rows - FILES.changed.chunks.flatMap(unchangedKeys).length : 0;
+  const changed = phase === "changed" ? CHANGED_ROWS : 0;
   const inserted = phase === "new" ? ROWS : 0;
   const expected = { state: "applied", inserted, changed, unchanged: ROWS - inserted - changed };
   if (JSON.stringify(rows[0]) !== JSON.stringify(expected)) {
@@ -238,14 +242,11 @@ async function expectBooks(fileId: string, phase: Phase): Promise<void> {
   }
 }
 
-const unchangedKeys = (chunk: BenchFile["chunks"][number], n: number) =>
-  chunk.hashes.filter((hash, i) => FILES.new.chunks[n]!.hashes[i] === hash);
-
 async function runYardstick(contender: "limit" | "limit4"): Promise<void> {
   const feed = await newFeed();
   for (const phase of PHASES) {
-    const file = await newFile(feed, FILES[phase]);
-    const parts = contender === "limit" ? COPY[phase].one : COPY[phase].four;
+    const file = await newFile(feed, INPUTS[phase].file);
+    const parts = contender === "limit" ? INPUTS[phase].copy.one : INPUTS[phase].copy.four;
     note(`${contender} ${phase}`, await measure(() => runLimit(sessions, parts, file, STAGE)));
     await settle();
   }

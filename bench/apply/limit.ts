@@ -3,7 +3,7 @@
  * the same semantics (guard, changes with before and after, ledger, touch), with fresh statistics and a free planner.
  */
 import pg from "pg";
-import type { BenchFile } from "./data.ts";
+import type { Chunk } from "../../src/domain/chunk.ts";
 
 /** The part of pg's connection that COPY FROM STDIN needs; its types leave it out. */
 interface CopyConnection {
@@ -35,10 +35,10 @@ function copyIn(client: pg.Client, text: string, pieces: readonly Buffer[]): Pro
 }
 
 /** A file in COPY's text format, in `parts` parts. Made outside the measured time. */
-export function copyText(file: BenchFile, parts: number): Buffer[][] {
+export function copyText(chunks: readonly Chunk[], parts: number): Buffer[][] {
   const out: Buffer[][] = Array.from({ length: parts }, () => []);
-  const perPart = Math.ceil(file.chunks.length / parts);
-  for (const [n, chunk] of file.chunks.entries()) {
+  const perPart = Math.ceil(chunks.length / parts);
+  for (const [n, chunk] of chunks.entries()) {
     const lines = chunk.keys.map(
       (key, i) => `${key}\t${chunk.lines[i]}\t${chunk.hashes[i]}\t${chunk.records[i]!.replaceAll("\\", "\\\\")}\n`,
     );
