@@ -1,18 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { isSingleByte, upperHalf } from "../../../src/parse/detect/decoders.ts";
-import { bytesOf, profileOf, question, read, refusalOf } from "./support.ts";
+import { bytesOf, profileOf, question, read, refusalOf, utf16 } from "./support.ts";
 
 function encoded(text: string, charset: string): Uint8Array {
   if (!isSingleByte(charset)) throw new Error(charset);
   const upper = upperHalf(charset);
   return Uint8Array.from(text, (c) => (c < "\u0080" ? c.charCodeAt(0) : upper.indexOf(c) + 0x80));
-}
-
-function utf16(text: string, little: boolean): Uint8Array {
-  const bytes = new Uint8Array(text.length * 2);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < text.length; i++) view.setUint16(i * 2, text.charCodeAt(i), little);
-  return bytes;
 }
 
 const table = (names: string): string =>

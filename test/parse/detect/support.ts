@@ -8,6 +8,13 @@ import { sampleOf } from "../../../src/parse/detect/sample.ts";
 export const bytesOf = (file: string | Uint8Array): Uint8Array =>
   typeof file === "string" ? new TextEncoder().encode(file) : file;
 
+export function utf16(text: string, little: boolean): Uint8Array {
+  const bytes = new Uint8Array(text.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < text.length; i++) view.setUint16(i * 2, text.charCodeAt(i), little);
+  return bytes;
+}
+
 export const profileOf = (file: string | Uint8Array): Profile => detect(sampleOf(bytesOf(file)));
 
 export async function* blocksOf(bytes: Uint8Array, size = 65_536): AsyncGenerator<Uint8Array> {
