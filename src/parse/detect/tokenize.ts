@@ -74,7 +74,7 @@ class Tokenizer {
       const start = this.#at;
       const row = this.#row();
       if (row === undefined) break;
-      if (this.#at === text.length && !atEnd && !this.#endsRow(text)) break;
+      if (this.#at === text.length && !atEnd && !this.#isEnded()) break;
       this.#rows.push(row);
       this.#starts.push(start);
       end = this.#at;
@@ -92,12 +92,14 @@ class Tokenizer {
     };
   }
 
-  /** Whether nothing that may still follow the text belongs to its last row. Text is never cut between CR and LF. */
-  #endsRow(text: string): boolean {
+  /**
+   * Whether the last row, which ends where the text ends, goes no further: its line end is there, which is never cut in two.
+   * Behind a terminator alone it may still be to come.
+   */
+  #isEnded(): boolean {
     const { terminator } = this.#dialect;
-    if (terminator === "") return /[\r\n]$/.test(text);
-    // Behind a terminator, the line end may still be to come.
-    return text.endsWith(`${terminator}\n`) || text.endsWith(`${terminator}\r\n`);
+    const rest = this.#text.slice(this.#ends.at(-1));
+    return terminator === "" ? rest !== "" : rest === `${terminator}\n` || rest === `${terminator}\r\n`;
   }
 
   /** The row at #at; leaves #at behind its line end. Undefined where a quotation mark is left open. */

@@ -201,8 +201,8 @@ function isWideText(bytes: Buffer, charset: "utf-16le" | "utf-16be"): boolean {
   }
 }
 
-/** NULs on the other side of the pairs: some characters have one there. */
-const FEW_NULS_SHARE = 0.2;
+/** NULs on the other side of the pairs: some characters have one there, and a small file has few of either. */
+const FEW_NULS_SHARE = 0.34;
 /** Controls, and code points that are not assigned or for private use. */
 const NEVER_IN_TEXT = /[\u0000\u0004-\u0008\u000e-\u0019\u007f-\u009f\p{Cn}\p{Co}]/u;
 

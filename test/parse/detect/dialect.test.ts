@@ -11,6 +11,13 @@ describe("records with an end of their own", () => {
 });
 
 describe("a backslash that escapes", () => {
+  it("takes the meaning from a line end too, wherever the text is cut", async () => {
+    const file = "1\tone\\\r\nmore\tx\r\n2\ttwo\tx\r\n3\tth\\\tree\tx\r\n4\tfour\tx\r\n";
+    const whole = await read(file);
+    expect(whole.rows[0]).toEqual(["1", "one\r\nmore", "x"]);
+    for (const size of [1, 2, 3, 5, 7, 8, 9]) expect((await read(file, size)).rows).toEqual(whole.rows);
+  });
+
   it("makes a mark text by itself, so the mark behind it closes the cell", async () => {
     const { profile, rows } = await read('id;text\n1;"a \\"b\\""\n2;"\\"c\\";"\n3;"d"\n');
     expect(profile.dialect.escape).toBe("\\");
