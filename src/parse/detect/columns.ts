@@ -80,14 +80,14 @@ function typeOf(values: readonly string[], counts: ReadonlyMap<string, number>, 
 function wholeType(values: readonly string[], label: string): Typed | undefined {
   if (isBoolean(values)) return { found: { type: "boolean" }, undecided: [] };
   const dates = datesOf(values);
-  if (dates !== undefined && !(isCompact(dates.formats[0] ?? "") && values.length < SURE_COMPACT)) {
-    const [format = ""] = dates.formats;
+  const [first = ""] = dates?.formats ?? [];
+  if (dates !== undefined && !(isCompact(first) && values.length < SURE_COMPACT) && !isPrice(first, values)) {
     const undecided: Undecided[] = [];
     if (dates.formats.length > 1) {
       const reason = `All ${values.length} different values can be read as ${dates.formats.join(" and as ")}, e.g. ${shown(values[0] ?? "", 30)}.`;
       undecided.push({ what: "dateOrder", column: label, options: dates.formats, assumed: null, reason });
     }
-    return { found: { type: dates.type, format }, undecided };
+    return { found: { type: dates.type, format: first }, undecided };
   }
   if (isCodes(values)) return { found: { type: "identifier" }, undecided: [] };
   const numbers = numbersOf(values);
@@ -99,8 +99,11 @@ function wholeType(values: readonly string[], label: string): Typed | undefined 
     undecided.push({ what: "decimalMark", column: label, options: [".", ","], assumed: null, reason });
   }
   if (dates !== undefined) {
-    const reason = `${shown(values[0] ?? "", 30)} can be a date and a number, and there are too few values to tell.`;
-    undecided.push({ what: "type", column: label, options: ["integer", "date"], assumed: "integer", reason });
+    const reason =
+      dates.type === "time"
+        ? `All ${values.length} different values can be numbers and times of day, e.g. ${shown(values[0] ?? "", 30)}.`
+        : `${shown(values[0] ?? "", 30)} can be a date and a number, and there are too few values to tell.`;
+    undecided.push({ what: "type", column: label, options: [type, dates.type], assumed: type, reason });
   }
   const found: Found = {
     type: ambiguous === null ? type : "decimal",
@@ -115,6 +118,10 @@ function wholeType(values: readonly string[], label: string): Typed | undefined 
 /** Different values of eight digits that must all be dates before the column is one. */
 const SURE_COMPACT = 3;
 const isCompact = (format: string): boolean => /^(yyyyMMdd|ddMMyyyy|MMddyyyy)$/.test(format);
+
+/** `1.10` and `12.50` are prices more often than times of day; `07.10` with its zero is no number. */
+const isPrice = (format: string, values: readonly string[]): boolean =>
+  /^HH?\.mm$/.test(format) && !values.some((value) => /^0\d/.test(value));
 
 /** Whole numbers that are names: leading zeros, more digits than a number holds, article numbers with a check digit. */
 function isCodes(values: readonly string[]): boolean {
@@ -169,9 +176,14 @@ function isBoolean(values: readonly string[]): boolean {
 /** A column that is nearly of one type: a question, for the rest may be faults or the type wrong. */
 function mostly(values: readonly string[], counts: ReadonlyMap<string, number>, label: string): Typed | undefined {
   const rows = values.reduce((sum, value) => sum + (counts.get(value) ?? 1), 0);
-  for (const isOne of [isCalendar, isNumeric]) {
+  const rowsOf = (fitting: readonly string[]): number =>
+    fitting.reduce((sum, value) => sum + (counts.get(value) ?? 1), 0);
+  // What reads more of the values first: most prices can be times of day, but not all.
+  const tries = [isCalendar, isNumeric].map((isOne) => {
     const fitting = values.filter(isOne);
-    const fittingRows = fitting.reduce((sum, value) => sum + (counts.get(value) ?? 1), 0);
+    return { isOne, fitting, fittingRows: rowsOf(fitting) };
+  });
+  for (const { isOne, fitting, fittingRows } of tries.sort((a, b) => b.fittingRows - a.fittingRows)) {
     if (fittingRows < MOSTLY * rows || fitting.length === 0 || rows < 3) continue;
     const typed = wholeType(fitting, label);
     if (typed === undefined) continue;

@@ -32,6 +32,24 @@ describe("dates", () => {
     expect(column("01-02-03", "04-05-06").undecided[0]?.options).toHaveLength(3);
   });
 
+  it.each([[["1.10", "2.20", "12.50"]], [["10.15", "12.50"]], [["9.45", "0.15"]]])(
+    "in %j are prices, and whether they are times of day is asked",
+    (cells) => {
+      const { profile, undecided } = column(...cells);
+      expect(profile).toMatchObject({ type: "decimal", decimalMark: "." });
+      expect(undecided).toMatchObject([{ what: "type", options: ["decimal", "time"], assumed: "decimal" }]);
+    },
+  );
+
+  it("with a zero before the hour are times of day", () => {
+    expect(typeOf("07.10", "12.50")).toMatchObject({ type: "time", format: "HH.mm" });
+  });
+
+  it("are not seen in prices of which only most could be times", () => {
+    const { undecided } = column("1.10", "2.20", "3.30", "4.75", "n/k");
+    expect(undecided[0]?.options).toEqual(["decimal", "text"]);
+  });
+
   it("that no calendar has are none", () => {
     expect(typeOf("31.02.2024", "30.02.2024", "99.99.2024").type).not.toBe("date");
   });
