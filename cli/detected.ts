@@ -4,6 +4,7 @@ import { detect } from "../src/parse/detect/detect.ts";
 import type { Profile } from "../src/parse/detect/profile.ts";
 import { SampleTaker } from "../src/parse/detect/sample.ts";
 import { openDelivery, type Payload } from "../src/parse/open/open.ts";
+import { tableInBody } from "../src/parse/read-body.ts";
 import { unsupportedFormat } from "../src/parse/read-payload.ts";
 import { UsageError } from "./command.ts";
 import { inputFile } from "./input.ts";
@@ -18,7 +19,7 @@ export type DetectedTable =
  * The first table in a file, a mail or an archive, with its profile. Throws UsageError or Failure where nothing can be read.
  */
 export async function detectedTable(path: string): Promise<DetectedTable> {
-  const payload = await firstPayload(path);
+  const payload = await withoutLetter(await firstPayload(path));
   const table = await readyTable(payload);
   if (table !== undefined) return { kind: "ready", table };
   // What the door calls binary may be text in units of four bytes: detection names it.
@@ -27,6 +28,18 @@ export async function detectedTable(path: string): Promise<DetectedTable> {
   const taker = new SampleTaker();
   for await (const block of payload.open()) taker.add(block);
   return { kind: "text", payload, profile: detect(taker.sample()) };
+}
+
+/** The table in the text of a mail, as feeds read it: greeting and signature are no rows. */
+async function withoutLetter(payload: Payload): Promise<Payload> {
+  if (payload.role !== "body" || payload.format !== "text") return payload;
+  const bytes = await tableInBody(payload);
+  return {
+    ...payload,
+    open: async function* () {
+      yield bytes;
+    },
+  };
 }
 
 /** The first file inside; a body of a mail only if there is nothing else. */

@@ -98,6 +98,18 @@ describe.concurrent("rows of a layout that is detected", () => {
     ]);
   });
 
+  it("in the text of a mail are those of its table: greeting and signature are none", async () => {
+    const letter = "Hello,\r\n\r\nsku;qty\r\n001;2\r\n002;3\r\n\r\n-- \r\nAnna Example\r\nExample Ltd; Sales\r\n";
+    const mail = fileOf("letter.eml", `From: a@erp.example\r\nTo: b@erp.example\r\nSubject: stock\r\n\r\n${letter}`);
+    const ran = await mailfeed("rows", mail);
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    expect(jsonOf(ran)).toEqual([
+      ["sku", "qty"],
+      ["001", "2"],
+      ["002", "3"],
+    ]);
+  });
+
   it("of a file that cannot be read are refused in one sentence: exit code 2", async () => {
     const ran = await mailfeed("rows", fileOf("open.csv", 'a,b\n1,"x\n2,y\n'), "--json");
     expect([ran.code, jsonOf(ran)]).toMatchObject([2, [{ error: { code: "unclosed-quote" } }]]);
