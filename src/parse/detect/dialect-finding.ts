@@ -157,7 +157,8 @@ export function withFixed(
             what: "columns",
             options: [],
             assumed: places,
-            reason: "Cells that touch each other cannot be told apart: confirm where columns begin.",
+            reason:
+              "A single blank may stand between columns or between words, and cells that touch show no border: confirm where columns begin.",
           },
         ],
   };

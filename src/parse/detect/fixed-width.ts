@@ -18,7 +18,7 @@ export interface FixedFinding {
   /** First character of each column. */
   readonly starts: readonly number[];
   readonly lines: number;
-  /** Whether every border shows as a blank place; cells of full width that touch leave no trace. */
+  /** Whether every border shows as a wide gap: one blank may stand between words, and cells that touch leave no trace. */
   readonly sure: boolean;
 }
 
@@ -59,5 +59,5 @@ export function fixedColumns(text: string, atEnd: boolean): FixedFinding | undef
   if (even && length <= 3) return undefined;
   if (filled(0, starts[1]) * 2 < body.length || starts.some((start, i) => filled(start, starts[i + 1]) < 2))
     return undefined;
-  return { starts: [0, ...starts.slice(1)], lines: body.length, sure: even };
+  return { starts: [0, ...starts.slice(1)], lines: body.length, sure: even && narrow === 0 };
 }

@@ -92,6 +92,13 @@ describe("the delimiter", () => {
     expect(question(profile, "columns")).toBeUndefined();
   });
 
+  it("is none in fixed width, where a blank after each first word asks whether a column ends there", async () => {
+    const lines = Array.from({ length: 9 }, (_, i) => `00${i} Name ${i} Street   12${i}\n`);
+    const { profile } = await read(lines.join(""));
+    expect(profile.dialect.fixed?.length).toBeGreaterThan(2);
+    expect(question(profile, "columns")).toMatchObject({ what: "columns", assumed: expect.stringContaining("1, 5") });
+  });
+
   it("that stands in every line but gives rows of every width is no table", () => {
     const ragged = Array.from({ length: 60 }, (_, i) =>
       Array.from({ length: 2 + ((i * 7) % 9) }, () => "x").join(","),
