@@ -291,11 +291,17 @@ export const FAILURES = {
     (e) => `The file ends (after ${e.lines} lines) before its header line.`,
     () => "Check that the export ran to its end, then send it again.",
   ),
+  /** `withinChars`: it was looked for no further, as a row may not be longer. */
   "unclosed-quote": toCustomer<{ line: number; withinChars?: number | undefined }>(
     "file",
     (e) =>
-      `A quotation mark opened in line ${e.line} is ${e.withinChars === undefined ? "never closed" : `not closed within ${e.withinChars} characters`}, so everything after it cannot be told apart.`,
-    () => 'Double every quotation mark inside a text (""), or send the file again if it was cut off.',
+      e.withinChars === undefined
+        ? `A quotation mark opened in line ${e.line} is never closed, so everything after it cannot be told apart.`
+        : `A quotation mark opened in line ${e.line} is not closed within ${e.withinChars} characters, which is as long as a row may be: either nobody closed it, or it holds one text that is longer.`,
+    (e) =>
+      e.withinChars === undefined
+        ? 'Double every quotation mark inside a text (""), or send the file again if it was cut off.'
+        : `If the mark was never closed, double every quotation mark inside a text (""), or send the file again if it was cut off. If the text is really that long, leave it out of the export or shorten it: a whole row may have ${e.withinChars} characters.`,
   ),
   "row-too-long": toCustomer<{ line: number; limitChars: number }>(
     "file",

@@ -260,6 +260,15 @@ describe("quotation marks", () => {
     }
   });
 
+  it("say of a mark that is closed behind the limit that the text may be too long, not only that nobody closed it", async () => {
+    const long = await failureOf(rowsOf(`a;b\nc;"${"x".repeat(1_000_000)}"\n`, QUOTED, 65_536));
+    expect(long.sentence).toContain("either nobody closed it, or it holds one text that is longer");
+    expect(long.hint).toMatch(/If the mark was never closed, double .* If the text is really that long, .* shorten it/);
+    const open = await failureOf(rowsOf('a;b\nc;"d\n', QUOTED, 65_536));
+    expect(open.sentence).toContain("is never closed");
+    expect(open.hint).not.toContain("long");
+  });
+
   it("fail the file the same way wherever the slices end, when closed just behind the limit", async () => {
     for (const [chars, code] of [
       [ROW_MAX_CHARS - 3, undefined],
