@@ -197,7 +197,7 @@ function decimalsOf(known: readonly (readonly [string, number])[]): Decimals[] {
   return [...counts].map(([way, { share, zeros }]) => ({
     mark: way[0] ?? "",
     digits: Number(way.slice(1)),
-    fixed: zeros && share >= FIXED_SHARE * total && way.length > 2,
+    fixed: zeros && share >= FIXED_SHARE * total && Number(way.slice(1)) > 1,
   }));
 }
 

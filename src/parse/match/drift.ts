@@ -21,7 +21,10 @@ const EXAMPLES_MAX = 3;
  * refused it or held it, ask `driftOfFailure` first.
  */
 export function compareWithPinned(pinned: FormatProfile, observed: Observed, adapter: DriftPolicy): Drift | null {
-  const difference = differenceOf(pinned, observed, adapter);
+  // Of records a parse sees the keys that the feed reads, whether they are all that are pinned or not.
+  const isRead = ({ name }: ProfileColumn): boolean => observed.columns.some((column) => column.name === name);
+  const against = pinned.format.kind === "json" ? { ...pinned, columns: pinned.columns.filter(isRead) } : pinned;
+  const difference = differenceOf(against, observed, adapter);
   if (difference === null) return null;
   const sides = { pinned: sideOf(pinned.columns, pinned), found: sideOf(observed.columns, pinned) };
   return { ...difference, ...sides, examples: examplesOf(pinned, observed.lines) };
@@ -34,7 +37,17 @@ function differenceOf(pinned: FormatProfile, observed: Observed, adapter: DriftP
   if (!named) return tableDifference(pinned.columns, observed.columns, { named, mayGrow });
   const here = withoutOptional(pinned.columns, observed.columns, adapter);
   const there = withoutOptional(observed.columns, pinned.columns, adapter);
+  if (pinned.format.kind === "json") return keysDifference(here, there);
   return tableDifference(here, there, { named, mayGrow });
+}
+
+/** Keys of records have no order, and one that nobody has asked for is no difference. */
+function keysDifference(pinned: readonly ProfileColumn[], found: readonly ProfileColumn[]): TableDifference | null {
+  const both = pinned.filter(({ name }) => found.some((one) => one.name === name));
+  const missing = pinned.filter((column) => !both.includes(column));
+  const same = both.flatMap(({ name }) => found.find((one) => one.name === name) ?? []);
+  const added = missing.length === 0 ? [] : found.filter((column) => !same.includes(column));
+  return tableDifference([...both, ...missing], [...same, ...added], { named: true, mayGrow: false });
 }
 
 /** The columns without those that may be absent by the mapping and are, on the other side. */
@@ -158,12 +171,14 @@ function causeOf(
 
 /** What the failure itself tells of the file, where nothing else could read it. */
 function fromEvidence(pinned: FormatProfile, { code, evidence }: FailureReport, adapter: DriftPolicy): Drift | null {
-  if (code === "missing-column" && isNames(evidence.found)) {
+  if ((code === "missing-column" || code === "missing-key") && isNames(evidence.found)) {
     const header = evidence.found;
     const columns = header.map((name): ProfileColumn => ({ name, reading: {} }));
-    const line = Number(evidence.line);
-    const lines = [{ line, text: header.join(pinned.format.delimiter) }];
-    return compareWithPinned(pinned, { header, columns, lines }, adapter);
+    const lines =
+      code === "missing-key" ? [] : [{ line: Number(evidence.line), text: header.join(pinned.format.delimiter) }];
+    const difference = differenceOf(pinned, { header, columns, lines }, adapter);
+    const sides = { pinned: sideOf(pinned.columns, pinned), found: sideOf(columns, pinned) };
+    return difference === null ? null : { ...difference, ...sides, examples: examplesOf(pinned, lines) };
   }
   if (code !== "wrong-column-count") return null;
   const [expected, count] = [Number(evidence.expected), Number(evidence.found)];

@@ -189,6 +189,8 @@ export function foundInSheet(
   const even = filled.map((row) => (row.length === 0 ? [""] : [...row, ...Array<string>(width - row.length).fill("")]));
   const shape = shapeOf(even, CELLS, knownOf(answers).header);
   const { header, sure, evidence } = shape.verdict;
+  // What stands to the right of the header (a remark, a sum of somebody) is no column.
+  const named = header ? shape.columns.findLastIndex((name) => name !== "") + 1 : width;
   const data = even
     .slice(shape.start + (header ? 1 : 0))
     .filter((row) => !isBlankRow(row) && row.some((c) => c !== ""));
@@ -208,7 +210,7 @@ export function foundInSheet(
   });
   const shown = [...(header ? [shape.start] : []), shape.start + (header ? 1 : 0)];
   return {
-    ...typed(header ? shape.columns : null, width, data, sure ? [] : [question], answers),
+    ...typed(header ? shape.columns.slice(0, named) : null, named, data, sure ? [] : [question], answers),
     format,
     preamble: even.slice(0, shape.start).map((row) => row[0] ?? ""),
     lines: shown.flatMap((i) => (even[i] === undefined ? [] : [{ line: i + 1, text: even[i].join(";") }])),

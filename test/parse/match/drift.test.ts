@@ -1,8 +1,9 @@
 /** What is a drift, what it is called, and what is none. */
 import { describe, expect, it } from "vitest";
 import type { Feed } from "../../../src/domain/adapter.ts";
+import { report } from "../../../src/domain/failures.ts";
 import { profileSchema } from "../../../src/domain/feed-version.ts";
-import { compareWithPinned, learnt, mergeProfile } from "../../../src/parse/match/drift.ts";
+import { compareWithPinned, driftOfFailure, learnt, mergeProfile } from "../../../src/parse/match/drift.ts";
 import { driftText, TEXT_WIDTH_CHARS } from "../../../src/parse/match/report.ts";
 import { observedIn } from "../../../src/parse/match/shape.ts";
 import { tableFeed } from "../table/support.ts";
@@ -227,6 +228,47 @@ describe("no drift is", () => {
   });
 });
 
+describe("of JSON", () => {
+  const json = { ...pinned, format: { ...pinned.format, kind: "json" as const } };
+  const rows = rowsOf(100);
+
+  it("keys have no order, and keys that nobody reads are not looked for", () => {
+    const turned = rows.map((row) => row.toReversed());
+    expect(compareWithPinned(json, observedIn(HEADER.toReversed(), turned), feed)).toBeNull();
+    expect(
+      compareWithPinned(
+        json,
+        observedIn(
+          HEADER.slice(0, 2),
+          rows.map((row) => row.slice(0, 2)),
+        ),
+        feed,
+      ),
+    ).toBeNull();
+    expect(
+      compareWithPinned(
+        json,
+        observedIn(
+          [...HEADER, "New"],
+          rows.map((row) => [...row, "x"]),
+        ),
+        feed,
+      ),
+    ).toBeNull();
+  });
+
+  it("values are compared, and a key that is gone is told with what it is called now", () => {
+    const swapped = rows.map((row) => row.with(2, row[4]!));
+    expect(compareWithPinned(json, observedIn(HEADER, swapped), feed)?.cause).toBe("other-values");
+    const why = report("missing-key", { missing: ["Price"], found: HEADER.with(2, "Net price"), records: 100 });
+    const drift = driftOfFailure(json, why, undefined, feed);
+    expect([drift?.cause, drift?.sentence]).toEqual([
+      "renamed-column",
+      "A column was renamed: “Price” is now called “Net price”.",
+    ]);
+  });
+});
+
 describe("the way of writing prices", () => {
   const price = (of: (i: number) => string) =>
     observedIn(
@@ -242,6 +284,16 @@ describe("the way of writing prices", () => {
   it("as short as they are allows a day of whole numbers, and of other decimals", () => {
     expect(fits(short, (i) => String(i))).toBe(true);
     expect(fits(short, (i) => `${i}.125`)).toBe(true);
+  });
+  it("as floats are printed allows a day of whole numbers either way", () => {
+    const floats = (i: number): string => (((i * 37) % 997) / 2).toFixed(1);
+    expect(fits(floats, (i) => String(i))).toBe(true);
+    expect(
+      fits(
+        (i) => String(i),
+        (i) => `${i}.0`,
+      ),
+    ).toBe(true);
   });
   it("with zeros to the end does not", () => {
     expect(fits(fixed, (i) => String(i))).toBe(false);

@@ -325,6 +325,11 @@ describe("a sheet", () => {
     ]);
   });
 
+  it("has no column to the right of its header", () => {
+    const noted = rows.map((row, i) => (i === 10 ? [...row, "", "ask Zoë"] : row));
+    expect(foundInSheet(noted).types.map((type) => type.name)).toEqual(["SKU", "Name", "Qty", "Counted"]);
+  });
+
   it("of nothing is an empty file", () => {
     expect(() => foundInSheet([[], ["", " "]])).toThrow(/empty/);
   });
