@@ -71,9 +71,47 @@ function typeOf(values: readonly string[], counts: ReadonlyMap<string, number>, 
   if (values.length === 0) return { found: { type: "empty" }, undecided: [] };
   const whole = wholeType(values, label);
   if (whole !== undefined) return whole;
-  return (
-    mostly(values, counts, label) ?? { found: { type: isIdentifiers(values) ? "identifier" : "text" }, undecided: [] }
-  );
+  const nearly = mostly(values, counts, label);
+  if (nearly !== undefined) return nearly;
+  const type = isIdentifiers(values) ? "identifier" : "text";
+  return { found: { type }, undecided: contradiction(values, label, type) };
+}
+
+/** Dates in several orders, numbers with several marks: each value can be read, but not all in one way. */
+function contradiction(values: readonly string[], label: string, type: ColumnType): Undecided[] {
+  // Three letters beside digits may be a currency and a code.
+  const isPlainNumber = (value: string): boolean => isNumeric(value) && !/\p{L}/u.test(value);
+  const kinds = [
+    { kind: "dates", isOne: isCalendar, read: datesOf },
+    { kind: "numbers", isOne: isPlainNumber, read: numbersOf },
+  ];
+  for (const { kind, isOne, read } of kinds) {
+    if (!values.every(isOne)) continue;
+    const pair = contraryPair(values, (some) => read(some) === undefined);
+    if (pair === undefined) continue;
+    const [a, b] = pair.map((value) => shown(value, 30));
+    const reason = `All values look like ${kind}, but they contradict each other: ${a} and ${b} are not written in one way.`;
+    return [{ what: "type", column: label, options: [type], assumed: type, reason }];
+  }
+  return [];
+}
+
+/** Two values that do not go together, or two of several that do not. `isContrary` is true of all values once of some. */
+function contraryPair(
+  values: readonly string[],
+  isContrary: (some: readonly string[]) => boolean,
+): readonly [string, string] | undefined {
+  if (!isContrary(values)) return undefined;
+  let fine = 1;
+  let contrary = values.length;
+  while (contrary - fine > 1) {
+    const middle = Math.floor((fine + contrary) / 2);
+    if (isContrary(values.slice(0, middle))) contrary = middle;
+    else fine = middle;
+  }
+  const odd = values[contrary - 1]!;
+  const before = values.slice(0, contrary - 1);
+  return [before.find((value) => isContrary([value, odd])) ?? before[0] ?? odd, odd];
 }
 
 /** The type that all values have. */

@@ -8,9 +8,10 @@ import { type CharsetFinding, detectCharset } from "./charset.ts";
 import { columnOf } from "./columns.ts";
 import { behindLines, detectDialect } from "./dialect.ts";
 import type { DialectFinding } from "./dialect-finding.ts";
+import { isSame } from "./header.ts";
 import type { Dialect, Misfit, Profile, Undecided } from "./profile.ts";
 import type { Sample } from "./sample.ts";
-import { footerOf, isBlankRow, isRemark, isSame, type Shape, shapeOf, withoutTrailing } from "./shape.ts";
+import { footerOf, isBlankRow, isRemark, type Shape, shapeOf, withoutTrailing } from "./shape.ts";
 import { type Tokens, tokenize } from "./tokenize.ts";
 
 /** Rows that do not fit are told up to this many; more say the same. */

@@ -1,4 +1,5 @@
 /** Whether the first row of a table names its columns. */
+import { trimCell } from "../table/cell.ts";
 import { isDate, isDatetime, isNumber, isTime } from "./cells.ts";
 
 /** Rows of the body that the first one is compared with. */
@@ -40,13 +41,19 @@ function kindOf(cell: string): Kind {
   return /^(true|false)$/i.test(value) ? "boolean" : "text";
 }
 
+/** Whether a row is the header once more, as feeds see it: that of a file joined on may have its byte order mark. */
+export const isSame = (row: readonly string[], header: readonly string[]): boolean =>
+  row.length === header.length &&
+  row.length > 1 &&
+  row.every((cell, i) => trimCell(cell) === trimCell(header[i] ?? ""));
+
 /** `rows`: the first row and those behind it, without blank ones. */
 export function judgeHeader(rows: readonly (readonly string[])[]): HeaderVerdict {
   const [first = [], ...rest] = rows;
   // The header of a joined file comes again; that speaks neither for nor against it.
   const others: (readonly string[])[] = [];
   for (const row of rest) {
-    if (row.length < 2 || row.some((cell, i) => cell !== first[i])) others.push(row);
+    if (!isSame(row, first)) others.push(row);
     if (others.length === BODY_ROWS) break;
   }
   const body = others.length > 0 ? others : rest.slice(0, BODY_ROWS);

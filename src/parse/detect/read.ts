@@ -10,8 +10,9 @@ import { quotedRows } from "../table/rows-quoted.ts";
 import { textOf } from "./decoders.ts";
 import { misfitOf } from "./detect.ts";
 import { behindLines } from "./dialect.ts";
+import { isSame } from "./header.ts";
 import type { Dialect, Misfit, Profile } from "./profile.ts";
-import { FOOTER_MAX_ROWS, footerOf, isBlankRow, isRemark, isSame, withoutTrailing } from "./shape.ts";
+import { FOOTER_MAX_ROWS, footerOf, isBlankRow, isRemark, withoutTrailing } from "./shape.ts";
 import { tokenize } from "./tokenize.ts";
 
 export interface DialectRow {

@@ -1,7 +1,7 @@
 /** The parts of a table file: lines before the table, header, rows, lines behind it. */
 import { trimCell } from "../table/cell.ts";
 import { isTyped } from "./cells.ts";
-import { type HeaderVerdict, judgeHeader } from "./header.ts";
+import { type HeaderVerdict, isSame, judgeHeader } from "./header.ts";
 import type { Dialect } from "./profile.ts";
 import { commonWidth } from "./trial.ts";
 
@@ -68,9 +68,6 @@ const endsBlank = (rows: readonly (readonly string[])[], width: number): boolean
 /** A row without the empty cell behind its last delimiter, in tables whose rows all end with one. */
 export const withoutTrailing = (row: readonly string[], width: number, trailing: boolean): readonly string[] =>
   trailing && row.length === width + 1 && row[width] === "" ? row.slice(0, width) : row;
-
-export const isSame = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.length > 1 && a.every((cell, i) => cell === b[i]);
 
 function startOf(rows: readonly (readonly string[])[], width: number, dialect: Dialect): number {
   const bounded = rows.slice(0, PREAMBLE_MAX_ROWS);

@@ -119,3 +119,27 @@ describe("everything else", () => {
     expect(typeOf("", " ").type).toBe("empty");
   });
 });
+
+describe("values that contradict each other", () => {
+  it.each([
+    ["orders of day and month", ["13/04/2024", "12/25/2024", "01/01/2024"], "13/04/2024", "12/25/2024"],
+    ["decimal marks", ["1.23", "2,50"], "1.23", "2,50"],
+    ["places of the sign", ["-5", "5-"], "-5", "5-"],
+    ["a date and a date with its time", ["2024-01-01", "2024-01-02 10:30"], "2024-01-01", "2024-01-02 10:30"],
+  ])("%s: the column stays what it is, and two of them are told", (_, values, a, b) => {
+    const { profile, undecided } = columnOf("d", "d", values);
+    expect(["text", "identifier"]).toContain(profile.type);
+    expect(undecided.map(({ what, assumed }) => [what, assumed])).toEqual([["type", profile.type]]);
+    expect(undecided[0]?.reason).toContain(a);
+    expect(undecided[0]?.reason).toContain(b);
+  });
+
+  it("are found behind hundreds that agree", () => {
+    const agreeing = Array.from({ length: 500 }, (_, i) => `${i}.25`);
+    expect(columnOf("d", "d", [...agreeing, "7,25"]).undecided[0]?.reason).toMatch(/“?7,25/);
+  });
+
+  it("codes of letters and digits are none", () => {
+    expect(columnOf("d", "d", ["ABC12", "XYZ13", "LOT14"]).undecided).toEqual([]);
+  });
+});

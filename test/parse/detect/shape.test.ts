@@ -32,6 +32,11 @@ describe("the header", () => {
     expect([rows.length, reading.repeatedHeaders]).toEqual([2, 1]);
   });
 
+  it("that comes again behind the byte order mark of the file joined on is no row", async () => {
+    const { profile, rows, reading } = await read("sku,qty\nA1,3\n\ufeffsku,qty\nA2,4\n");
+    expect([rows.length, reading.repeatedHeaders, profile.types[1]?.type]).toEqual([2, 1, "integer"]);
+  });
+
   it("without the delimiter that every row ends with makes the table no wider", async () => {
     const { profile, rows } = await read("sku;qty\nA1;3;\nA2;4;\n");
     expect([profile.columnCount, profile.dialect.trailing, rows]).toEqual([
