@@ -26,7 +26,7 @@ export const sniff: Command = {
   types            per column {name, type, format?, decimalMark?, groupMark?, sign?, unit?, padded, blanks, nulls, maxLength};
                    type: empty text identifier integer decimal date datetime time boolean
   undecided        [{what, column?, options, assumed, reason}]: questions to answer once before the feed can go live;
-                   what: charset delimiter quote recordDelimiter header type dateOrder decimalMark null columns
+                   what: charset delimiter quote recordDelimiter header footer type dateOrder decimalMark null columns
   evidence         one sentence per decision
   problems         {count, first: [{code, line, message}]}: rows that do not fit; code: missing-cells extra-cells broken-quotes,
                    of a sheet cell-error cell-not-calculated, of json broken-record

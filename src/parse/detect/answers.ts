@@ -15,6 +15,8 @@ export interface Known {
   readonly delimiter?: string | null;
   readonly quote?: Dialect["quote"];
   readonly header?: boolean;
+  /** Whether a full last row of totals is footer. */
+  readonly totals?: boolean;
   /** First character of each column of fixed width, from 0. */
   readonly fixed?: readonly number[];
 }
@@ -29,6 +31,7 @@ export function knownOf(answers: readonly Answer[]): Known {
   const delimiter = of("delimiter");
   const quote = of("quote");
   const header = of("header");
+  const footer = of("footer");
   const starts = of("columns")
     ?.split(/[,\s]+/)
     .map((place) => Number(place) - 1);
@@ -38,6 +41,7 @@ export function knownOf(answers: readonly Answer[]): Known {
     ...(delimiter === undefined || delimiter === "" ? {} : { delimiter: delimiter === NONE ? null : delimiter }),
     ...(quote === '"' || quote === "'" ? { quote } : quote === NONE ? { quote: null } : {}),
     ...(header === "header" || header === "data" ? { header: header === "header" } : {}),
+    ...(footer === "footer" || footer === "data" ? { totals: footer === "footer" } : {}),
     ...(starts !== undefined && ascend === true ? { fixed: [0, ...starts.slice(1)] } : {}),
   };
 }

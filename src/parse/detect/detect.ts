@@ -13,6 +13,7 @@ import type { Dialect, Misfit, Profile, Undecided } from "./profile.ts";
 import type { Sample } from "./sample.ts";
 import { footerOf, isBlankRow, isRemark, type Shape, shapeOf, withoutTrailing } from "./shape.ts";
 import { type Tokens, tokenize } from "./tokenize.ts";
+import { totalsQuestion } from "./totals.ts";
 
 /** Rows that do not fit are told up to this many; more say the same. */
 export const MISFITS_MAX = 20;
@@ -61,7 +62,7 @@ export function detectTable(sample: Sample, answers: readonly Answer[] = []): De
   }
   const shape = shapeOf(tokens.rows, dialect, known.header);
   if (shape.width > COLUMNS_MAX) throw failure("no-table", { reason: `it would have ${shape.width} columns` });
-  const parts = partsOf(tokens, shape, charset, dialect, whole);
+  const parts = partsOf(tokens, shape, charset, { dialect, whole, known: known.totals });
   const misfits = misfitsOf(tokens, shape, parts.data, charset.text);
   refuseUneven(misfits.count, parts.data.length, shape.width);
   const labels = Array.from({ length: shape.width }, (_, i) => shape.columns[i] || `column ${i + 1}`);
@@ -81,6 +82,7 @@ export function detectTable(sample: Sample, answers: readonly Answer[] = []): De
     columnCount: shape.width,
     preamble: [...titles, ...parts.preamble],
     footer: parts.footer,
+    totals: parts.totals,
     types: columns.map((column) => column.profile),
     undecided: openOf(
       [
@@ -89,6 +91,7 @@ export function detectTable(sample: Sample, answers: readonly Answer[] = []): De
         ...doubledQuestion(found, shape),
         ...rowEnds.undecided,
         ...headerQuestion(shape),
+        ...parts.undecided,
         ...columns.flatMap((column) => column.undecided),
       ],
       answers,
@@ -136,33 +139,63 @@ interface Parts {
   readonly footer: readonly string[];
   /** Indexes of the data rows. */
   readonly data: readonly number[];
+  /** Whether the footer begins with totals that are as full as the rows. */
+  readonly totals: boolean;
+  readonly undecided: readonly Undecided[];
 }
 
-function partsOf(tokens: Tokens, shape: Shape, charset: CharsetFinding, dialect: Dialect, whole: boolean): Parts {
+interface PartsOptions {
+  readonly dialect: Dialect;
+  readonly whole: boolean;
+  /** Whether a full row of totals is footer, where somebody answered that. */
+  readonly known: boolean | undefined;
+}
+
+function partsOf(tokens: Tokens, shape: Shape, charset: CharsetFinding, options: PartsOptions): Parts {
+  const { dialect, whole, known } = options;
   const { rows, starts } = tokens;
   const { text } = charset;
   const header = shape.verdict.header ? rows[shape.start] : undefined;
   const last = whole ? rows : tokenize(charset.tail, dialect, { atEnd: true }).rows;
-  const footerRows = footerOf(
-    last.slice(Math.max(0, last.length - 20)),
-    shape.width,
-    whole ? Math.max(0, rows.length - 20) : 0,
-    dialect,
-  );
-  const data: number[] = [];
-  const end = whole ? rows.length - footerRows : rows.length;
-  for (let i = shape.start + (header === undefined ? 0 : 1); i < end; i++) {
-    const row = rows[i]!;
-    if (isBlankRow(row) || isRemark(row, dialect)) continue;
-    if (header !== undefined && shape.verdict.sure && isSame(row, header)) continue;
-    data.push(i);
+  const footerRowsOf = (totals: boolean): number =>
+    footerOf(
+      last.slice(Math.max(0, last.length - 20)),
+      { width: shape.width, data: whole ? Math.max(0, rows.length - 20) : 0, totals },
+      dialect,
+    );
+  const dataUpTo = (end: number): number[] => {
+    const data: number[] = [];
+    for (let i = shape.start + (header === undefined ? 0 : 1); i < end; i++) {
+      const row = rows[i]!;
+      if (isBlankRow(row) || isRemark(row, dialect)) continue;
+      if (header !== undefined && shape.verdict.sure && isSame(row, header)) continue;
+      data.push(i);
+    }
+    return data;
+  };
+  const endOf = (behind: number): number => (whole ? rows.length - behind : rows.length);
+  let footerRows = footerRowsOf(false);
+  let data = dataUpTo(endOf(footerRows));
+  const lastRow = whole ? rows[data.at(-1) ?? -1] : lastFilled(last.slice(0, last.length - footerRows), dialect);
+  const above = (whole ? data.slice(0, -1) : data).slice(0, TYPED_ROWS_MAX).map((index) => rows[index]!);
+  const fits = lastRow?.length === shape.width;
+  const question = fits ? totalsQuestion(lastRow, above, whole && data.length <= TYPED_ROWS_MAX) : undefined;
+  const totals = question !== undefined && (known ?? question.assumed === "footer");
+  if (totals) {
+    footerRows = footerRowsOf(true);
+    data = dataUpTo(endOf(footerRows));
   }
   return {
     preamble: linesOf(text.slice(0, starts[shape.start] ?? 0)),
-    footer: footerText(whole ? text.slice(starts[end] ?? text.length) : charset.tail, footerRows, whole),
+    footer: footerText(whole ? text.slice(starts[endOf(footerRows)] ?? text.length) : charset.tail, footerRows, whole),
     data,
+    totals,
+    undecided: question === undefined ? [] : [question],
   };
 }
+
+const lastFilled = (rows: readonly (readonly string[])[], dialect: Dialect): readonly string[] | undefined =>
+  rows.findLast((row) => !isBlankRow(row) && !isRemark(row, dialect));
 
 function footerText(text: string, rows: number, whole: boolean): string[] {
   const lines = linesOf(text).filter((line) => line.trim() !== "");

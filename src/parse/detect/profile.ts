@@ -8,6 +8,7 @@ export interface Undecided {
     | "quote"
     | "recordDelimiter"
     | "header"
+    | "footer"
     | "type"
     | "dateOrder"
     | "decimalMark"
@@ -97,6 +98,8 @@ export interface Profile {
   readonly preamble: readonly string[];
   /** Lines behind the last row, as they stand. */
   readonly footer: readonly string[];
+  /** Whether a row of totals that is as full as the data belongs to the footer. */
+  readonly totals: boolean;
   readonly types: readonly ColumnProfile[];
   readonly undecided: readonly Undecided[];
   /** Of the sample: rows that do not fit, the first ones. */

@@ -92,7 +92,7 @@ export class TableReading {
     const isIdle = (row: DialectRow): boolean => isBlankRow(row.cells) || isRemark(row.cells, dialect);
     if (header && headerRow === null) above = held.findIndex((row, i) => i >= above && !isIdle(row)) + 1;
     const cells = held.slice(above).map((row) => row.cells);
-    const behind = footerOf(cells, columnCount, this.rows, dialect);
+    const behind = footerOf(cells, { width: columnCount, data: this.rows, totals: this.#profile.totals }, dialect);
     this.footer = held.slice(held.length - behind).filter((row) => !isBlankRow(row.cells));
     yield classify(held.slice(0, held.length - behind));
   }

@@ -110,16 +110,24 @@ function isNearlyHeader(row: readonly string[], width: number): boolean {
 }
 
 const TOTAL =
-  /^(?:grand |sub ?)?(?:total|totals|summe|gesamt\w*|zwischensumme|somme|totale?|suma|sum|totaal|razem|celkem|yhteensä|итого)\b/iu;
+  /^(?:grand |sub ?)?(?:totals?|totale[sn]?|totali|totaux|totaal|summe|gesamt\p{L}*|zwischensumme|endsumme|insgesamt|somme|suma|soma|sum|razem|celkem|összesen|yhteensä|итого|всего)(?![\p{L}\d_])/iu;
 const TRAILER =
   /^(?:trailer|trl|ende?|eof|end of (?:file|report|data)|footer|fin|#?count|rows?|records?|datens[äa]tze|anzahl|zeilen|checksum|hash)\b/iu;
 const RULE = /^[-=_*~\s]{3,}$/;
 
+/** Whether a row of totals may begin so. */
+export const isTotalsWord = (cell: string): boolean => TOTAL.test(cell.trim());
+
 /**
  * How many of the last rows stand behind the table: totals, trailers, counts, remarks. A short or a long row that is none
- * of these is a row that does not fit, for so ends a file that was cut off. `data`: number of data rows before `last`.
+ * of these is a row that does not fit, for so ends a file that was cut off. `data`: number of data rows before `last`; `totals`: whether
+ * totals may be as full as the rows.
  */
-export function footerOf(last: readonly (readonly string[])[], width: number, data: number, dialect: Dialect): number {
+export function footerOf(
+  last: readonly (readonly string[])[],
+  { width, data, totals }: { readonly width: number; readonly data: number; readonly totals: boolean },
+  dialect: Dialect,
+): number {
   let footer = 0;
   for (let back = 1; back <= Math.min(last.length, FOOTER_MAX_ROWS); back++) {
     const row = last[last.length - back]!;
@@ -127,7 +135,8 @@ export function footerOf(last: readonly (readonly string[])[], width: number, da
     const before = last[last.length - back - 1];
     const afterGap = before !== undefined && isBlankRow(before);
     const rowsBefore = data + last.slice(0, last.length - back).filter((r) => r.length === width).length;
-    if (!isFooterRow(row, width, rowsBefore, afterGap)) break;
+    const isTotals = totals && row.length === width && isTotalsWord(row[0] ?? "");
+    if (!isTotals && !isFooterRow(row, width, rowsBefore, afterGap)) break;
     footer = back;
   }
   // Blank lines between the table and its footer belong to neither; they are no rows anyway.

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { detectTable } from "../../../src/parse/detect/detect.ts";
+import { sampleOf } from "../../../src/parse/detect/sample.ts";
 import { profileOf, question, read } from "./support.ts";
 
 describe("the header", () => {
@@ -94,5 +96,35 @@ describe("lines before and behind the table", () => {
   it("the footer of a file larger than the sample", async () => {
     const { profile, rows } = await read(`sku;qty;price\n${"A1;3;1,50\n".repeat(60_000)}Total;180000\n`);
     expect([profile.footer, rows.length]).toEqual([["Total;180000"], 60_000]);
+  });
+});
+
+describe("a last row of totals that is as full as the others", () => {
+  const rows = Array.from({ length: 30 }, (_, i) => `A${i};5`).join("\n");
+  const names = ["Nord", "Süd", "West"].map((name) => `${name} am Meer;7`).join("\n");
+
+  it.each([
+    ["the exact sum", `sku;qty\n${rows}\nGesamt;150\n`, "footer", 30],
+    ["the exact sum of numbers with thousands", "sku;qty\nA;1.200,50\nB;300,25\nTotaal;1.500,75\n", "footer", 2],
+    ["the exact sum below texts", `ort;qty\n${names}\nTotaux;21\n`, "footer", 3],
+    ["a word among codes, with another number", `sku;qty\n${rows}\nTotale;149\n`, "data", 31],
+    ["the number of rows", `ort;qty\n${names}\nSuma;3\n`, "data", 4],
+    ["the exact sum before a count", `sku;qty\n${rows}\nSumme;150\n\n30 rows selected\n`, "footer", 30],
+  ])("is asked about: %s", async (_, text, assumed, count) => {
+    const read_ = await read(text);
+    expect(question(read_.profile, "footer")?.assumed).toBe(assumed);
+    expect([read_.rows.length, read_.profile.footer.length > 0]).toEqual([count, assumed === "footer"]);
+  });
+
+  it("is none where nothing but a word of a name says so", () => {
+    expect(question(profileOf(`firma;qty\nTotal Wine;3\n${names}\nTotal Energies;8\n`), "footer")).toBeUndefined();
+    expect(question(profileOf(`firma;qty\n${names}\nTotally;21\n`), "footer")).toBeUndefined();
+  });
+
+  it("is not asked again, and is what was answered", () => {
+    const text = new TextEncoder().encode(`sku;qty\n${rows}\nGesamt;150\n`);
+    const answered = (answer: string) => detectTable(sampleOf(text), [{ what: "footer", answer }]);
+    expect([answered("data").rows.length, answered("data").profile.undecided]).toEqual([31, []]);
+    expect([answered("footer").rows.length, answered("footer").profile.undecided]).toEqual([30, []]);
   });
 });
