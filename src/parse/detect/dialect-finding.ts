@@ -45,6 +45,16 @@ export function withDelimiter(
       reason,
     });
   }
+  const longer = undecided.length === 0 ? longerMark(best) : undefined;
+  if (longer !== undefined) {
+    const reason = `In several columns every cell ends with the same mark: ${shownMark(longer)} may divide them, and ${shownMark(dialect.delimiter)} alone be text.`;
+    undecided.push({
+      what: "delimiter",
+      options: [dialect.delimiter ?? "", longer],
+      assumed: dialect.delimiter,
+      reason,
+    });
+  }
   const next = rival === undefined ? "" : ` The next best, ${shownMark(rival.dialect.delimiter)}, fits less well.`;
   const quoting = quotingOf(best, text);
   return {
@@ -55,6 +65,27 @@ export function withDelimiter(
     },
     undecided: [...undecided, ...quoting.undecided],
   };
+}
+
+/** Marks that may be the first character of a delimiter of two and that no unit and no sign of one column is. */
+const LEADING_MARKS = "+~^!§¦#&@*<;:=\\";
+/** Rows and columns in which all cells must end with the mark; fewer do so by chance. */
+const LONGER_MIN_ROWS = 3;
+const LONGER_MIN_COLUMNS = 2;
+
+/** A mark of two characters, where the cells of some columns all end with the first of them and those of others never do. */
+function longerMark({ dialect: { delimiter }, tokens, width }: Trial): string | undefined {
+  if (delimiter?.length !== 1) return undefined;
+  const rows = tokens.rows.filter((row) => row.length === width);
+  const [first = []] = rows;
+  if (rows.length < LONGER_MIN_ROWS) return undefined;
+  return [...LEADING_MARKS]
+    .filter((mark) => {
+      // A delimiter stands before the last cell at most.
+      const ending = first.slice(0, -1).filter((_, i) => rows.every((row) => row[i]?.endsWith(mark) === true));
+      return ending.length >= LONGER_MIN_COLUMNS && !rows.some((row) => row.at(-1)?.endsWith(mark) === true);
+    })
+    .map((mark) => mark + delimiter)[0];
 }
 
 const isPartOf = (part: Trial, whole: Trial): boolean =>

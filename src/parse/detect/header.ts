@@ -10,6 +10,8 @@ const SURE = 0.6;
 export interface HeaderVerdict {
   readonly header: boolean;
   readonly sure: boolean;
+  /** Cells of the first row that are usual names of columns. */
+  readonly named: number;
   readonly evidence: string;
 }
 
@@ -113,8 +115,23 @@ function verdict(points: number, { differing, alike, named, trimmed }: Counts): 
   return {
     header,
     sure,
+    named,
     evidence: `${header ? "The first row names the columns" : "The first row is data"}: ${facts}.`,
   };
+}
+
+/**
+ * Whether the first row tells of the file (`Export;2026-01-01`) and the second one names the columns: the first holds a
+ * number or date and no usual name, the second names alone, and surely those of what stands below.
+ */
+export function isMetadata(rows: readonly (readonly string[])[]): boolean {
+  const [first = [], second = [], ...body] = rows;
+  if (first.length !== second.length || first.length < 2 || body.length === 0) return false;
+  if (!first.some((cell) => !["text", "boolean"].includes(kindOf(cell))) || areYears(first.map((cell) => cell.trim())))
+    return false;
+  if (!looksLikeNames(second.map((cell) => cell.trim()))) return false;
+  const { header, sure, named } = judgeHeader(rows.slice(1));
+  return header && sure && named > 0 && judgeHeader([first, ...body]).named === 0;
 }
 
 /** Each cell is filled, short, and stands once. */

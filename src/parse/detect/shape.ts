@@ -1,7 +1,7 @@
 /** The parts of a table file: lines before the table, header, rows, lines behind it. */
 import { trimCell } from "../table/cell.ts";
 import { isTyped } from "./cells.ts";
-import { type HeaderVerdict, isSame, judgeHeader } from "./header.ts";
+import { type HeaderVerdict, isMetadata, isSame, judgeHeader } from "./header.ts";
 import type { Dialect } from "./profile.ts";
 import { commonWidth } from "./trial.ts";
 
@@ -41,7 +41,10 @@ export function shapeOf(rows: readonly (readonly string[])[], dialect: Dialect, 
     counts.set(row.length, (counts.get(row.length) ?? 0) + 1);
   }
   const common = dialect.fixed?.length ?? (dialect.delimiter === null ? 1 : Math.max(1, commonWidth(counts)));
-  const start = startOf(rows, common, dialect);
+  const found = startOf(rows, common, dialect);
+  const isIdle = (row: readonly string[]): boolean => isBlankRow(row) || isRemark(row, dialect);
+  const isTold = known !== false && isMetadata(rows.slice(found).filter((row) => !isIdle(row)));
+  const start = isTold ? rows.findIndex((row, i) => i > found && !isIdle(row)) : found;
   const table = rows.slice(start).filter((row) => !isBlankRow(row) && !isRemark(row, dialect));
   const first = table[0] ?? [];
   const verdict = known === undefined ? judgeHeader(table) : answered(known);
@@ -57,6 +60,7 @@ export function shapeOf(rows: readonly (readonly string[])[], dialect: Dialect, 
 const answered = (header: boolean): HeaderVerdict => ({
   header,
   sure: true,
+  named: 0,
   evidence: header
     ? "It was answered that the first row names the columns."
     : "It was answered that the first row is data.",

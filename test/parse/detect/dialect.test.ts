@@ -180,3 +180,17 @@ describe("ends of records", () => {
     expect(rows[0]![1]).toBe("x\r\ny");
   });
 });
+
+describe("a mark before the delimiter in several columns", () => {
+  it("may belong to it: it is asked", () => {
+    const rows = Array.from({ length: 20 }, (_, i) => `${i}+|Name ${i}+|a|b, c&|\r\n`).join("");
+    expect(question(profileOf(rows), "delimiter")?.options).toEqual(["|", "+|"]);
+  });
+
+  it.each([
+    ["in one column only", "1+|a|x\n2+|b|y\n3+|c|z\n"],
+    ["in some rows only", "1+|a+|x\n2+|b|y\n3+|c+|z\n"],
+  ])("%s is text", (_, text) => {
+    expect(question(profileOf(text), "delimiter")).toBeUndefined();
+  });
+});

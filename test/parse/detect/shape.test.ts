@@ -128,3 +128,19 @@ describe("a last row of totals that is as full as the others", () => {
     expect([answered("footer").rows.length, answered("footer").profile.undecided]).toEqual([30, []]);
   });
 });
+
+describe("a line about the file that is as wide as the table", () => {
+  it("stands before the header", async () => {
+    const { profile, header, rows } = await read("Export;2026-01-01\nsku;qty\nA1;5\nA2;6\nA3;7\n");
+    expect([profile.preamble, header, rows.length]).toEqual([["Export;2026-01-01"], ["sku", "qty"], 3]);
+    expect(profile.types[1]?.type).toBe("integer");
+  });
+
+  it.each([
+    ["names with a year in them above units", "item;2024;2025\nunit;kg;piece\nA;1;2\nB;3;4\n"],
+    ["names above texts", "sku;qty\ncode;amount\nA1;5\nA2;6\n"],
+    ["names above data that begins with a text", "Ort;2024\nBerlin;unbekannt\nRom;7\nParis;8\n"],
+  ])("is not: %s", (_, text) => {
+    expect(profileOf(text).preamble).toEqual([]);
+  });
+});
