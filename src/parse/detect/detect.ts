@@ -10,8 +10,9 @@ import { behindLines, detectDialect } from "./dialect.ts";
 import type { DialectFinding } from "./dialect-finding.ts";
 import { isSame } from "./header.ts";
 import type { Dialect, Misfit, Profile, Undecided } from "./profile.ts";
+import { isRemark } from "./remarks.ts";
 import type { Sample } from "./sample.ts";
-import { footerOf, isBlankRow, isRemark, type Shape, shapeOf, withoutTrailing } from "./shape.ts";
+import { footerOf, isBlankRow, type Shape, shapeOf, withoutTrailing } from "./shape.ts";
 import { type Tokens, tokenize } from "./tokenize.ts";
 import { totalsQuestion } from "./totals.ts";
 

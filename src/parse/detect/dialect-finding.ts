@@ -1,6 +1,7 @@
 /** What is said of the dialect that was chosen: its evidence, and the questions that are left. */
 import { failure } from "../../domain/failures.ts";
 import type { Dialect, Undecided } from "./profile.ts";
+import { isRemark, isRulerStart } from "./remarks.ts";
 import { type Tokens, tokenize } from "./tokenize.ts";
 import { FEW_ROWS, isAcceptable, isWholeTyped, opensCells, rankOf, type Trial } from "./trial.ts";
 
@@ -92,13 +93,15 @@ const isPartOf = (part: Trial, whole: Trial): boolean =>
   (whole.dialect.delimiter ?? "").includes(part.dialect.delimiter ?? "");
 
 /** A remark is only a remark where a line that begins so is cut otherwise than the rows, or stands before them. */
-function usedComment(tokens: Tokens, { comment }: Dialect): string | null {
+function usedComment(tokens: Tokens, dialect: Dialect): string | null {
+  const { comment } = dialect;
   if (comment === null) return null;
+  // A ruler says by itself what it is, also where it is cut like the rows.
+  if (isRulerStart(comment)) return comment;
   const widths = new Map<number, number>();
   for (const row of tokens.rows) widths.set(row.length, (widths.get(row.length) ?? 0) + 1);
-  const isRemark = (row: readonly string[]): boolean => (row[0] ?? "").trimStart().startsWith(comment);
-  const remarks = tokens.rows.filter(isRemark);
-  const common = Math.max(...tokens.rows.filter((row) => !isRemark(row)).map((row) => row.length), 0);
+  const remarks = tokens.rows.filter((row) => isRemark(row, dialect));
+  const common = Math.max(...tokens.rows.filter((row) => !isRemark(row, dialect)).map((row) => row.length), 0);
   return remarks.length > 0 && remarks.every((row) => row.length !== common) ? comment : null;
 }
 
@@ -176,7 +179,7 @@ export function withFixed(
 ): DialectFinding {
   const places = found.starts.map((start) => start + 1).join(", ");
   return {
-    dialect: { ...base, comment: null, fixed: found.starts },
+    dialect: { ...base, comment: isRulerStart(base.comment) ? base.comment : null, fixed: found.starts },
     evidence: {
       delimiter: `No delimiter, but in ${found.lines} lines cells begin at the characters ${places}.`,
       quote: "Fixed width needs no quotation marks.",

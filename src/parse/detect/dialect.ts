@@ -7,6 +7,7 @@ import { type Candidate, candidatesOf, terminatorOf } from "./delimiters.ts";
 import { type DialectFinding, withDelimiter, withFixed, withoutDelimiter } from "./dialect-finding.ts";
 import { fixedColumns } from "./fixed-width.ts";
 import type { Dialect } from "./profile.ts";
+import { commentOf, withoutComments } from "./remarks.ts";
 import { tokenize } from "./tokenize.ts";
 import { bestQuoting, isAcceptable, rankOf, TRIAL_ROWS, type Trial } from "./trial.ts";
 
@@ -61,7 +62,7 @@ function detectIn(text: string, atEnd: boolean, known: Known): DialectFinding {
   const whole = atEnd && text.length <= trialEnd(text);
   const part = text.slice(0, trialEnd(text));
   const terminator = terminatorOf(part, whole);
-  const comment = commentOf(part);
+  const comment = commentOf(part, terminator);
   const base = { ...PLAIN, terminator, comment };
   const bare = terminator === "" ? part : part.replaceAll(terminator, "");
   if (known.fixed !== undefined) {
@@ -135,17 +136,4 @@ function isOneQuotedColumn(best: Trial, base: Dialect, text: string, atEnd: bool
   return (
     tokens.unclosed === -1 && tokens.broken.size === 0 && tokens.quoted > 0 && tokens.quoted >= tokens.rows.length - 1
   );
-}
-
-const COMMENT = "#";
-
-/** `#`, where lines begin with it that are not cut like the others. */
-function commentOf(text: string): string | null {
-  return new RegExp(`(^|[\\r\\n])[ \\t]*${COMMENT}`).test(text) ? COMMENT : null;
-}
-
-function withoutComments(text: string, comment: string | null): string {
-  if (comment === null) return text;
-  const kept = text.split(/\r\n|\r|\n/).filter((line) => !line.trimStart().startsWith(comment));
-  return kept.length === 0 ? text : kept.join("\n");
 }

@@ -12,7 +12,8 @@ import { misfitOf } from "./detect.ts";
 import { behindLines } from "./dialect.ts";
 import { isSame } from "./header.ts";
 import type { Dialect, Misfit, Profile } from "./profile.ts";
-import { FOOTER_MAX_ROWS, footerOf, isBlankRow, isRemark, withoutTrailing } from "./shape.ts";
+import { isRemark } from "./remarks.ts";
+import { FOOTER_MAX_ROWS, footerOf, isBlankRow, withoutTrailing } from "./shape.ts";
 import { tokenize } from "./tokenize.ts";
 
 export interface DialectRow {

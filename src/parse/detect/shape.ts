@@ -3,6 +3,7 @@ import { trimCell } from "../table/cell.ts";
 import { isTyped } from "./cells.ts";
 import { type HeaderVerdict, isMetadata, isSame, judgeHeader } from "./header.ts";
 import type { Dialect } from "./profile.ts";
+import { isRemark } from "./remarks.ts";
 import { commonWidth } from "./trial.ts";
 
 /** Rows in which the table must begin. */
@@ -27,9 +28,6 @@ export interface Shape {
 }
 
 export const isBlankRow = (row: readonly string[]): boolean => row.length === 1 && (row[0] ?? "").trim() === "";
-
-export const isRemark = (row: readonly string[], { comment }: Dialect): boolean =>
-  comment !== null && (row[0] ?? "").trimStart().startsWith(comment);
 
 const filledOf = (row: readonly string[]): number => row.reduce((n, cell) => (cell.trim() === "" ? n : n + 1), 0);
 

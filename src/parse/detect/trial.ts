@@ -6,6 +6,7 @@
 import { cellWorth, isTime, isTyped } from "./cells.ts";
 import type { Candidate, Usage } from "./delimiters.ts";
 import type { Dialect } from "./profile.ts";
+import { isRemark } from "./remarks.ts";
 import { type Tokens, tokenize } from "./tokenize.ts";
 
 /** Rows that candidates are tried on: enough to tell, and the time does not grow with the file. */
@@ -164,11 +165,8 @@ const strangers = (row: readonly string[], delimiter: string | null): number =>
   row.filter((cell) => [",", ";", "\t", "|"].some((mark) => mark !== delimiter && cell.includes(mark))).length;
 
 /** Blank lines and remarks belong to no body. */
-export function isMargin(row: readonly string[], { comment }: Dialect): boolean {
-  const first = row[0] ?? "";
-  if (row.length === 1 && first.trim() === "") return true;
-  return comment !== null && first.trimStart().startsWith(comment);
-}
+export const isMargin = (row: readonly string[], dialect: Dialect): boolean =>
+  (row.length === 1 && (row[0] ?? "").trim() === "") || isRemark(row, dialect);
 
 function worthOf(rows: readonly (readonly string[])[], width: number, tokens: Tokens): number {
   let sum = 0;

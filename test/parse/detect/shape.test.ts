@@ -144,3 +144,45 @@ describe("a line about the file that is as wide as the table", () => {
     expect(profileOf(text).preamble).toEqual([]);
   });
 });
+
+describe("rulers that a report draws", () => {
+  const spool = [
+    "ITEM_NO    DESCRIPTION               QTY",
+    "---------- ------------------ ----------",
+    ...Array.from(
+      { length: 30 },
+      (_, i) => `${String(i).padStart(8, "0")}   ${`BOLT M${i}`.padEnd(18)} ${String(i * 7).padStart(10)}`,
+    ),
+  ].join("\n");
+
+  it("below the header of fixed width is no row and makes no column text", async () => {
+    const { profile, header, rows } = await read(`${spool}\n`);
+    expect([header?.[0], rows.length, profile.types.map(({ type }) => type)]).toEqual([
+      "ITEM_NO",
+      30,
+      ["identifier", "text", "integer"],
+    ]);
+  });
+
+  it.each([
+    [
+      "of the page",
+      "------------------\n|Matnr |Qty  |\n------------------\n|A00001|   10|\n|A00002|   20|\n|A00003|   30|\n------------------\n",
+    ],
+    [
+      "between bars",
+      "|Matnr |Qty  |\n|------|-----|\n|A00001|   10|\n|A00002|   20|\n|------|-----|\n|A00003|   30|\n|------------|\n",
+    ],
+    ["cut like the rows", "Matnr;Qty\n------;-----\nA00001;10\nA00002;20\nA00003;30\n"],
+    ["of equal signs", "Matnr;Qty\n==========\nA00001;10\nA00002;20\nA00003;30\n"],
+  ])("%s are no rows", async (_, text) => {
+    const { profile, rows } = await read(text);
+    expect([rows.length, profile.misfits.length]).toEqual([3, 0]);
+    expect(profile.types.find(({ name }) => name?.startsWith("Qty"))?.type).toBe("integer");
+  });
+
+  it("dashes that stand for no value are a row's", async () => {
+    expect((await read("Matnr;Qty\n---;---\nA2;20\nA3;30\n")).rows).toHaveLength(3);
+    expect((await read("Matnr;Qty\n--------;3\nA2;20\n------;-----\nA3;30\n")).rows).toHaveLength(4);
+  });
+});
