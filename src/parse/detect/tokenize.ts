@@ -110,7 +110,9 @@ class Tokenizer {
       const end = this.#rowEnd(from);
       this.#ends.push(end);
       this.#at = this.#behind(end);
-      return cutFixed(this.#text.slice(from, end), fixed);
+      const line = this.#text.slice(from, end);
+      // A blank line is none of the table, however wide that is.
+      return line.trim() === "" ? [""] : cutFixed(line, fixed);
     }
     const row: string[] = [];
     for (;;) {

@@ -164,6 +164,13 @@ describe("rulers that a report draws", () => {
     ]);
   });
 
+  it("and blank lines between pages of fixed width are no rows", async () => {
+    const [header, ruler, ...lines] = spool.split("\n");
+    const pages = [header, ruler, ...lines.slice(0, 15), "", header, ruler, ...lines.slice(15), ""];
+    const { rows, reading } = await read(`${pages.join("\n")}\n`);
+    expect([rows.length, reading.misfits, reading.repeatedHeaders]).toEqual([30, 0, 1]);
+  });
+
   it.each([
     [
       "of the page",
