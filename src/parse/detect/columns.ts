@@ -82,7 +82,7 @@ function contradiction(values: readonly string[], label: string, type: ColumnTyp
   // Three letters beside digits may be a currency and a code.
   const isPlainNumber = (value: string): boolean => isNumeric(value) && !/\p{L}/u.test(value);
   const kinds = [
-    { kind: "dates", isOne: isCalendar, read: datesOf },
+    { kind: "dates or times", isOne: isCalendar, read: datesOf },
     { kind: "numbers", isOne: isPlainNumber, read: numbersOf },
   ];
   for (const { kind, isOne, read } of kinds) {
