@@ -139,7 +139,7 @@ describe("a line about the file that is as wide as the table", () => {
   it.each([
     ["names with a year in them above units", "item;2024;2025\nunit;kg;piece\nA;1;2\nB;3;4\n"],
     ["names above texts", "sku;qty\ncode;amount\nA1;5\nA2;6\n"],
-    ["names above data that begins with a text", "Ort;2024\nBerlin;unbekannt\nRom;7\nParis;8\n"],
+    ["names above data that begins with a text", "Filiale;2024\nBerlin;unbekannt\nRom;7\nParis;8\n"],
   ])("is not: %s", (_, text) => {
     expect(profileOf(text).preamble).toEqual([]);
   });
