@@ -118,13 +118,16 @@ function folding(plan: DiffPlan): (row: Row) => Row | undefined {
 /** Fewer rows are not worth a statement of their own: it costs as much as 50 rows. */
 export const BATCH_MIN_ROWS = 500;
 
+/** Batches a lane gets at least: while the database writes the first, the second is made ready (8 % of a 5 % changed file). */
+const BATCHES_PER_LANE = 2;
+
 /**
  * Rows per batch, at most `maxRows`, so that all lanes have the same to do: three full batches on four lanes would take as
  * long as four. Counts on LANES, not on the lanes of this run: another number must not make other batches of a file.
  */
 export function batchRows(rows: number, maxRows: number): number {
   const least = Math.ceil(rows / maxRows);
-  const even = Math.ceil(least / LANES) * LANES;
+  const even = Math.ceil(least / LANES) * LANES * BATCHES_PER_LANE;
   return Math.ceil(rows / Math.max(1, least, Math.min(even, Math.floor(rows / BATCH_MIN_ROWS))));
 }
 

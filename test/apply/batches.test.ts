@@ -150,8 +150,8 @@ describe("the size of a batch", () => {
     [1, CHUNK_MAX_ROWS, 1],
     [BATCH_MIN_ROWS * 2 - 1, CHUNK_MAX_ROWS, BATCH_MIN_ROWS * 2 - 1],
     [BATCH_MIN_ROWS * 2, CHUNK_MAX_ROWS, BATCH_MIN_ROWS],
-    [15_000, CHUNK_MAX_ROWS, 3_750],
-    [20_001, CHUNK_MAX_ROWS, 2_501],
+    [15_000, CHUNK_MAX_ROWS, 1_875],
+    [20_001, CHUNK_MAX_ROWS, 1_251],
     [7, 3, 3],
   ])("of %i rows, at most %i, is %i", (rows, maxRows, size) => {
     expect(batchRows(rows, maxRows)).toBe(size);
@@ -163,8 +163,8 @@ describe("the size of a batch", () => {
         const size = batchRows(rows, maxRows);
         expect(size).toBeGreaterThan(0);
         expect(size).toBeLessThanOrEqual(maxRows);
-        if (maxRows >= BATCH_MIN_ROWS * 2 && rows >= BATCH_MIN_ROWS * LANES * 2) {
-          expect(Math.ceil(Math.ceil(rows / size) / LANES)).toBe(Math.ceil(Math.ceil(rows / maxRows) / LANES));
+        if (maxRows >= BATCH_MIN_ROWS * LANES * 2 && rows >= BATCH_MIN_ROWS * LANES * 2) {
+          expect(Math.ceil(rows / size) / LANES).toBe(2 * Math.ceil(Math.ceil(rows / maxRows) / LANES));
         }
       }),
     );
