@@ -7,7 +7,7 @@ import { asFailure, type FailureReport, report } from "../../src/domain/failures
 import type { Mapping } from "../../src/domain/feed-version.ts";
 import { MAX_DELIVERY_BYTES, mailFacts } from "../../src/intake/handler.ts";
 import { readHeaders } from "../../src/intake/headers.ts";
-import { chooseFiles, describeFound } from "../../src/parse/choose.ts";
+import { chooseFiles, noPayload } from "../../src/parse/choose.ts";
 import { refusalOf } from "../../src/parse/handler.ts";
 import { type Opened, openDelivery } from "../../src/parse/open/open.ts";
 import { parsePayload } from "../../src/parse/read-payload.ts";
@@ -63,7 +63,7 @@ export const check: Command = {
           const isOwn = feedName(chosen.feed) === feedName(feed);
           files.push(await checkOne(isOwn ? feed : describedFeed(chosen.feed), chosen.opened));
         }
-        if (files.length === 0) refused = report("no-payload", { found: describeFound(opened) });
+        if (files.length === 0) refused = noPayload(feed, opened);
       } catch (thrown) {
         refused = asFailure(thrown).report;
       }

@@ -107,10 +107,16 @@ export const FAILURES = {
     (e) => `The message has more than ${e.limit} ${e.what}.`,
     () => "Send one file per message, or put the files in one zip.",
   ),
-  "no-payload": toCustomer<{ found: string }>(
+  "no-payload": toCustomer<{ found: string; pattern?: string | undefined }>(
     "delivery",
-    (e) => `The message holds no file for this feed (found: ${e.found}).`,
-    () => "Attach the export file and send the message again.",
+    (e) =>
+      e.pattern === undefined
+        ? `The message holds no file for this feed (found: ${e.found}).`
+        : `The message holds no file that is named as agreed for this feed (found: ${e.found}; agreed: ${e.pattern}).`,
+    (e) =>
+      e.pattern === undefined
+        ? "Attach the export file and send the message again."
+        : "Give the file the agreed name and send it again, or tell your contact that it has a new one.",
   ),
   "unknown-feed": entry<{ customer: string; feed: string }>(
     "delivery",

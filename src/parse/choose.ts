@@ -1,6 +1,6 @@
 /** Which payloads of a delivery are files, and of which feed. Pure. */
 import type { Adapter } from "../domain/adapter.ts";
-import { failure, report } from "../domain/failures.ts";
+import { type FailureReport, failure, report } from "../domain/failures.ts";
 import type { Opened } from "./open/open.ts";
 
 type Named = Pick<Adapter, "customer" | "feed" | "intake">;
@@ -71,7 +71,24 @@ function ambiguous(one: Opened, fitting: readonly Named[]): Opened {
   return { kind: "problem", path, role: roleOf(one), report: report("file-ambiguous", { name: nameOf(one), feeds }) };
 }
 
-/** What was found, for the sentence that says that no file was. */
+/** What says that no payload is a file of the feed: what was found, and the pattern of names where it was for the name. */
+export function noPayload(adapter: Named, opened: readonly Opened[]): FailureReport {
+  const { fileName } = adapter.intake;
+  const isNamed = opened.some((one) => one.kind === "file" && one.file.role !== "body" && !isSignature(one));
+  return report("no-payload", { found: describeFound(opened), ...(isNamed ? { pattern: nameInWords(fileName) } : {}) });
+}
+
+/** A pattern of names as people write one (`EXTF_*.csv`), where it is no more than that; else as it is. */
+export function nameInWords(pattern: string): string {
+  const open = `${pattern.startsWith("^") ? "" : "*"}${pattern}${pattern.endsWith("$") ? "" : "*"}`;
+  const name = open
+    .replace(/^\^|\$$/g, "")
+    .replace(/\.\*/g, "*")
+    .replace(/\\([.\- _])/g, "$1");
+  return /[\\^$()[\]{}|?+]/.test(name) ? pattern : name;
+}
+
+/** What was found, in a few words. */
 export function describeFound(opened: readonly Opened[]): string {
   const names = opened.flatMap((o) => {
     if (roleOf(o) === "body") return [];

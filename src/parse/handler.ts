@@ -11,7 +11,7 @@ import { asFailure, type FailureReport, failure, report } from "../domain/failur
 import { orderKeyOf } from "../domain/ids.ts";
 import type { ParseDelivery } from "../domain/messages.ts";
 import { asOfFile } from "./as-of.ts";
-import { chooseFiles, describeFound } from "./choose.ts";
+import { chooseFiles, noPayload } from "./choose.ts";
 import type { ParseDeps } from "./deps.ts";
 import { type KnownFeed, knownFeed } from "./known-feed.ts";
 import { type Opened, type OpenOptions, openDelivery } from "./open/open.ts";
@@ -51,9 +51,7 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Pro
     role: one.kind === "file" ? one.file.role : "attachment",
     taken: taken[i] !== undefined,
   }));
-  const nothing = taken.some((chosen) => chosen !== undefined)
-    ? undefined
-    : report("no-payload", { found: describeFound(opened) });
+  const nothing = taken.some((chosen) => chosen !== undefined) ? undefined : noPayload(feed, opened);
   await deps.tables.finishDelivery(facts.id, found, unreadable ?? nothing);
 }
 

@@ -4,7 +4,7 @@ import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { DeliveryFacts } from "../../src/domain/delivery.ts";
 import { report } from "../../src/domain/failures.ts";
 import { asOfFile } from "../../src/parse/as-of.ts";
-import { chooseFiles, describeFound } from "../../src/parse/choose.ts";
+import { chooseFiles, describeFound, nameInWords, noPayload } from "../../src/parse/choose.ts";
 import type { FileFormat, Opened, PayloadRole } from "../../src/parse/open/open.ts";
 import { bytesSource } from "../../src/parse/open/source.ts";
 
@@ -185,5 +185,27 @@ describe("the as-of of a file", () => {
     expect(of(named, undefined, "stock_20261301.csv")).toEqual(["2026-11-02T12:00:00.000Z", "arrival"]);
     expect(of(named, undefined, "stock_20270101.csv")).toEqual(["2026-11-02T12:00:00.000Z", "arrival"]);
     expect(of(named, undefined, "stock.csv")).toEqual(["2026-11-02T12:00:00.000Z", "arrival"]);
+  });
+});
+
+describe("a delivery without a file of the feed", () => {
+  it.each([
+    ["\\.csv$", "*.csv"],
+    ["^EXTF_Buchungsstapel.*\\.csv$", "EXTF_Buchungsstapel*.csv"],
+    ["^Address\\.csv$", "Address.csv"],
+    ["stock", "*stock*"],
+    ["^(stock|inventory)\\.csv$", "^(stock|inventory)\\.csv$"],
+  ])("tells the agreed name %s as %s", (pattern, shown) => {
+    expect(nameInWords(pattern)).toBe(shown);
+  });
+
+  it("says that it was for the name only where something had one", () => {
+    const stock = { ...feed, intake: { ...feed.intake, fileName: "^stock.*\\.csv$" } };
+    expect(noPayload(stock, [file("prices.csv")]).sentence).toMatch(
+      /named as agreed .*prices\.csv.*agreed: stock\*\.csv/,
+    );
+    expect(noPayload(stock, [file("body", "body")]).sentence).toBe(
+      "The message holds no file for this feed (found: only text).",
+    );
   });
 });

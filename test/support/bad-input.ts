@@ -174,7 +174,7 @@ export function hundredAttachments(): BadInput {
     end: {
       at: "delivery",
       state: "rejected",
-      ...said("no-payload", { found: `${found} and 95 more` }),
+      ...said("no-payload", { found: `${found} and 95 more`, pattern: "*.csv" }),
     },
     opens: true,
   };
@@ -320,7 +320,7 @@ export function workbookInstead(): BadInput {
     end: {
       at: "delivery",
       state: "rejected",
-      ...said("no-payload", { found: "inventory.xlsx (xlsx)" }),
+      ...said("no-payload", { found: "inventory.xlsx (xlsx)", pattern: "*.csv" }),
     },
     opens: true,
   };
