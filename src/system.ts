@@ -18,7 +18,7 @@ import { type IncomingMail, receiveMail, receiveUpload } from "./intake/handler.
 import { composeMessage } from "./notify/compose.ts";
 import { sendWaiting } from "./notify/send.ts";
 import { notifyTables } from "./notify/tables.ts";
-import { jsonLog } from "./observe/log.ts";
+import { jsonLog, type Log } from "./observe/log.ts";
 import type { ParseDeps } from "./parse/deps.ts";
 import type { DriftReport } from "./parse/drift-report.ts";
 import { parseHandler } from "./parse/handler.ts";
@@ -41,18 +41,42 @@ const DAILY = "10 0 * * *";
 /** How many days ahead the partitions of `changes` are kept: a cron that fails for a week does no harm. */
 const PARTITION_DAYS_AHEAD = 14;
 
+/** Time, chance and the way to the database: what no stage takes for itself. The simulator brings its own. */
+export interface Surroundings {
+  now(): Date;
+  /** In [0, 1). */
+  random(): number;
+  uuid(): string;
+  sleep(ms: number): Promise<void>;
+  readonly log: Log;
+  /** Carries requests to the database. */
+  readonly fetch?: typeof fetch;
+  /** Rows written by one statement, where it is not to be as many as are best for the database. */
+  readonly maxRows?: number;
+}
+
 const now = () => new Date();
-const log = jsonLog(now);
-const random = () => Math.random();
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-const databaseOptions = (config: Config): PostgresOptions =>
-  config.databaseEndpoint === undefined ? {} : { fetchEndpoint: config.databaseEndpoint };
+const real: Surroundings = {
+  now,
+  random: () => Math.random(),
+  uuid: () => crypto.randomUUID(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  log: jsonLog(now),
+};
 
-const enqueueParse = (config: Config) => async (message: ParseDelivery) => {
+/** What one invocation works with. */
+type System = Config & Surroundings;
+
+const databaseOptions = ({ databaseEndpoint, fetch }: System): PostgresOptions => ({
+  ...(databaseEndpoint === undefined ? {} : { fetchEndpoint: databaseEndpoint }),
+  ...(fetch === undefined ? {} : { fetch }),
+});
+
+const enqueueParse = (config: System) => async (message: ParseDelivery) => {
   await config.parseQueue(message.customer).send(message);
 };
-const enqueueApply = (config: Config) => async (message: ApplyFile) => {
+const enqueueApply = (config: System) => async (message: ApplyFile) => {
   await config.applyQueue.send(message);
 };
 
@@ -63,21 +87,21 @@ function adapterOf(feeds: readonly Adapter[], customer: string, feed: string): A
   throw failure("unknown-feed", { customer, feed });
 }
 
-const intakeDeps = (config: Config): IntakeDeps => ({
+const intakeDeps = (config: System): IntakeDeps => ({
   archive: (key, bytes, facts) => archiveRaw(config.store, key, bytes, facts),
   enqueueParse: enqueueParse(config),
-  now,
-  log,
+  now: config.now,
+  log: config.log,
 });
 
 /** What is known of an archived delivery. Throws `raw-missing`. */
-async function archived(config: Config, key: string): Promise<{ facts: DeliveryFacts; bytes: number }> {
+async function archived(config: System, key: string): Promise<{ facts: DeliveryFacts; bytes: number }> {
   const head = await headOf(config.store, key);
   if (!head) throw failure("raw-missing", { key });
   return { facts: factsFromMetadata(head.metadata), bytes: head.bytes };
 }
 
-const parseDeps = (feeds: readonly Adapter[], config: Config, database: Database): ParseDeps => ({
+const parseDeps = (feeds: readonly Adapter[], config: System, database: Database): ParseDeps => ({
   feeds,
   async openRaw(key) {
     const { facts, bytes } = await archived(config, key);
@@ -88,12 +112,12 @@ const parseDeps = (feeds: readonly Adapter[], config: Config, database: Database
   tables: parseTables(database),
   putChunk: (fileId, version, entry, bytes) => putBytes(config.store, chunkKey(fileId, version, entry.n), bytes),
   enqueueApply: enqueueApply(config),
-  log,
+  log: config.log,
 });
 
 /** Sends what waits to be told. Trouble with it is logged and never undoes the work that it tells of. */
-async function tellPeople(config: Config, database: Database): Promise<void> {
-  const { mail } = config;
+async function tellPeople(config: System, database: Database): Promise<void> {
+  const { mail, log } = config;
   try {
     await sendWaiting({
       tables: notifyTables(database),
@@ -110,7 +134,7 @@ async function tellPeople(config: Config, database: Database): Promise<void> {
 async function parse(
   message: ParseDelivery,
   feeds: readonly Adapter[],
-  config: Config,
+  config: System,
   database: Database,
 ): Promise<void> {
   let told = false;
@@ -124,14 +148,16 @@ async function parse(
   if (told) await tellPeople(config, database);
 }
 
-async function chunkBytes(config: Config, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
+async function chunkBytes(config: System, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
   const key = chunkKey(file.id, file.adapterVersion, n);
   const bytes = await getBytes(config.store, key, length);
   if (!bytes) throw failure("chunk-missing", { key });
   return bytes;
 }
 
-async function apply(message: ApplyFile, config: Config, database: Database): Promise<void> {
+async function apply(message: ApplyFile, config: System, database: Database): Promise<void> {
+  const { sleep, random, log, now, maxRows } = config;
+  const rows = maxRows === undefined ? {} : { maxRows };
   const chunks = {
     head: (file: FileToApply, entry: { n: number; headBytes: number }) =>
       chunkBytes(config, file, entry.n, entry.headBytes),
@@ -139,13 +165,14 @@ async function apply(message: ApplyFile, config: Config, database: Database): Pr
   await applyHandler(message, {
     database,
     chunks: { whole: (file, entry) => chunkBytes(config, file, entry.n) },
-    plan: (file, lease) => planFile({ database, chunks, sleep, random }, file, { record: true, ...lease }),
+    plan: (file, lease) => planFile({ database, chunks, sleep, random, ...rows }, file, { record: true, ...lease }),
     gate,
-    token: () => crypto.randomUUID(),
-    now: () => Date.now(),
+    token: config.uuid,
+    now: () => now().getTime(),
     sleep,
     random,
     log,
+    ...rows,
   });
 }
 
@@ -153,8 +180,9 @@ async function apply(message: ApplyFile, config: Config, database: Database): Pr
 function consumerOf(
   feeds: readonly Adapter[],
   queue: string,
-  config: Config,
+  config: System,
 ): (messages: readonly Incoming[]) => Promise<void> {
+  const { random, log } = config;
   const database = postgres(config.databaseUrl, databaseOptions(config));
   if (queue === PARSE_DLQ) return (messages) => keepDeadLetters("parse", messages, { database, random, log });
   if (queue === APPLY_DLQ) return (messages) => keepDeadLetters("apply", messages, { database, random, log });
@@ -179,10 +207,12 @@ function consumerOf(
 }
 
 /** The Worker of a deployment with these feeds. */
-export const systemOf = (feeds: readonly Adapter[]) =>
-  ({
+export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings = real) => {
+  const { now, log } = surroundings;
+  const systemIn = (env: unknown): System => ({ ...readEnv(env), ...surroundings });
+  return {
     async email(message, env) {
-      const config = readEnv(env);
+      const config = systemIn(env);
       const mail: IncomingMail = {
         envelopeFrom: message.from,
         envelopeTo: message.to,
@@ -194,7 +224,7 @@ export const systemOf = (feeds: readonly Adapter[]) =>
     },
 
     async fetch(request, env, context) {
-      const config = readEnv(env);
+      const config = systemIn(env);
       const database = postgres(config.databaseUrl, databaseOptions(config));
       const api = createApi({
         db: drizzle(neonSql(config.databaseUrl, databaseOptions(config))),
@@ -215,7 +245,7 @@ export const systemOf = (feeds: readonly Adapter[]) =>
         async intakeUpload(upload) {
           const feed = feeds.find((f) => f.customer === upload.customer && f.feed === upload.feed);
           if (!feed) throw failure("unknown-feed", { customer: upload.customer, feed: upload.feed });
-          const key = upload.idempotencyKey ?? crypto.randomUUID();
+          const key = upload.idempotencyKey ?? surroundings.uuid();
           return receiveUpload({ ...upload, feed, key }, intakeDeps(config));
         },
         version: VERSION,
@@ -224,11 +254,11 @@ export const systemOf = (feeds: readonly Adapter[]) =>
     },
 
     async queue(batch, env) {
-      await consumerOf(feeds, batch.queue, readEnv(env))(batch.messages);
+      await consumerOf(feeds, batch.queue, systemIn(env))(batch.messages);
     },
 
     async scheduled(event, env) {
-      const config = readEnv(env);
+      const config = systemIn(env);
       const database = postgres(config.databaseUrl, databaseOptions(config));
       if (event.cron !== DAILY) {
         await sweep(new Date(event.scheduledTime), {
@@ -249,4 +279,5 @@ export const systemOf = (feeds: readonly Adapter[]) =>
       ]);
       log.info("partitions-ensured", { days: PARTITION_DAYS_AHEAD });
     },
-  }) satisfies ExportedHandler;
+  } satisfies ExportedHandler;
+};

@@ -52,6 +52,8 @@ export interface PostgresOptions {
   /** Where the HTTP endpoint stands if it is not Neon's own (local runs and tests). */
   readonly fetchEndpoint?: string;
   readonly timeoutMs?: number;
+  /** What carries the requests; the platform's `fetch` where absent. Of the process as a whole, like the endpoint. */
+  readonly fetch?: typeof fetch;
 }
 
 /**
@@ -60,11 +62,11 @@ export interface PostgresOptions {
  * times, also as a whole: nothing here may rely on a time coming as Date or as text.
  */
 export function neonSql(connectionString: string, options: PostgresOptions = {}) {
-  const { fetchEndpoint, timeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  const { fetchEndpoint, timeoutMs = STATEMENT_TIMEOUT_MS, fetch: send = fetch } = options;
   if (fetchEndpoint !== undefined) neonConfig.fetchEndpoint = () => fetchEndpoint;
   // The driver has no limit of its own, and an HTTP request that nobody answers would wait for ever.
   neonConfig.fetchFunction = (url: string, init: RequestInit) =>
-    fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+    send(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
   return neon(connectionString);
 }
 
