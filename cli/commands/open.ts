@@ -36,7 +36,8 @@ export const open: Command = {
   {"file", "kind", "files": [{path, name, contentType, format, role, bytes, sha256}], "problems": [{code, message, path}]}
 and with {"error": {code, message}} beside them where no file in it can be read (the first problem), or in their place where
 there is nothing to look at. "kind" is mail, or upload for any other file. Of a mail whose last boundary line is missing, the
-files are shown as far as they came, with the problem mail-cut-off: feeds take nothing of it.`,
+files are shown as far as they came, with the problem mail-cut-off: feeds take nothing of it. So is an attachment whose
+encoding is damaged, with the problem file-corrupt.`,
   async run(args, io) {
     if (args.positionals.length === 0) throw new UsageError("open needs a file (see mailfeed open --help)");
     const secret = textOption(args, "secret");
@@ -120,9 +121,10 @@ async function list(one: Opened, contents: Contents): Promise<void> {
       hash.update(block);
       bytes += block.length;
     }
-    contents.files.push({ path, name, contentType, format, role, bytes, sha256: hash.digest("hex") });
   } catch (thrown) {
     const failed = asFailure(thrown);
     contents.problems.push({ code: failed.code, message: `${failed.message} ${failed.report.hint}`, path });
+    if (contents.kind === "upload" || path.includes("/") || bytes === 0) return;
   }
+  contents.files.push({ path, name, contentType, format, role, bytes, sha256: hash.digest("hex") });
 }

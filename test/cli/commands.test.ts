@@ -208,6 +208,17 @@ describe.concurrent("open", () => {
       { kind: "mail", files: [{ role: "body" }, { name: "inventory.csv" }], problems: [{ code: "mail-cut-off" }] },
     ]);
   });
+
+  it("shows an attachment with a damaged encoding as far as it can be decoded, with the problem", async () => {
+    const damaged = join(folder, "damaged.mail");
+    const part = 'Content-Type: text/csv; name="a.csv"\r\nContent-Transfer-Encoding: base64\r\n\r\nYWJj?ZGVm\r\n';
+    writeFileSync(damaged, `Subject: a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n${part}--b--\r\n`);
+    const ran = await mailfeed("open", damaged, "--json");
+    expect(ran.code).toBe(1);
+    expect(jsonOf(ran)).toMatchObject([
+      { files: [{ name: "a.csv", bytes: 6 }], problems: [{ code: "file-corrupt", path: "a.csv" }] },
+    ]);
+  });
 });
 
 describe.concurrent("check", () => {

@@ -4,7 +4,7 @@
  * Pulled from end to end: asking for the next item looks at the first bytes of one more file; the bytes of a file are read
  * when its stream is. One damaged file does not stop the others. Order is the order in the mail and in the archive.
  */
-import { failure } from "../../domain/failures.ts";
+import { asFailure, type Failure, failure } from "../../domain/failures.ts";
 import { gunzip } from "./archive/expand.ts";
 import { baseName, safePath } from "./archive/names.ts";
 import { readTar } from "./archive/tar.ts";
@@ -29,7 +29,7 @@ import { readMessage } from "./mail/message.ts";
 import { readTnef } from "./mail/tnef.ts";
 import { refusal, staysClosed } from "./refusals.ts";
 import { SNIFF_BYTES, sniff, zipFormat } from "./sniff.ts";
-import { type ByteSource, collect, exactBlocks, windowOf } from "./source.ts";
+import { type ByteSource, type ByteStream, collect, exactBlocks, windowOf } from "./source.ts";
 
 export type { Opened, Payload, PayloadRole } from "./item.ts";
 export { formatTitle } from "./refusals.ts";
@@ -132,7 +132,7 @@ async function* openItem(given: Item, context: Context): AsyncGenerator<Opened> 
   if (context.shared.files > limit) throw failure("mail-too-complex", { what: "files", count: limit + 1, limit });
   const item = { ...given, path: uniquePath(given.path, context.shared.paths) };
   yield* orProblem(item.path, item.role, async function* () {
-    const { bytes: head } = await collect(item.open(), SNIFF_BYTES, SNIFF_BYTES);
+    const head = await headOf(item);
     const format = sniff(head, item);
     if (format === "mail") yield* openInnerMessage(item, context);
     else if (format === "zip") yield* openZip(item, context);
@@ -143,6 +143,22 @@ async function* openItem(given: Item, context: Context): AsyncGenerator<Opened> 
     else if (staysClosed(format)) throw refusal(format, item.name);
     else yield asFile(item, format, context);
   });
+}
+
+/** The first bytes. A file that breaks within them is known by what there is of it; whoever reads it meets the damage. */
+async function headOf(item: Item): Promise<Uint8Array> {
+  let damage: Failure | undefined;
+  async function* untilDamage(): ByteStream {
+    try {
+      yield* item.open();
+    } catch (thrown) {
+      damage = asFailure(thrown);
+      if (damage.code !== "file-corrupt") throw damage;
+    }
+  }
+  const { bytes } = await collect(untilDamage(), SNIFF_BYTES, SNIFF_BYTES);
+  if (damage !== undefined && bytes.length === 0) throw damage;
+  return bytes;
 }
 
 async function* openInnerMessage(item: Item, context: Context): AsyncGenerator<Opened> {

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../../../src/parse/open/limits.ts";
+import { decodeBase64 } from "../../../src/parse/open/mail/base64.ts";
 import { mailHeaders, readMessage } from "../../../src/parse/open/mail/message.ts";
 import { parseStructured } from "../../../src/parse/open/mail/structured.ts";
 import { bytesSource } from "../../../src/parse/open/source.ts";
@@ -25,6 +26,10 @@ const csv: PartSpec = {
   body: CSV,
 };
 const mail = (...parts: PartSpec[]): MailSpec => ({ parts });
+
+async function* inBlocks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
 
 const textOf = async (spec: MailSpec, index = 0) => (await openAll(buildMail(spec)))[index]?.bytes?.toString("latin1");
 
@@ -305,6 +310,26 @@ describe("transfer encodings", () => {
     expect(await decoded("base64", "YWI", "single")).toContain("the end is missing");
     expect(await decoded("base64", "YWJjZH==")).toContain("the end is missing");
     expect(await decoded("base64", "YWJj====")).toMatch(/damaged/);
+  });
+
+  it("what can be decoded of damaged base64 comes before the failure, whatever the blocks", async () => {
+    const cases: [text: string, decoded: string][] = [
+      ["YWJj?ZGVm", "abcdef"],
+      ["YWJjZ==?=", "abc"],
+      ["YWI=\r\nYWI=", "ab\x18X"],
+      ["YWJjZ", "abc"],
+    ];
+    for (const [text, expected] of cases) {
+      for (const size of [1, 3, 7, 100]) {
+        const pieces: Buffer[] = [];
+        const reading = async () => {
+          for await (const block of decodeBase64(inBlocks(Buffer.from(text), size), { name: "a", ending: "boundary" }))
+            pieces.push(Buffer.from(block));
+        };
+        await expect(reading(), text).rejects.toMatchObject({ code: "file-corrupt" });
+        expect(Buffer.concat(pieces).toString("latin1"), `${text} by ${size}`).toBe(expected);
+      }
+    }
   });
 
   it("quoted-printable joins soft lines, drops blanks at line ends and keeps raw 8-bit text", async () => {

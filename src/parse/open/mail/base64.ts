@@ -2,7 +2,8 @@
  * Streaming base64 (RFC 2045 section 6.8), as fast as the runtime has it and strict about what it means.
  *
  * The RFC allows to skip foreign characters and calls them a sign of damage. Skipping one shifts everything after it, so
- * here they end the stream with a failure: a feed is better refused than landed with a hole in it.
+ * the stream ends with a failure then: a feed is better refused than landed with a hole in it. What can be decoded comes
+ * before the failure, for whoever wants to look at what there is.
  */
 import { Buffer } from "node:buffer";
 import { type Failure, failure } from "../../../domain/failures.ts";
@@ -50,7 +51,7 @@ export interface Base64Options {
 
 /**
  * Decodes a stream. The block it yields is reused on the next turn.
- * @throws `file-corrupt` on foreign characters, on text after the padding and on an end inside a quartet.
+ * @throws `file-corrupt`, behind all that could be decoded, on foreign characters, on text after the padding and on an end inside a quartet.
  */
 export async function* decodeBase64(blocks: ByteStream, options: Base64Options): ByteStream {
   const corrupt = (reason: string): Failure => failure("file-corrupt", { name: options.name, reason });
@@ -59,9 +60,10 @@ export async function* decodeBase64(blocks: ByteStream, options: Base64Options):
   let carry = "";
   let padded = false;
   let read = 0;
+  let damage: Failure | undefined;
   for await (const block of blocks) {
     const bytes = Buffer.from(block.buffer, block.byteOffset, block.byteLength);
-    if (isNative && !padded) {
+    if (damage === undefined && isNative && !padded) {
       const text = carry + bytes.toString("latin1");
       if (out.length < text.length) out = Buffer.alloc(text.length);
       const decoded = decodeAtOnce(text, out);
@@ -76,20 +78,26 @@ export async function* decodeBase64(blocks: ByteStream, options: Base64Options):
     const space = kinds >> SEEN_BITS;
     if (kinds & FOREIGN) {
       const at = bytes.findIndex((byte) => CLASS[byte] === FOREIGN);
-      throw corrupt(`its base64 text holds a character that does not belong there (byte ${read + at})`);
+      damage ??= corrupt(`its base64 text holds a character that does not belong there (byte ${read + at})`);
     }
     read += bytes.length;
-    if (padded || kinds & PADDING) {
-      // The last few characters of the text, in the usual case; anything else after the padding is an error.
-      const text = carry + bytes.toString("latin1").replace(/[ \t\r\n\f\v]+/g, "");
-      const at = text.indexOf("=");
-      if (/[^=]/.test(text.slice(at))) throw corrupt("its base64 text goes on after its end mark");
+    if (damage === undefined && (padded || kinds & PADDING)) {
       padded = true;
-      const whole = at - (at % 4);
-      if (text.length - whole > 4) throw corrupt("its base64 text has too many end marks");
-      if (out.length < whole) out = Buffer.alloc(Math.max(whole, bytes.length));
+      const text = carry + withoutSpace(bytes);
+      const wrong = faultBehindEnd(text);
+      if (wrong === undefined) {
+        const whole = wholeQuartets(text.indexOf("="));
+        carry = text.slice(whole);
+        if (whole > 0) yield Buffer.from(text.slice(0, whole), "base64");
+        continue;
+      }
+      damage = corrupt(wrong);
+    }
+    if (damage !== undefined) {
+      const text = (carry + bytes.toString("latin1")).replace(/[^A-Za-z0-9+/]+/g, "");
+      const whole = wholeQuartets(text.length);
       carry = text.slice(whole);
-      if (whole > 0) yield out.subarray(0, out.write(text.slice(0, whole), "base64"));
+      if (whole > 0) yield Buffer.from(text.slice(0, whole), "base64");
       continue;
     }
     let rest = (carry.length + bytes.length - space) % 4;
@@ -97,7 +105,7 @@ export async function* decodeBase64(blocks: ByteStream, options: Base64Options):
     const usable = bytes.length - space;
     if (rest > usable) {
       // Tiny block: the quartet is not full yet.
-      carry += bytes.toString("latin1").replace(/[ \t\r\n\f\v]+/g, "");
+      carry += withoutSpace(bytes);
       continue;
     }
     for (; rest > 0; cut -= 1) if (CLASS[bytes[cut - 1]!] === 0) rest -= 1;
@@ -107,10 +115,25 @@ export async function* decodeBase64(blocks: ByteStream, options: Base64Options):
     const written = out.write(text, "base64");
     if (written > 0) yield out.subarray(0, written);
   }
-  const last = lastQuartet(carry, padded || options.ending === "boundary");
-  if (last === undefined) throw corrupt("its base64 text ends in the middle of a group: the end is missing");
+  const last = damage === undefined ? lastQuartet(carry, padded || options.ending === "boundary") : undefined;
+  if (last === undefined) {
+    const left = Buffer.from(carry.replaceAll("=", ""), "base64");
+    if (left.length > 0) yield left;
+    throw damage ?? corrupt("its base64 text ends in the middle of a group: the end is missing");
+  }
   if (last.length > 0) yield last;
   if (options.ending === "cut-off" && !padded) throw corrupt(CUT_OFF);
+}
+
+const wholeQuartets = (characters: number): number => characters - (characters % 4);
+
+const withoutSpace = (bytes: Buffer): string => bytes.toString("latin1").replace(/[ \t\r\n\f\v]+/g, "");
+
+/** What is wrong behind the first end mark of a text: there may be one more of them, and nothing else. */
+function faultBehindEnd(text: string): string | undefined {
+  const at = text.indexOf("=");
+  if (/[^=]/.test(text.slice(at))) return "its base64 text goes on after its end mark";
+  return text.length - wholeQuartets(at) > 4 ? "its base64 text has too many end marks" : undefined;
 }
 
 /**
