@@ -421,6 +421,13 @@ export const FAILURES = {
     (e) => `${e.by} has refused the file: ${e.reason.replace(/[.\s]+$/, "")}.`,
     () => "Nothing of it was applied. If that was a mistake, send the file again.",
   ),
+  "discarded-by-operator": entry<{ by: string; reason: string; was: string }>(
+    "delivery",
+    "park",
+    "operator",
+    (e) => `It could not be worked on (${e.was}), and ${e.by} has discarded it: ${e.reason.replace(/[.\s]+$/, "")}.`,
+    () => "Nothing more is done with it. If its data is needed, send it again.",
+  ),
   "books-unbalanced": entry<{ side: string; expected: number; counted: number }>(
     "file",
     "hold",
