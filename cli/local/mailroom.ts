@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { feeds } from "../../adapters/index.ts";
 import type { Adapter } from "../../src/domain/adapter.ts";
 import { feedAt } from "../../src/domain/address.ts";
+import { isAtRest, statesOf } from "../../src/domain/states.ts";
 import { mailFacts } from "../../src/intake/handler.ts";
 import { readHeaders } from "../../src/intake/headers.ts";
 import { UsageError } from "../command.ts";
@@ -36,8 +37,10 @@ export interface DeliveryStatus {
   readonly files: readonly FileStatus[];
 }
 
-const DELIVERY_ENDS = new Set(["parsed", "quarantined", "ignored", "rejected", "dead"]);
-const FILE_ENDS = new Set(["applied", "held", "rejected", "dead"]);
+const atRest = <K extends "delivery" | "file">(kind: K): ReadonlySet<string> =>
+  new Set(statesOf(kind).filter((state) => isAtRest(kind, state)));
+const DELIVERY_ENDS = atRest("delivery");
+const FILE_ENDS = atRest("file");
 
 /** What a mail server would be told. */
 export type Accepted =

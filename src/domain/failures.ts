@@ -582,6 +582,14 @@ export const FAILURES = {
     (e) => `The database refused a statement (SQLSTATE ${e.sqlstate}): ${e.message}`,
     () => "A fault of ours: find the statement, fix it, redrive.",
   ),
+  "illegal-transition": entry<{ what: string; id: string | null; from: string; to: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `A row of ${e.what} (${e.id ?? "new"}) was to go from “${e.from}” to “${e.to}”, and there is no such way.`,
+    () =>
+      "A fault of ours, and nothing was changed: find the statement, fix it, redrive. The ways are in docs/states.md.",
+  ),
   "storage-unavailable": entry<{ reason: string }>(
     "system",
     "retry",

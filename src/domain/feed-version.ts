@@ -14,10 +14,6 @@ import { formatSchema } from "./format.ts";
 export const VERSION_KINDS = ["profile", "mapping"] as const;
 export type VersionKind = (typeof VERSION_KINDS)[number];
 
-/** `proposed` waits for an operator; one version of each kind is `active` at most; the others are history. */
-export const VERSION_STATES = ["proposed", "active", "retired", "rejected"] as const;
-export type VersionState = (typeof VERSION_STATES)[number];
-
 /** How the values of one column are written: what columns whose format is `detect` take from the profile. */
 const readingSchema = z
   .object({

@@ -6,14 +6,12 @@ import type { FailureReport } from "../domain/failures.ts";
 import type { StoredVersion, VersionKind } from "../domain/feed-version.ts";
 import type { ApplyFile } from "../domain/messages.ts";
 import type { Message, Notice } from "../domain/notice.ts";
+import type { DeliveryState, FileState } from "../domain/states.ts";
 import type { Log } from "../observe/log.ts";
 import type { AsOf } from "./as-of.ts";
 import type { DriftReport } from "./drift-report.ts";
 import type { ByteSource } from "./open/source.ts";
 import type { ParsedFile, Reject } from "./table/parse-file.ts";
-
-export type DeliveryState = "parsing" | "parsed" | "quarantined" | "ignored" | "rejected" | "dead";
-export type FileState = "parsing" | "parsed" | "applying" | "applied" | "held" | "rejected" | "dead";
 
 /** A payload found in a delivery, whether it was taken as a file of the feed or left alone. */
 export interface FoundPayload {

@@ -1,8 +1,9 @@
 /** The parse stage's rows in Postgres. SQL and nothing else; every statement may come again. */
 import { mergesRecords } from "../domain/column.ts";
 import type { StoredVersion } from "../domain/feed-version.ts";
+import type { DeliveryState, FileState } from "../domain/states.ts";
 import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
-import type { DeliveryState, FileState, NewVersion, ParseTables, Refusal } from "./deps.ts";
+import type { NewVersion, ParseTables, Refusal } from "./deps.ts";
 
 /** How many files must have something in common before it is expected of the next one. */
 const FILES_IN_COMMON = 5;

@@ -30,6 +30,9 @@ const TRY_AGAIN = /^(40|55P03|55006|57P0|57014|53|08|23505|58030)/;
 /** Of these, the ones that mean the server itself is not there for now. */
 const SERVER_AWAY = /^(57P0|53|08|58030)/;
 
+/** SQLSTATE of our own: a trigger refused a move between states (`migrations/0010_states.sql`). */
+const ILLEGAL_TRANSITION = "MF001";
+
 /** What kind of trouble a thrown value of the driver is. Pure. */
 export function classify(thrown: unknown): Failure {
   if (thrown instanceof NeonDbError && thrown.code !== undefined) {
@@ -38,10 +41,17 @@ export function classify(thrown: unknown): Failure {
       return failure("database-unavailable", { reason: `SQLSTATE ${sqlstate}, ${thrown.message}` }, thrown);
     }
     if (TRY_AGAIN.test(sqlstate)) return failure("database-conflict", { sqlstate }, thrown);
+    if (sqlstate === ILLEGAL_TRANSITION) return failure("illegal-transition", transitionIn(thrown.detail), thrown);
     return failure("database-refused", { sqlstate, message: thrown.message }, thrown);
   }
   const reason = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
   return failure("database-unavailable", { reason: withoutCredentials(reason) }, thrown);
+}
+
+/** The trigger writes its DETAIL as JSON. */
+function transitionIn(detail: string | undefined): { what: string; id: string | null; from: string; to: string } {
+  const { what, id, from, to } = JSON.parse(detail ?? "{}") as Record<string, string | null | undefined>;
+  return { what: what ?? "?", id: id ?? null, from: from ?? "?", to: to ?? "?" };
 }
 
 /** Connection strings must never reach a log, a row or a mail. */

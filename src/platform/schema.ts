@@ -21,21 +21,24 @@ import {
 } from "drizzle-orm/pg-core";
 import type { ChunkEntry } from "../domain/chunk.ts";
 import type { FailureReport } from "../domain/failures.ts";
-import { VERSION_KINDS, VERSION_STATES } from "../domain/feed-version.ts";
+import { VERSION_KINDS } from "../domain/feed-version.ts";
+import { statesOf } from "../domain/states.ts";
 
 /** A bigint that is a name (an id): text on our side, as the driver delivers it. */
 const bigintText = customType<{ data: string; driverData: string }>({ dataType: () => "bigint" });
 /** The same where the database makes the value. Drizzle never sends the default; it only marks inserts as complete without. */
 const bigintIdentity = (name: string) => bigintText(name).notNull().default(sql`GENERATED ALWAYS AS IDENTITY`);
+/** A generated column: nobody writes it. */
+const MADE_BY_THE_TABLE = sql`GENERATED ALWAYS AS`;
 const at = (name: string) => timestamp(name, { withTimezone: true });
 /** A count of bytes: bigint in the table, but no file comes near 2^53. */
 const byteCount = (name: string) => bigint(name, { mode: "number" });
 
-export const DELIVERY_STATES = ["parsing", "parsed", "quarantined", "ignored", "rejected", "dead"] as const;
-export const FILE_STATES = ["parsing", "parsed", "applying", "applied", "held", "rejected", "dead"] as const;
-export const DEAD_LETTER_STATES = ["open", "redriven", "discarded"] as const;
+export const DELIVERY_STATES = statesOf("delivery");
+export const FILE_STATES = statesOf("file");
+export const DEAD_LETTER_STATES = statesOf("deadLetter");
 export const RECORD_STATUSES = ["active", "retired"] as const;
-export const NOTIFICATION_STATES = ["waiting", "sent", "failed"] as const;
+export const NOTIFICATION_STATES = statesOf("notification");
 export const CHANGE_KINDS = ["inserted", "changed", "retired", "restored"] as const;
 
 /** What was found in a delivery, and whether it was read as a file of the feed. */
@@ -153,7 +156,7 @@ export const feedVersions = pgTable(
     feedId: integer("feed_id").notNull(),
     kind: text("kind", { enum: VERSION_KINDS }).notNull(),
     version: integer("version").notNull(),
-    state: text("state", { enum: VERSION_STATES }).notNull(),
+    state: text("state", { enum: statesOf("feedVersion") }).notNull(),
     base: text("base").notNull(),
     data: jsonb("data").$type<unknown>().notNull(),
     evidence: jsonb("evidence").$type<unknown>().notNull().default({}),
@@ -216,6 +219,35 @@ export const deadLetters = pgTable("dead_letters", {
   state: text("state", { enum: DEAD_LETTER_STATES }).notNull().default("open"),
   firstAt: at("first_at").notNull().defaultNow(),
   lastAt: at("last_at").notNull().defaultNow(),
+  cause: text("cause").notNull().default(MADE_BY_THE_TABLE),
+  feed: text("feed").default(MADE_BY_THE_TABLE),
+  fileId: bigintText("file_id").default(MADE_BY_THE_TABLE),
+  redriveOf: bigintText("redrive_of"),
+  decidedAt: at("decided_at"),
+  decidedBy: text("decided_by"),
+  reason: text("reason"),
+  sendingSince: at("sending_since"),
+});
+
+export const fixedCauses = pgTable("fixed_causes", {
+  cause: text("cause").primaryKey(),
+  markedAt: at("marked_at").notNull(),
+  markedBy: text("marked_by").notNull(),
+  note: text("note"),
+});
+
+export const ALERT_SEVERITIES = ["warning", "critical"] as const;
+
+export const alerts = pgTable("alerts", {
+  id: bigintIdentity("id").primaryKey(),
+  kind: text("kind").notNull(),
+  subject: text("subject").notNull(),
+  severity: text("severity", { enum: ALERT_SEVERITIES }).notNull(),
+  detail: text("detail").notNull(),
+  firstAt: at("first_at").notNull().defaultNow(),
+  lastAt: at("last_at").notNull().defaultNow(),
+  times: integer("times").notNull().default(1),
+  clearedAt: at("cleared_at"),
 });
 
 export const apiTokens = pgTable("api_tokens", {

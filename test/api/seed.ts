@@ -6,6 +6,7 @@ import { report } from "../../src/domain/failures.ts";
 import { mappingDigest } from "../../src/domain/feed-version.ts";
 import { orderKeyOf } from "../../src/domain/ids.ts";
 import type { FreshDatabase } from "../support/database.ts";
+import { force } from "../support/force-state.ts";
 
 export type Values = Readonly<Record<string, unknown>>;
 type Sql = Pick<FreshDatabase, "sql">;
@@ -31,7 +32,8 @@ export async function insert({ sql }: Sql, table: string, values: Values): Promi
     return JSONB.has(name) && value !== null ? JSON.stringify(value) : value;
   });
   const places = names.map((_, i) => `$${i + 1}`).join(", ");
-  const [row] = await sql.query(
+  const [row] = await force(
+    sql,
     `WITH made AS (INSERT INTO ${table} (${names.join(", ")}) VALUES (${places}) RETURNING *)
      SELECT to_jsonb(made)->>'id' AS id FROM made`,
     params,
