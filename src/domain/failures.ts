@@ -414,6 +414,15 @@ export const FAILURES = {
       `The file does not look as agreed. ${e.sentence}${e.original === undefined ? "" : ` ${e.original.sentence}`}`,
     () => "Nothing was applied. Compare the two formats, then accept the new one or reject the file.",
   ),
+  "file-too-old": entry<{ asOf: string; days: number }>(
+    "file",
+    "hold",
+    "operator",
+    (e) =>
+      `The file is as of ${e.asOf}, older than the ${e.days} days for which it is kept in mind what newer files have confirmed.`,
+    () =>
+      "Nothing was applied, as it could overwrite what is newer. Reject it, and have the ERP send the records as they are today.",
+  ),
   "refused-by-operator": entry<{ by: string; reason: string }>(
     "file",
     "reject",
@@ -611,6 +620,27 @@ export const FAILURES = {
     (e) => `File ${e.file} waits: file ${e.activeFile} of the same feed is being applied.`,
     () => "Nothing to do; it goes on by itself.",
   ),
+  "woken-in-vain": entry<{ what: "delivery" | "file"; times: number }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The ${e.what} did not move, though it was woken ${e.times} times over several days.`,
+    () => "Look for its correlation id in the logs: what took its messages and did not finish? Then redrive.",
+  ),
+  "not-admitted-yet": entry<{ file: string; atMs: number; because: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `File ${e.file} waits until ${new Date(e.atMs).toISOString()}: ${e.because}.`,
+    () => "Nothing to do; it comes again at that time. The customer's limits say how much is let in.",
+  ),
+  "admission-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The schedule of the customer's files cannot be asked: ${e.reason}.`,
+    () => "Work waits and goes on by itself when it answers.",
+  ),
   "file-missing": entry<{ file: string }>(
     "system",
     "park",
@@ -622,7 +652,7 @@ export const FAILURES = {
     "system",
     "park",
     "us",
-    (e) => `The chunk ${e.key} is not in storage (chunks expire after 14 days).`,
+    (e) => `The chunk ${e.key} is not in storage (chunks are kept for 14 days after a file has ended).`,
     () => "Replay the delivery from the archive.",
   ),
   "message-unreadable": entry<{ reason: string }>(
