@@ -2,9 +2,15 @@
 
 const two = (n: number) => String(n).padStart(2, "0");
 
+/** Where the raw bytes of all customers lie. */
+export const RAW_PREFIX = "raw/";
+
+/** Where the raw bytes of a customer's deliveries lie, in the order of their days. */
+export const rawCustomerPrefix = (customer: string): string => `${RAW_PREFIX}${customer}/`;
+
 /** Where the raw bytes of a customer's deliveries of one day (UTC) lie. */
 export const rawPrefix = (customer: string, day: Date): string =>
-  `raw/${customer}/${day.getUTCFullYear()}/${two(day.getUTCMonth() + 1)}/${two(day.getUTCDate())}/`;
+  `${rawCustomerPrefix(customer)}${day.getUTCFullYear()}/${two(day.getUTCMonth() + 1)}/${two(day.getUTCDate())}/`;
 
 /** Where a delivery's raw bytes lie for good. The date is the day of arrival in UTC. */
 export const rawKey = (customer: string, receivedAt: Date, deliveryId: string, door: "mail" | "upload"): string =>
@@ -15,7 +21,10 @@ export const rawKey = (customer: string, receivedAt: Date, deliveryId: string, d
  * adapters never mix their chunks.
  */
 export const chunkKey = (fileId: string, adapterVersion: string, n: number): string =>
-  `chunks/${fileId}/${adapterVersion}/${n}`;
+  `${chunkPrefix(fileId)}${adapterVersion}/${n}`;
+
+/** Where all chunks of a file lie, of every parse of it. */
+export const chunkPrefix = (fileId: string): string => `chunks/${fileId}/`;
 
 export const parseQueueName = (customer: string): string => `feed-${customer}`;
 export const APPLY_QUEUE = "apply";
