@@ -3,6 +3,7 @@
  * or secret is named, all of them at once, and no value is ever part of the message.
  */
 import { z } from "zod";
+import type { AdmissionDoor } from "./admission/keeper.ts";
 import { APPLY_DLQ, APPLY_QUEUE, archivePasswordName, PARSE_DLQ, parseQueueBinding } from "./domain/keys.ts";
 import type { StageMessage } from "./domain/messages.ts";
 
@@ -14,6 +15,8 @@ export interface Config {
   readonly mailDomain: string;
   readonly store: R2Bucket;
   readonly applyQueue: Queue<StageMessage>;
+  /** The schedule of a customer's files. */
+  admission(customer: string): AdmissionDoor;
   readonly parseDlq: Queue<unknown>;
   readonly applyDlq: Queue<unknown>;
   /** Undefined where this deployment cannot send: mails to people then wait as rows. */
@@ -24,6 +27,11 @@ export interface Config {
   archivePassword(customer: string, feed: string): string | undefined;
   /** The parse queue of a customer; throws if the deployment has none (a customer was added without its queue). */
   parseQueue(customer: string): Queue<StageMessage>;
+}
+
+/** The part of a Durable Object namespace that is used here. */
+interface AdmissionObjects {
+  getByName(name: string): AdmissionDoor;
 }
 
 const secret = (name: string) =>
@@ -46,6 +54,7 @@ const schema = z.object({
   EMAIL: binding<SendEmail>("EMAIL (send_email)", "send").optional(),
   STORE: binding<R2Bucket>("STORE (R2)", "put"),
   APPLY: binding<Queue<StageMessage>>(`APPLY (queue ${APPLY_QUEUE})`, "send"),
+  ADMISSION: binding<AdmissionObjects>("ADMISSION (Durable Object)", "getByName"),
   PARSE_DLQ: binding<Queue<unknown>>(`PARSE_DLQ (queue ${PARSE_DLQ})`, "send"),
   APPLY_DLQ: binding<Queue<unknown>>(`APPLY_DLQ (queue ${APPLY_DLQ})`, "send"),
 });
@@ -57,7 +66,7 @@ export function readEnv(env: unknown): Config {
     throw new Error(`Mailfeed is not configured: ${read.error.issues.map((issue) => issue.message).join("; ")}`);
   }
   const bindings = env as Record<string, unknown>;
-  const { EMAIL, MAIL_FROM, OPERATOR_MAIL } = read.data;
+  const { ADMISSION, EMAIL, MAIL_FROM, OPERATOR_MAIL } = read.data;
   return {
     databaseUrl: read.data.DATABASE_URL,
     ...(read.data.DATABASE_ENDPOINT === undefined ? {} : { databaseEndpoint: read.data.DATABASE_ENDPOINT }),
@@ -65,6 +74,7 @@ export function readEnv(env: unknown): Config {
     mailDomain: read.data.MAIL_DOMAIN,
     store: read.data.STORE,
     applyQueue: read.data.APPLY,
+    admission: (customer) => ADMISSION.getByName(customer),
     parseDlq: read.data.PARSE_DLQ,
     applyDlq: read.data.APPLY_DLQ,
     ...(EMAIL === undefined || MAIL_FROM === undefined ? {} : { mail: { binding: EMAIL, from: MAIL_FROM } }),

@@ -8,6 +8,7 @@ const bindings = {
   MAIL_DOMAIN: "feeds.mailfeed.example",
   STORE: { put: async () => undefined },
   APPLY: queue,
+  ADMISSION: { getByName: () => ({}) },
   PARSE_DLQ: queue,
   APPLY_DLQ: queue,
 };

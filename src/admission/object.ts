@@ -10,7 +10,7 @@ const KEY = "state";
 export class Admission extends DurableObject {
   readonly #keeper: AdmissionKeeper;
 
-  constructor(context: DurableObjectState, env: Env) {
+  constructor(context: DurableObjectState, env: Cloudflare.Env) {
     super(context, env);
     const { kv } = context.storage;
     this.#keeper = keeperOf({

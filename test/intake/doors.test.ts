@@ -99,7 +99,7 @@ describe("the mail door", () => {
     expect(outcome).toEqual({ accepted: true, deliveryId: facts.id, duplicate: false });
     expect(enqueued).toEqual([
       {
-        v: 1,
+        v: 2,
         type: "parse-delivery",
         customer: "acme",
         feed: "inventory",
@@ -302,6 +302,7 @@ describe("the environment", () => {
     APPLY: queue,
     PARSE_DLQ: queue,
     APPLY_DLQ: queue,
+    ADMISSION: { getByName: () => ({}) },
     FEED_ACME: queue,
   };
 

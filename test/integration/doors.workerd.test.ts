@@ -25,7 +25,7 @@ vi.mock("../../adapters/index.ts", async (original) => {
 const SECRET = "doors-only-address-secret";
 const DOMAIN = "feeds.mailfeed.example";
 const PASSWORD = "hunter2-never-shown";
-const { STORE } = env as unknown as { STORE: R2Bucket };
+const { STORE, ADMISSION } = env as unknown as { STORE: R2Bucket; ADMISSION: DurableObjectNamespace };
 const addressOf = (name: string) => feedAddress(feeds.find(({ feed }) => feed === name)!, SECRET, DOMAIN);
 
 beforeEach(() => {
@@ -47,6 +47,7 @@ function bindings(change: Readonly<Record<string, unknown>> = {}) {
     env: {
       ...Object.fromEntries(names.map((name) => [name, queue(name)])),
       STORE,
+      ADMISSION,
       DATABASE_URL: `postgresql://somebody:${PASSWORD}@127.0.0.1:9/nowhere`,
       DATABASE_ENDPOINT: "http://127.0.0.1:9/sql",
       ADDRESS_SECRET: SECRET,
@@ -115,7 +116,7 @@ describe("the mail door", () => {
       [
         "FEED_ACME",
         {
-          v: 1,
+          v: 2,
           type: "parse-delivery",
           customer: "acme",
           feed: "inventory",
@@ -312,7 +313,9 @@ describe("the queue's consumer", () => {
     const message = sent[0]![1] as typeof good;
     const { explicitAcks, retryMessages } = await consume(env, message);
     expect([explicitAcks, retryMessages]).toEqual([["0"], []]);
-    expect(sent.slice(1)).toEqual([["FEED_ACME", { ...message, deferrals: 1 }]]);
+    expect(sent.slice(1)).toEqual([
+      ["FEED_ACME", { ...message, waited: { times: 1, since: expect.stringMatching(/^20\d\d-/) } }],
+    ]);
   });
 });
 

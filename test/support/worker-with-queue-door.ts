@@ -1,6 +1,8 @@
 /** The Worker as it is, and before it a door through which a test puts any message on any queue. */
 import worker from "../../src/worker.ts";
 
+export { Admission } from "../../src/worker.ts";
+
 const DOOR = "/test/queues/";
 
 export default {

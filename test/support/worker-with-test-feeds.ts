@@ -2,4 +2,6 @@
 import { systemOf } from "../../src/system.ts";
 import { testFeeds } from "./test-feeds.ts";
 
+export { Admission } from "../../src/admission/object.ts";
+
 export default systemOf(testFeeds);
