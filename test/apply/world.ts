@@ -143,7 +143,7 @@ export function worldOn(connectionString: string) {
 
   /** The same worker over another database handle. */
   function deps(over: Pick<Database, "query"> = database, more: Partial<ApplyDeps> = {}): ApplyDeps {
-    const waiting = { sleep: async () => undefined, random: () => 0.5 };
+    const waiting = { sleep: more.sleep ?? (async () => undefined), random: () => 0.5 };
     const planDeps: PlanDeps = { ...waiting, database: over, chunks, maxRows: STATEMENT_ROWS };
     return {
       ...waiting,
@@ -164,6 +164,8 @@ export function worldOn(connectionString: string) {
     database,
     chunks,
     one,
+    /** The chunks of a parsed file, for a worker of another process: there the storage is empty. */
+    store,
     feed,
     file,
     parse,

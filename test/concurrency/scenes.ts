@@ -67,3 +67,19 @@ export function stopsBefore(database: Queries, at: number) {
     },
   };
 }
+
+/**
+ * Makes every statement of the file wait in its middle until the holder's transaction ends: those of chunks when records
+ * are written and the ledger is to be, those that begin and end the file at its row. `ledger`: that of a clean run, whose
+ * chunks have the same names.
+ */
+export async function standInTheWay(holder: Queries, file: TestFile, ledger: readonly object[]): Promise<void> {
+  const names = ledger.map((line) => String(Reflect.get(line, "chunk_key")));
+  await holder.query("BEGIN");
+  await holder.query("SELECT FROM files WHERE id = $1 FOR UPDATE", [file.id]);
+  await holder.query(
+    `INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale)
+     SELECT $1, k, 0, 0, 0, 0, 0 FROM unnest($2::uuid[]) AS k ON CONFLICT DO NOTHING`,
+    [file.id, `{${names.join(",")}}`],
+  );
+}
