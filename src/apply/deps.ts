@@ -31,6 +31,8 @@ export interface ApplyDeps extends Waiting {
   gate(plan: Plan, file: FileToApply): Verdict;
   /** A new UUID. */
   token(): string;
+  /** Told whenever the lease was renewed: the file is still being applied, and the database has just answered. */
+  stillHere?(): Promise<void>;
   /** Milliseconds since 1970. */
   now(): number;
   readonly log: Log;

@@ -62,6 +62,7 @@ export function heldLease(deps: ApplyDeps, fileId: string, token: string): HeldL
     );
     if (!held) throw failure("lease-lost", { file: fileId });
     renewedAt = startedAt;
+    await deps.stillHere?.();
   };
   return {
     token,
