@@ -23,6 +23,7 @@ import { gate } from "../src/apply/gate.ts";
 import { applyHandler } from "../src/apply/handler.ts";
 import { orderKeyOf } from "../src/domain/ids.ts";
 import { LANES } from "../src/domain/lanes.ts";
+import { applyFileMessage } from "../src/domain/messages.ts";
 import { planFile } from "../src/plan/plan-file.ts";
 import { postgres } from "../src/platform/postgres.ts";
 import { type CpuUse, cpuBetween, readCpu } from "./apply/cpu.ts";
@@ -180,14 +181,8 @@ async function measure(work: () => Promise<unknown>): Promise<Measured> {
 /** What autovacuum does between two files of a feed, done for every contender alike and outside the measured time. */
 const settle = () => sql.query("VACUUM (ANALYZE) records, changes_default, seen, ledger, files, feeds");
 
-const message = (fileId: string) => ({
-  v: 1 as const,
-  type: "apply-file" as const,
-  customer: "bench",
-  feed: "stock",
-  correlationId: "0".repeat(32),
-  fileId,
-});
+const message = (fileId: string) =>
+  applyFileMessage({ customer: "bench", feed: "stock", correlationId: "0".repeat(32), fileId });
 
 type Contender = "ours" | "serial" | "limit" | "limit4";
 const results = new Map<string, Measured[]>();

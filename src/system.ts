@@ -182,7 +182,7 @@ function consumerOf(
   queue: string,
   config: System,
 ): (messages: readonly Incoming[]) => Promise<void> {
-  const { random, log } = config;
+  const { now, random, log } = config;
   const database = postgres(config.databaseUrl, databaseOptions(config));
   if (queue === PARSE_DLQ) return (messages) => keepDeadLetters("parse", messages, { database, random, log });
   if (queue === APPLY_DLQ) return (messages) => keepDeadLetters("apply", messages, { database, random, log });
@@ -200,6 +200,7 @@ function consumerOf(
     async park(letter) {
       await (stage === "parse" ? config.parseDlq : config.applyDlq).send(letter);
     },
+    now,
     random,
     log,
   };

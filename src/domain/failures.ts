@@ -641,6 +641,13 @@ export const FAILURES = {
     (e) => `The schedule of the customer's files cannot be asked: ${e.reason}.`,
     () => "Work waits and goes on by itself when it answers.",
   ),
+  "queue-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `A queue did not take a message: ${e.reason}.`,
+    () => "Work waits and goes on by itself when the queue is back.",
+  ),
   "file-missing": entry<{ file: string }>(
     "system",
     "park",

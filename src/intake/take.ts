@@ -1,6 +1,7 @@
 /** The last two steps of both doors: archive, then enqueue. Whatever fails throws, so that the sender tries again. */
 import type { DeliveryFacts } from "../domain/delivery.ts";
 import { rawKey } from "../domain/keys.ts";
+import { parseDeliveryMessage } from "../domain/messages.ts";
 import type { IntakeDeps } from "./deps.ts";
 
 /** `duplicate`: these very bytes were archived before; they are enqueued all the same, since the first try may have died. */
@@ -11,14 +12,9 @@ export async function take(
 ): Promise<{ deliveryId: string; duplicate: boolean }> {
   const key = rawKey(facts.customer, new Date(facts.receivedAt), facts.id, facts.door);
   const duplicate = (await deps.archive(key, bytes, facts)) === "exists";
-  await deps.enqueueParse({
-    v: 1,
-    type: "parse-delivery",
-    customer: facts.customer,
-    feed: facts.feed,
-    correlationId: facts.id,
-    rawKey: key,
-  });
+  await deps.enqueueParse(
+    parseDeliveryMessage({ customer: facts.customer, feed: facts.feed, correlationId: facts.id, rawKey: key }),
+  );
   deps.log.info("delivery-archived", {
     correlationId: facts.id,
     customer: facts.customer,

@@ -9,13 +9,13 @@ import type { Adapter } from "../domain/adapter.ts";
 import type { DeliveryFacts } from "../domain/delivery.ts";
 import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
 import { orderKeyOf } from "../domain/ids.ts";
-import type { ParseDelivery } from "../domain/messages.ts";
+import { applyFileMessage, type ParseDelivery } from "../domain/messages.ts";
 import { asOfFile } from "./as-of.ts";
 import { chooseFiles, noPayload } from "./choose.ts";
 import type { ParseDeps } from "./deps.ts";
 import { type KnownFeed, knownFeed } from "./known-feed.ts";
 import { type Opened, type OpenOptions, openDelivery } from "./open/open.ts";
-import { readFile } from "./read-file.ts";
+import { type ReadFile, readFile } from "./read-file.ts";
 
 export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Promise<void> {
   const feed = deps.feeds.find((f) => f.customer === message.customer && f.feed === message.feed);
@@ -98,7 +98,7 @@ async function parseOne(
     asOfSource: asOf.source,
     orderKey: orderKeyOf({ ...order, sequence: 0 }),
   });
-  const read =
+  const read: ReadFile =
     state === "parsing" ? await readFile(known, { id, path, facts, order }, one, deps) : { state, pinned: false };
   deps.log.info("file-parsed", {
     correlationId: facts.id,
@@ -108,14 +108,15 @@ async function parseOne(
     state: read.state,
   });
   if (read.state === "parsed" || read.state === "applying") {
-    await deps.enqueueApply({
-      v: 1,
-      type: "apply-file",
-      customer: feed.customer,
-      feed: feed.feed,
-      correlationId: facts.id,
-      fileId: id,
-    });
+    await deps.enqueueApply(
+      applyFileMessage({
+        customer: feed.customer,
+        feed: feed.feed,
+        correlationId: facts.id,
+        fileId: id,
+        ...(read.rows === undefined ? {} : { rows: read.rows }),
+      }),
+    );
   }
   return read.pinned ? knownFeed(known.adapter, await deps.tables.versions(known.adapter)) : known;
 }

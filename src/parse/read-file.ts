@@ -33,6 +33,8 @@ export interface FileToRead {
 export interface ReadFile {
   readonly state: FileState;
   /** The versions of the feed have changed. */
+  /** Accepted rows; known of a file that was read to its end. */
+  readonly rows?: number;
   readonly pinned: boolean;
 }
 
@@ -118,7 +120,8 @@ async function readKnown(
     const asOf = asOfStated(feed, file.facts, parsed.generatedAt);
     const order = asOf === undefined ? file.order : { ...file.order, asOfMs: asOf.at.getTime() };
     const orderKey = orderKeyOf({ ...order, sequence: parsed.sequence ?? 0 });
-    return { state: await deps.tables.finishFile(file.id, feed, { ...parsed, orderKey, asOf }, refusal), pinned };
+    const state = await deps.tables.finishFile(file.id, feed, { ...parsed, orderKey, asOf }, refusal);
+    return { state, rows: parsed.books.accepted, pinned };
   } catch (thrown) {
     const failed = aboutFile(thrown);
     return refuse(file, (await driftBehind(known, feed, file, payload, failed, deps)) ?? { failure: failed }, deps);

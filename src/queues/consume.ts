@@ -9,7 +9,7 @@
  * - all else → the stage's dead-letter queue with the failure beside it
  */
 import { asFailure, type Failure, type FailureCode, type FailureReport } from "../domain/failures.ts";
-import { readMessage, type StageMessage } from "../domain/messages.ts";
+import { putOff, readMessage, type StageMessage } from "../domain/messages.ts";
 import type { Log } from "../observe/log.ts";
 import { backoffSeconds } from "./backoff.ts";
 
@@ -38,6 +38,7 @@ export interface ConsumeDeps {
   /** Sends a copy of the message to its own queue. */
   defer(message: StageMessage, delaySeconds: number): Promise<void>;
   park(letter: DeadLetter): Promise<void>;
+  now(): Date;
   /** In [0, 1). */
   random(): number;
   readonly log: Log;
@@ -59,7 +60,7 @@ export async function consume(messages: readonly Incoming[], deps: ConsumeDeps):
 async function consumeOne(incoming: Incoming, deps: ConsumeDeps): Promise<void> {
   let message: StageMessage | undefined;
   try {
-    message = readMessage(incoming.body);
+    message = readMessage(incoming.body, deps.now());
     await deps.handle(message);
     incoming.ack();
   } catch (thrown) {
@@ -83,10 +84,10 @@ async function settle(
   deps: ConsumeDeps,
   fields: Record<string, string | number | undefined>,
 ): Promise<void> {
-  const deferrals = message?.deferrals ?? 0;
+  const deferrals = message?.waited?.times ?? 0;
   if (message && WAITS.has(failed.code) && deferrals < MAX_DEFERRALS) {
     const delaySeconds = backoffSeconds(deferrals, deps.random());
-    await deps.defer({ ...message, deferrals: deferrals + 1 }, delaySeconds);
+    await deps.defer(putOff(message, deps.now()), delaySeconds);
     incoming.ack();
     deps.log.warn("message-deferred", { ...fields, delaySeconds, message: failed.message });
     return;

@@ -4,6 +4,7 @@
  * themselves what is left to do, so one message too many does no harm.
  */
 import { rawPrefix } from "../domain/keys.ts";
+import { applyFileMessage, parseDeliveryMessage } from "../domain/messages.ts";
 import type { RawObject, SweepDeps } from "./deps.ts";
 
 /** What is younger may still be under way: the longest invocation takes 15 minutes. */
@@ -24,11 +25,11 @@ export async function sweep(now: Date, deps: SweepDeps): Promise<Swept> {
   const since = new Date(now.getTime() - STUCK_AFTER_MINUTES * MS_PER_MINUTE);
   const deliveries = await deps.tables.stuckDeliveries(since);
   for (const { id, customer, feed, raw_key } of deliveries) {
-    await deps.enqueueParse({ v: 1, type: "parse-delivery", customer, feed, correlationId: id, rawKey: raw_key });
+    await deps.enqueueParse(parseDeliveryMessage({ customer, feed, correlationId: id, rawKey: raw_key }));
   }
   const files = await deps.tables.stuckFiles(since);
   for (const { id, delivery_id, customer, feed } of files) {
-    await deps.enqueueApply({ v: 1, type: "apply-file", customer, feed, correlationId: delivery_id, fileId: id });
+    await deps.enqueueApply(applyFileMessage({ customer, feed, correlationId: delivery_id, fileId: id }));
   }
   let unseen = 0;
   for (const customer of deps.customers) {
@@ -51,7 +52,7 @@ async function wakeUnseen(customer: string, page: readonly RawObject[], since: D
   const unseen = old.filter(({ id }) => !known.has(id));
   for (const { key, id } of unseen) {
     const feed = await deps.feedOf(key);
-    await deps.enqueueParse({ v: 1, type: "parse-delivery", customer, feed, correlationId: id, rawKey: key });
+    await deps.enqueueParse(parseDeliveryMessage({ customer, feed, correlationId: id, rawKey: key }));
   }
   return unseen.length;
 }

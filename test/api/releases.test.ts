@@ -31,7 +31,7 @@ describe("releasing a quarantined delivery", () => {
     expect(answer.json).toEqual({ delivery: { id, state: "parsing" }, status_url: `/v1/deliveries/${id}` });
     expect(api.messages).toEqual([
       {
-        v: 1,
+        v: 2,
         type: "parse-delivery",
         customer: "alpha",
         feed: "stock",
@@ -101,7 +101,7 @@ describe("releasing a held file", () => {
     const answer = await release("files", id);
     expect(answer.status).toBe(202);
     expect(answer.json).toEqual({ file: { id, state: "parsed" }, status_url: `/v1/files/${id}` });
-    expect(api.messages).toMatchObject([{ v: 1, type: "apply-file", customer: "alpha", feed: "stock", fileId: id }]);
+    expect(api.messages).toMatchObject([{ v: 2, type: "apply-file", customer: "alpha", feed: "stock", fileId: id }]);
     expect(await rowOf("files", id)).toEqual({ state: "parsed", failure: null, released_by: "ops" });
     expect(await audits(`file ${id}`)).toEqual([{ actor: "ops", action: "release", code: "too-many-rejects" }]);
   });

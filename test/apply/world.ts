@@ -6,7 +6,7 @@ import { applyHandler } from "../../src/apply/handler.ts";
 import { type Chunk, type ChunkEntry, encodeChunk } from "../../src/domain/chunk.ts";
 import { failure } from "../../src/domain/failures.ts";
 import { orderKeyOf } from "../../src/domain/ids.ts";
-import type { ApplyFile } from "../../src/domain/messages.ts";
+import { type ApplyFile, applyFileMessage } from "../../src/domain/messages.ts";
 import type { FileToApply } from "../../src/domain/plan.ts";
 import type { PlanDeps } from "../../src/plan/deps.ts";
 import { planFile } from "../../src/plan/plan-file.ts";
@@ -120,14 +120,12 @@ export function worldOn(connectionString: string) {
       [delivery, of.customerId, of.feedId, at.toISOString(), orderKey],
     );
     await parse(id, "v1", rows);
-    const message: ApplyFile = {
-      v: 1,
-      type: "apply-file",
+    const message = applyFileMessage({
       customer: "acme",
       feed: "stock",
       correlationId: delivery,
       fileId: id,
-    };
+    });
     return { id, feed: of, message };
   }
 

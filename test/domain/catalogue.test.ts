@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { asFailure, FAILURES, failure, report, shown } from "../../src/domain/failures.ts";
-import { readMessage } from "../../src/domain/messages.ts";
 
 describe("the failure catalogue", () => {
   it("gives what is unforeseen the code internal-error, to be parked, with the cause kept", () => {
@@ -29,33 +28,5 @@ describe("the failure catalogue", () => {
   it("shows hostile values on one line, cut, with what is invisible made visible", () => {
     expect(shown("a\r\nb\u0000\u202ec")).toBe("“a\\u000d\\u000ab\\u0000\\u202ec”");
     expect(shown("x".repeat(1_000)).length).toBeLessThan(70);
-  });
-});
-
-describe("a queue message", () => {
-  const message = {
-    v: 1,
-    type: "parse-delivery",
-    customer: "acme",
-    feed: "inventory",
-    correlationId: "0".repeat(32),
-    rawKey: "raw/acme/2026/01/01/x.eml",
-  };
-
-  it("is read", () => {
-    expect(readMessage(message)).toEqual(message);
-  });
-
-  it.each([
-    ["of a version to come", { ...message, v: 2 }],
-    ["of an unknown type", { ...message, type: "dance" }],
-    ["without a correlation id", { ...message, correlationId: undefined }],
-    ["with a customer that is no name", { ...message, customer: "../x" }],
-    ["that is no object", "hello"],
-    ["that is null", null],
-  ])("%s is parked, not dropped", (_, body) => {
-    expect(() => readMessage(body)).toThrow(
-      expect.objectContaining({ code: "message-unreadable", disposition: "park" }),
-    );
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { DeliveryFacts } from "../../src/domain/delivery.ts";
 import { archivePasswordName } from "../../src/domain/keys.ts";
+import { parseDeliveryMessage } from "../../src/domain/messages.ts";
 import type { FoundPayload, ParseDeps, Refusal } from "../../src/parse/deps.ts";
 import { parseHandler } from "../../src/parse/handler.ts";
 import { bytesSource } from "../../src/parse/open/source.ts";
@@ -115,14 +116,8 @@ async function parsed(
     },
     log: { info: log, warn: log, error: log },
   };
-  const raw = {
-    v: 1,
-    type: "parse-delivery",
-    customer: "acme",
-    feed: "inventory",
-    correlationId: "0".repeat(32),
-  } as const;
-  await parseHandler({ ...raw, rawKey: "raw/acme/x" } as Parameters<typeof parseHandler>[0], deps);
+  const raw = { customer: "acme", feed: "inventory", correlationId: "0".repeat(32), rawKey: "raw/acme/x" };
+  await parseHandler(parseDeliveryMessage(raw), deps);
   return { files, refusals, ...end, everything: JSON.stringify(said) };
 }
 

@@ -31,6 +31,7 @@ function shell(over: Partial<ConsumeDeps> = {}) {
     park: async (letter) => {
       seen.parked.push(letter);
     },
+    now: () => new Date("2026-11-20T06:00:00Z"),
     random: () => 0.5,
     log: jsonLog(
       () => new Date(0),
@@ -74,7 +75,7 @@ describe("the queue shell", () => {
     await consume([message({ ...body, deferrals: 40 }, MAX_ATTEMPTS + 5)], deps);
     expect(seen.acked).toBe(1);
     expect(seen.retried).toEqual([]);
-    expect(seen.deferred[0]!.message.deferrals).toBe(41);
+    expect(seen.deferred[0]!.message.waited?.times).toBe(41);
     expect(seen.deferred[0]!.delay).toBeLessThanOrEqual(BACKOFF_CAP_SECONDS);
   });
 

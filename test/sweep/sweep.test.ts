@@ -50,7 +50,7 @@ describe("the sweep", () => {
     const { deps, sent } = world([{ key: key("a"), uploadedAt: minutesAgo(STUCK_AFTER_MINUTES + 1) }]);
     expect(await sweep(now, deps)).toEqual({ deliveries: 0, files: 0, unseen: 1 });
     expect(sent).toEqual([
-      { v: 1, type: "parse-delivery", customer: "acme", feed: "inventory", correlationId: id("a"), rawKey: key("a") },
+      { v: 2, type: "parse-delivery", customer: "acme", feed: "inventory", correlationId: id("a"), rawKey: key("a") },
     ]);
   });
 

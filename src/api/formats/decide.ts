@@ -2,6 +2,7 @@
 import { and, eq, inArray, or, type SQL, sql } from "drizzle-orm";
 import type { FailureCode } from "../../domain/failures.ts";
 import type { StoredVersion } from "../../domain/feed-version.ts";
+import { parseDeliveryMessage } from "../../domain/messages.ts";
 import { jsonText } from "../../platform/postgres.ts";
 import { deliveries, feeds, feedVersions, files } from "../../platform/schema.ts";
 import type { FeedScope } from "../auth/scope.ts";
@@ -80,7 +81,7 @@ export async function wake(deps: Call["deps"], scope: FeedScope): Promise<void> 
   const { customer } = scope;
   await waking(async () => {
     for (const { id, feed, rawKey } of waiting) {
-      await deps.enqueueParse({ v: 1, type: "parse-delivery", customer, feed, correlationId: id, rawKey });
+      await deps.enqueueParse(parseDeliveryMessage({ customer, feed, correlationId: id, rawKey }));
     }
   });
 }

@@ -5,6 +5,7 @@
  */
 import { eq, sql } from "drizzle-orm";
 import { asFailure, type FailureCode, type FailureReport } from "../../domain/failures.ts";
+import { applyFileMessage, parseDeliveryMessage } from "../../domain/messages.ts";
 import { auditLog, customers, deliveries, feeds, files } from "../../platform/schema.ts";
 import type { Call } from "../deps.ts";
 import { notFound, Problem, problem } from "../problem/problem.ts";
@@ -60,7 +61,7 @@ export async function releaseDelivery({ c, deps, caller }: Call): Promise<Respon
     throw wrongState(`The delivery is “${state}”; only a quarantined one can be released.`, state);
   }
   if (state === "parsing") {
-    await waking(() => deps.enqueueParse({ v: 1, type: "parse-delivery", customer, feed, correlationId: id, rawKey }));
+    await waking(() => deps.enqueueParse(parseDeliveryMessage({ customer, feed, correlationId: id, rawKey })));
   }
   return c.json({ delivery: { id, state }, status_url: `/v1/deliveries/${id}` }, 202);
 }
@@ -88,7 +89,8 @@ export async function releaseFile(call: Call): Promise<Response> {
     throw wrongState(`The file is “${state}”; only a held one can be released.`, state);
   }
   if (state === "parsed") {
-    const message = { v: 1, type: "apply-file", ...names, correlationId: file.deliveryId, fileId: id } as const;
+    const rows = file.accepted ?? 0;
+    const message = applyFileMessage({ ...names, correlationId: file.deliveryId, fileId: id, rows });
     await waking(() => deps.enqueueApply(message));
   }
   return c.json({ file: { id, state }, status_url: `/v1/files/${id}` }, 202);
