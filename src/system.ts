@@ -3,6 +3,8 @@
  * decision is made in this file.
  */
 import { drizzle } from "drizzle-orm/neon-http";
+import { admitted } from "./admission/admitted.ts";
+import { watched } from "./admission/watched.ts";
 import { createApi } from "./api/app.ts";
 import { gate } from "./apply/gate.ts";
 import { applyHandler } from "./apply/handler.ts";
@@ -80,6 +82,8 @@ const enqueueApply = (config: System) => async (message: ApplyFile) => {
   await config.applyQueue.send(message);
 };
 
+const customersOf = (feeds: readonly Adapter[]): string[] => [...new Set(feeds.map((f) => f.customer))];
+
 /** Throws `unknown-feed`. */
 function adapterOf(feeds: readonly Adapter[], customer: string, feed: string): Adapter {
   const found = feeds.find((f) => f.customer === customer && f.feed === feed);
@@ -115,10 +119,15 @@ const parseDeps = (feeds: readonly Adapter[], config: System, database: Database
   log: config.log,
 });
 
-/** Sends what waits to be told. Trouble with it is logged and never undoes the work that it tells of. */
-async function tellPeople(config: System, database: Database): Promise<void> {
+/**
+ * Sends what waits to be told, unless the database is known to be away: what is sent has to be noted. Trouble with it is
+ * logged and never undoes the work that it tells of.
+ */
+async function tellPeople(config: System, database: Database, customers: readonly string[]): Promise<void> {
   const { mail, log } = config;
   try {
+    const looks = await Promise.all(customers.map((customer) => config.admission(customer).look()));
+    if (looks.some((look) => look.database.is === "away")) return log.info("mails-wait", { reason: "database away" });
     await sendWaiting({
       tables: notifyTables(database),
       addressOf: (recipient) => (recipient === "operator" ? config.operatorMail : undefined),
@@ -145,7 +154,7 @@ async function parse(
       return composeMessage(notice);
     },
   });
-  if (told) await tellPeople(config, database);
+  if (told) await tellPeople(config, database, [message.customer]);
 }
 
 async function chunkBytes(config: System, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
@@ -155,25 +164,33 @@ async function chunkBytes(config: System, file: FileToApply, n: number, length?:
   return bytes;
 }
 
-async function apply(message: ApplyFile, config: System, database: Database): Promise<void> {
-  const { sleep, random, log, now, maxRows } = config;
+async function apply(message: ApplyFile, config: System, postgresDatabase: Database): Promise<void> {
+  const { sleep, random, log, maxRows } = config;
+  const now = () => config.now().getTime();
+  const { database, slowestMs } = watched(postgresDatabase, now);
   const rows = maxRows === undefined ? {} : { maxRows };
   const chunks = {
     head: (file: FileToApply, entry: { n: number; headBytes: number }) =>
       chunkBytes(config, file, entry.n, entry.headBytes),
   };
-  await applyHandler(message, {
-    database,
-    chunks: { whole: (file, entry) => chunkBytes(config, file, entry.n) },
-    plan: (file, lease) => planFile({ database, chunks, sleep, random, ...rows }, file, { record: true, ...lease }),
-    gate,
-    token: config.uuid,
-    now: () => now().getTime(),
-    sleep,
-    random,
-    log,
-    ...rows,
-  });
+  await admitted(
+    { door: config.admission(message.customer), slowestMs, log },
+    { id: message.fileId, rows: message.rows ?? 0 },
+    (stillHere) =>
+      applyHandler(message, {
+        database,
+        chunks: { whole: (file, entry) => chunkBytes(config, file, entry.n) },
+        plan: (file, lease) => planFile({ database, chunks, sleep, random, ...rows }, file, { record: true, ...lease }),
+        gate,
+        token: config.uuid,
+        stillHere,
+        now,
+        sleep,
+        random,
+        log,
+        ...rows,
+      }),
+  );
 }
 
 /** The consumer of one queue, by its name. */
@@ -263,7 +280,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
       const database = postgres(config.databaseUrl, databaseOptions(config));
       if (event.cron !== DAILY) {
         await sweep(new Date(event.scheduledTime), {
-          customers: [...new Set(feeds.map((f) => f.customer))],
+          customers: customersOf(feeds),
           tables: sweepTables(database),
           listRaw: (prefix) => listKeys(config.store, prefix),
           feedOf: async (key) => (await archived(config, key)).facts.feed,
@@ -271,7 +288,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
           enqueueApply: enqueueApply(config),
           log,
         });
-        await tellPeople(config, database);
+        await tellPeople(config, database, customersOf(feeds));
         return;
       }
       await database.query("SELECT ensure_change_partitions($1::date, $2::int)", [
