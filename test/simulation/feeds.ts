@@ -1,0 +1,48 @@
+/** The feeds of the simulated customers: every kind of file order and of saying that the product knows. */
+import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
+
+/** What the model has to know of a feed. */
+export interface FeedKind {
+  readonly slug: string;
+  readonly mode: "full" | "delta";
+  /** A blank cell leaves the stored value as it is. */
+  readonly merges: boolean;
+  readonly asOf: "mail-date" | "file-name" | "arrival";
+}
+
+export const KINDS: readonly FeedKind[] = [
+  { slug: "stock", mode: "full", merges: false, asOf: "mail-date" },
+  { slug: "orders", mode: "delta", merges: false, asOf: "file-name" },
+  { slug: "patch", mode: "delta", merges: true, asOf: "mail-date" },
+  { slug: "log", mode: "delta", merges: false, asOf: "arrival" },
+];
+
+export const CUSTOMERS: readonly string[] = Array.from({ length: 10 }, (_, i) => `c${i + 1}`);
+
+export const senderOf = (customer: string): string => `erp@${customer}.example`;
+
+/** `stock-20260601T101500.csv` */
+const NAME_PATTERN = "(?<year>\\d{4})(?<month>\\d{2})(?<day>\\d{2})T(?<hour>\\d{2})(?<minute>\\d{2})(?<second>\\d{2})";
+
+function feedOf(customer: string, { slug, mode, merges, asOf }: FeedKind): Adapter {
+  const blank = merges ? "keep" : "null";
+  return defineFeed({
+    customer,
+    customerTitle: `Customer ${customer}`,
+    feed: slug,
+    title: `${slug} of ${customer}`,
+    mode,
+    intake: { policy: "trust-address", senders: [senderOf(customer)], fileName: "\\.csv$" },
+    file: { charset: "utf-8", delimiter: ",", header: true },
+    columns: [
+      { name: "sku", source: { header: "sku" }, type: "identifier", blank: "reject" },
+      { name: "qty", source: { header: "qty" }, type: "integer", blank },
+      { name: "note", source: { header: "note" }, type: "text", blank },
+    ],
+    key: ["sku"],
+    asOf: asOf === "file-name" ? { from: asOf, pattern: NAME_PATTERN } : { from: asOf },
+    limits: { maxRejectShare: 1 },
+  });
+}
+
+export const FEEDS: readonly Adapter[] = CUSTOMERS.flatMap((customer) => KINDS.map((kind) => feedOf(customer, kind)));

@@ -1,0 +1,306 @@
+/**
+ * What must hold in the end, said independently of how the product works: from what the ERPs wrote and what their mail
+ * servers were told follows what the tables have to show.
+ *
+ * Retirement of records that a full file leaves out is not built yet: of such a feed only the records of its newest file
+ * are certain. Its place is `expectRecords`.
+ */
+import type { Told } from "./sender.ts";
+import type { ChangeRow, DeliveryRow, FileRow, RecordRow, Tables } from "./tables.ts";
+import type { Fate, Said, SentFile, SentMail } from "./workload.ts";
+
+export interface Violation {
+  /** The promise that is broken. */
+  readonly rule: string;
+  /** What it is about, and words by which the trace knows it. */
+  readonly subject: string;
+  readonly about: readonly string[];
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** A file of a mail together with its row. */
+interface KnownFile {
+  readonly mail: SentMail;
+  readonly sent: SentFile;
+  readonly row: FileRow;
+  /** What it says of each record: its last line of that key, or all of them over each other where the feed merges. */
+  readonly says: ReadonlyMap<string, Said>;
+}
+
+/** `answers`: what the senders were told, by Message-ID. */
+export function violationsOf(
+  mails: readonly SentMail[],
+  answers: ReadonlyMap<string, Told>,
+  tables: Tables,
+): Violation[] {
+  const model = new Model(tables);
+  const known = mails.flatMap((mail) => model.mail(mail, answers.get(mail.messageId)!));
+  const ids = new Set(mails.map((mail) => mail.messageId));
+  for (const row of tables.deliveries) {
+    if (!ids.has(row.message_id))
+      model.broken("nothing from nowhere", row.message_id, [row.id], "no delivery", row.state);
+  }
+  model.letters(mails);
+  model.events(known);
+  model.records(known);
+  return model.violations;
+}
+
+const STATE_OF: Readonly<Record<Fate, string>> = {
+  applied: "parsed",
+  refused: "no delivery",
+  quarantined: "quarantined",
+  ignored: "ignored",
+  rejected: "rejected",
+  "dead at parse": "dead",
+  "dead at apply": "parsed",
+};
+
+const text = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
+
+/** Equal whatever the order of their keys. */
+const same = (a: Said | null | undefined, b: Said | null | undefined): boolean => canonical(a) === canonical(b);
+const canonical = (said: Said | null | undefined): string =>
+  said === null || said === undefined
+    ? "nothing"
+    : JSON.stringify(Object.entries(said).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+class Model {
+  readonly violations: Violation[] = [];
+  readonly #tables: Tables;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  broken(rule: string, subject: string, about: readonly string[], expected: string, found: string): void {
+    this.violations.push({ rule, subject, about, expected, found });
+  }
+
+  // ── one mail: what its sender was told, its delivery, its files ────────────────────────────────────────────────────
+
+  mail(mail: SentMail, told: Told): KnownFile[] {
+    const rows = this.#tables.deliveries.filter((row) => row.message_id === mail.messageId);
+    const wanted = STATE_OF[mail.fate];
+    if (mail.fate === "refused") {
+      if (told.accepted) this.broken("a final no is final", mail.messageId, [], "refused", "accepted");
+      if (rows.length > 0) this.broken("nothing of what was refused", mail.messageId, [], "no delivery", text(rows));
+      return [];
+    }
+    if (told.refused !== undefined) {
+      this.broken("no final no for trouble of ours", mail.messageId, [], "accepted", `refused: ${told.refused}`);
+    }
+    const about = rows.map(({ id }) => id.slice(0, 8));
+    if (rows.length > 1) this.broken("one mail is one delivery", mail.messageId, about, "1", text(rows));
+    const [row] = rows;
+    if (row === undefined) {
+      if (told.accepted) this.broken("accepted is never lost", mail.messageId, [], wanted, "no delivery");
+      return [];
+    }
+    if (row.state !== wanted) {
+      this.broken("every delivery comes to its end", mail.messageId, about, wanted, `${row.state} ${row.code ?? ""}`);
+    }
+    return row.state === "parsed" ? this.#files(mail, told, row) : [];
+  }
+
+  #files(mail: SentMail, told: Told, delivery: DeliveryRow): KnownFile[] {
+    const rows = this.#tables.files.filter((file) => file.delivery_id === delivery.id);
+    const about = [delivery.id.slice(0, 8)];
+    const paths = (files: readonly string[]) => files.toSorted().join(", ");
+    const wanted = paths(mail.files.map(({ name }) => name));
+    const found = paths(rows.map(({ path }) => path));
+    if (wanted !== found) this.broken("every file is there once", mail.messageId, about, wanted, found);
+    return mail.files.flatMap((sent, i) => {
+      const row = rows.find(({ path }) => path === sent.name);
+      if (row === undefined) return [];
+      const file = { mail, sent, row, says: sayings(mail, sent) };
+      this.#file(file, mail.fate === "dead at apply" && i === 0, told);
+      return [file];
+    });
+  }
+
+  #file({ mail, sent, row, says }: KnownFile, isCursed: boolean, told: Told): void {
+    const about = [mail.messageId, row.delivery_id.slice(0, 8), `"${row.id}"`];
+    const subject = `${row.feed} file ${row.id} ${row.path}`;
+    const broken = (rule: string, expected: unknown, found: unknown) => {
+      if (text(expected) !== text(found)) this.broken(rule, subject, about, text(expected), text(found));
+    };
+    broken("every file comes to its end", isCursed ? "dead" : "applied", row.state);
+    const good = sent.rows.filter((one) => one.good !== undefined);
+    const bad = sent.rows.filter((one) => one.good === undefined).map(({ line }) => line);
+    broken("every line is in the books", sent.rows.length + 1, row.lines);
+    broken("good rows are accepted", good.length, row.accepted);
+    broken("bad rows are rejected", bad.length, row.rejected);
+    broken("each reject is told with its line", bad, row.reject_lines);
+    const { asOf } = mail.kind;
+    if (asOf === "mail-date") broken("the file is of the mail's date", mail.dateMs, row.as_of_ms);
+    if (asOf === "file-name") broken("the file is of the time in its name", sent.namedMs, row.as_of_ms);
+    if (asOf === "arrival") broken("the file is of its arrival", row.received_ms, row.as_of_ms);
+    const arrived = told.sessionsMs.some((ms) => ms <= row.received_ms && row.received_ms <= ms + SESSION_MS);
+    if (!arrived) broken("it arrived when its sender sent it", told.sessionsMs, row.received_ms);
+    if (row.state !== "applied") return;
+    broken("lines whose key comes again are superseded", good.length - says.size, row.superseded);
+    const events = this.#tables.changes.filter((change) => change.file_id === row.id);
+    const inserted = events.filter(({ kind }) => kind === "inserted").length;
+    broken("inserted in the books are the events", inserted, row.inserted);
+    broken("changed in the books are the events", events.length - inserted, row.changed);
+    broken("the books balance", says.size - events.length, (row.unchanged ?? 0) + (row.stale ?? 0));
+  }
+
+  // ── dead letters ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  letters(mails: readonly SentMail[]): void {
+    const { deliveries, letters } = this.#tables;
+    const cursed = new Map<string, string>();
+    for (const mail of mails) {
+      const stage = mail.fate === "dead at parse" ? "parse" : mail.fate === "dead at apply" ? "apply" : undefined;
+      const id = deliveries.find((row) => row.message_id === mail.messageId)?.id;
+      if (stage !== undefined && id !== undefined) cursed.set(id, stage);
+    }
+    for (const letter of letters) {
+      const id = letter.correlation_id ?? "";
+      if (cursed.get(id) !== letter.stage) {
+        const found = `${letter.stage}: ${letter.code}: ${letter.sentence}`;
+        this.broken("no dead letter for what passes by itself", `letter ${letter.id}`, [id.slice(0, 8)], "none", found);
+      }
+      cursed.set(`${id} has one`, letter.stage);
+    }
+    for (const [id, stage] of cursed) {
+      if (id.includes(" ") || cursed.has(`${id} has one`)) continue;
+      this.broken("what cannot go on is a dead letter", id, [id.slice(0, 8)], `a letter of ${stage}`, "none");
+    }
+  }
+
+  // ── events: exactly one for each real change ───────────────────────────────────────────────────────────────────────
+
+  events(known: readonly KnownFile[]): void {
+    const byFile = new Map(known.map((file) => [file.row.id, file]));
+    const places = new Map(inOrder(known).map((file, place) => [file.row.id, place]));
+    const records = new Map(this.#tables.records.map((record) => [`${record.feed} ${record.key}`, record]));
+    for (const [name, chain] of grouped(this.#tables.changes, (change) => `${change.feed} ${change.key}`)) {
+      this.#chain(name, chain, records.get(name), byFile, places);
+      records.delete(name);
+    }
+    for (const [name, record] of records) {
+      this.broken("every record has its events", name, [], "an event", `none, and version ${record.version}`);
+    }
+  }
+
+  #chain(
+    name: string,
+    chain: readonly ChangeRow[],
+    record: RecordRow | undefined,
+    byFile: ReadonlyMap<string, KnownFile>,
+    places: ReadonlyMap<string, number>,
+  ): void {
+    const about = chain.map(({ file_id }) => `"${file_id}"`);
+    const broken = (rule: string, expected: unknown, found: unknown) =>
+      this.broken(rule, name, about, text(expected), text(found));
+    let before: ChangeRow | undefined;
+    for (const [i, change] of chain.entries()) {
+      if (change.version !== i + 1) broken("versions count without gaps", i + 1, change.version);
+      const kind = before === undefined ? "inserted" : "changed";
+      if (change.kind !== kind) broken("the kind of the event", kind, change.kind);
+      if (!same(change.before, before?.after)) broken("before is the after of the last", before?.after, change.before);
+      if (before !== undefined && same(change.before, change.after)) broken("an event is a change", "another", change);
+      const file = byFile.get(change.file_id);
+      if (file === undefined) {
+        broken("an event comes from a file that was accepted", "a file", change);
+      } else {
+        const said = file.says.get(change.key);
+        const after = file.mail.kind.merges ? { ...change.before, ...said } : said;
+        if (said === undefined || !same(after, change.after))
+          broken("after is what the file says", after, change.after);
+        const last = before === undefined ? -1 : (places.get(before.file_id) ?? -1);
+        if (places.get(change.file_id)! <= last) broken("older never wins", `a file behind ${before?.file_id}`, change);
+      }
+      before = change;
+    }
+    if (record?.version !== chain.length) broken("as many events as versions", record?.version, chain.length);
+    if (!same(record?.data, before?.after)) broken("the last event is the record", before?.after, record?.data);
+  }
+
+  // ── records ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  records(known: readonly KnownFile[]): void {
+    const stored = new Map(this.#tables.records.map((record) => [`${record.feed} ${record.key}`, record]));
+    for (const [feed, files] of grouped(inOrder(known), (file) => file.row.feed)) {
+      const [{ mail }] = files as [KnownFile, ...KnownFile[]];
+      const applied = files.filter(({ row }) => row.state === "applied");
+      // A full file makes everything before it old.
+      const certain = mail.kind.mode === "full" ? new Set(applied.at(-1)?.says.keys()) : undefined;
+      const keys = new Set(files.flatMap(({ says }) => [...says.keys()]));
+      for (const key of keys) {
+        const name = `${feed} ${key}`;
+        const record = stored.get(name);
+        stored.delete(name);
+        if (certain !== undefined && !certain.has(key)) continue;
+        this.#record(
+          name,
+          record,
+          files.filter(({ says }) => says.has(key)),
+          key,
+        );
+      }
+    }
+    for (const [name, record] of stored) this.broken("no record that nobody sent", name, [], "none", text(record));
+  }
+
+  /** `files`: those that say something of the record, in their order. One that died half way may have said it or not. */
+  #record(name: string, record: RecordRow | undefined, files: readonly KnownFile[], key: string): void {
+    const candidates: KnownFile[] = [];
+    for (const file of files.toReversed()) {
+      candidates.push(file);
+      if (file.row.state === "applied") break;
+    }
+    const about = candidates.map(({ row }) => `"${row.id}"`);
+    if (candidates.length === 0) return;
+    const mayBeAbsent = candidates.at(-1)!.row.state !== "applied";
+    if (record === undefined) {
+      if (!mayBeAbsent)
+        this.broken("what was sent last is stored", name, about, text(candidates[0]!.says.get(key)), "nothing");
+      return;
+    }
+    const fits = candidates.some(({ mail, says }) => {
+      const said = says.get(key)!;
+      if (!mail.kind.merges) return same(record.data, said);
+      return Object.entries(said).every(([field, value]) => record.data[field] === value);
+    });
+    if (!fits) {
+      const expected = candidates.map(({ says }) => text(says.get(key))).join(" or ");
+      this.broken("what was sent last is stored", name, about, expected, text(record.data));
+    }
+  }
+}
+
+/** From the beginning of a session to the moment at which the message counts as received. */
+const SESSION_MS = 60_000;
+
+function sayings({ kind }: SentMail, { rows }: SentFile): Map<string, Said> {
+  const says = new Map<string, Said>();
+  for (const { good } of rows) {
+    if (good !== undefined) says.set(good.key, kind.merges ? { ...says.get(good.key), ...good.said } : good.said);
+  }
+  return says;
+}
+
+/** By feed, and there as the ERP meant it: as-of, then arrival, then the place in the mail. */
+const inOrder = (files: readonly KnownFile[]): KnownFile[] =>
+  files.toSorted(
+    ({ row: a }, { row: b }) =>
+      (a.feed < b.feed ? -1 : a.feed > b.feed ? 1 : 0) ||
+      a.as_of_ms - b.as_of_ms ||
+      a.received_ms - b.received_ms ||
+      a.position - b.position,
+  );
+
+function grouped<T>(list: readonly T[], by: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of list) {
+    const group = groups.get(by(one));
+    if (group) group.push(one);
+    else groups.set(by(one), [one]);
+  }
+  return groups;
+}

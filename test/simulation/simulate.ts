@@ -1,0 +1,136 @@
+/** One run: a workload and a weather from a seed, until everything has come to rest, then the model's judgement. */
+import { type Engine, underClock } from "./engine.ts";
+import { FEEDS } from "./feeds.ts";
+import { type Violation, violationsOf } from "./model.ts";
+import { type Chance, chanceOf } from "./random.ts";
+import { Senders } from "./sender.ts";
+import { openIn, type Tables, tablesIn } from "./tables.ts";
+import { type Climate, climateOf } from "./weather.ts";
+import { type SentMail, type WorkloadOptions, workloadOf } from "./workload.ts";
+import { World } from "./world.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** When faults have stopped, everything comes to an end within this: several sweeps, and the longest backoff. */
+const REST_MS = 12 * HOUR;
+/** Nothing is judged before the sweep has looked for what was lost: it lets things be for 20 minutes. */
+const SWEPT_MS = 45 * MINUTE;
+
+/** What a run is made of; a scripted one says it all, the others draw it. */
+export interface Scenario {
+  workload(chance: Chance, startMs: number): SentMail[];
+  climate(chance: Chance, startMs: number): Climate;
+}
+
+export interface RunResult {
+  readonly seed: string;
+  readonly violations: readonly Violation[];
+  /** SHA-256 of all that happened. */
+  readonly digest: string;
+  readonly effects: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly virtualMs: number;
+  readonly mails: number;
+  readonly tables: Tables;
+  readonly world: World;
+}
+
+const LONGEST_MS = 4 * HOUR;
+
+/** The scenario of a bare seed. */
+export const RANDOM: Scenario = {
+  workload(chance, startMs) {
+    const options: WorkloadOptions = {
+      customers: chance.int(1, 3),
+      files: { least: 1, most: 6 },
+      fromMs: startMs,
+      untilMs: startMs + chance.spread(MINUTE, LONGEST_MS),
+      poison: chance.hits(0.5),
+    };
+    return workloadOf(chance, options);
+  },
+  climate: (chance, startMs) => climateOf(chance, startMs, startMs + LONGEST_MS + chance.int(0, 60) * MINUTE),
+};
+
+/** Somewhere in 2026, at any time of day: midnight comes in some runs. */
+const startOf = (chance: Chance): number => Date.UTC(2026, 0, 2) + chance.int(0, 300) * DAY + chance.int(0, DAY - 1);
+
+export async function simulate(seed: string, engine: Engine, scenario: Scenario = RANDOM): Promise<RunResult> {
+  await engine.reset();
+  const chance = chanceOf(seed);
+  const startMs = startOf(chance);
+  const mails = scenario.workload(chance.fork("workload"), startMs);
+  const world = new World({
+    seed,
+    engine,
+    feeds: FEEDS,
+    startMs,
+    climateOf: (of) => scenario.climate(of, startMs),
+  });
+  const { scheduler } = world;
+  const calmMs = world.weather.climate.calmFromMs;
+  const lastMs = Math.max(calmMs, ...mails.map((mail) => mail.submitMs));
+  const endMs = lastMs + REST_MS;
+  return underClock(
+    () => scheduler.nowMs,
+    async () => {
+      for (const { poison } of mails) if (poison !== undefined) world.database.refused.add(poison);
+      const senders = new Senders(world, mails);
+      world.startCrons(endMs);
+      const atRest = () => senders.open === 0 && world.queues.busy === 0 && world.running === 0;
+      let open: string[] = [];
+      for (let untilMs = lastMs + SWEPT_MS; untilMs <= endMs; untilMs += 10 * MINUTE) {
+        await scheduler.run(untilMs);
+        if (!atRest()) continue;
+        open = await openIn(engine);
+        if (open.length === 0) break;
+      }
+      const tables = await tablesIn(engine);
+      const violations = [...unrest(world, senders, open), ...violationsOf(mails, senders.told, tables)];
+      return {
+        seed,
+        violations,
+        digest: world.trace.digest(),
+        effects: world.trace.effects,
+        faults: world.trace.faults(),
+        virtualMs: scheduler.nowMs - startMs,
+        mails: mails.length,
+        tables,
+        world,
+      };
+    },
+  );
+}
+
+/** What has not come to rest in time. */
+function unrest(world: World, senders: Senders, open: readonly string[]): Violation[] {
+  const violations: Violation[] = open.map((what) => ({
+    rule: "when faults stop, everything comes to an end",
+    subject: what,
+    about: [/[0-9a-f]{32}/.exec(what)?.[0].slice(0, 8) ?? what],
+    expected: "an end state",
+    found: what,
+  }));
+  const { busy, lost } = world.queues;
+  if (senders.open + busy + world.running > 0) {
+    violations.push({
+      rule: "when faults stop, everything comes to rest",
+      subject: "the whole system",
+      about: [],
+      expected: "no message, no invocation, no mail under way",
+      found: `${busy} messages, ${world.running} invocations, ${senders.open} mails`,
+    });
+  }
+  for (const { queue, body, why } of lost) {
+    violations.push({
+      rule: "queues lose nothing",
+      subject: queue,
+      about: [],
+      expected: "nothing lost",
+      found: `${why}: ${body}`,
+    });
+  }
+  return violations;
+}

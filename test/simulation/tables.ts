@@ -1,0 +1,106 @@
+/** What the tables hold at the end of a run, as plain values: all that the model gets to see of the product. */
+import type { Engine } from "./engine.ts";
+import type { Said } from "./workload.ts";
+
+export interface DeliveryRow {
+  readonly id: string;
+  readonly message_id: string;
+  readonly state: string;
+  readonly code: string | null;
+}
+
+export interface FileRow {
+  readonly id: string;
+  readonly delivery_id: string;
+  readonly feed: string;
+  readonly path: string;
+  readonly state: string;
+  readonly code: string | null;
+  readonly as_of_ms: number;
+  readonly received_ms: number;
+  readonly position: number;
+  readonly lines: number | null;
+  readonly accepted: number | null;
+  readonly rejected: number | null;
+  readonly inserted: number | null;
+  readonly changed: number | null;
+  readonly unchanged: number | null;
+  readonly stale: number | null;
+  readonly superseded: number | null;
+  readonly reject_lines: readonly number[];
+}
+
+export interface RecordRow {
+  readonly feed: string;
+  readonly key: string;
+  readonly data: Said;
+  readonly version: number;
+  readonly status: string;
+}
+
+export interface ChangeRow {
+  readonly feed: string;
+  readonly key: string;
+  readonly file_id: string;
+  readonly version: number;
+  readonly kind: string;
+  readonly before: Said | null;
+  readonly after: Said | null;
+}
+
+export interface LetterRow {
+  readonly id: string;
+  readonly stage: string;
+  readonly correlation_id: string | null;
+  readonly state: string;
+  readonly code: string;
+  readonly sentence: string;
+}
+
+export interface Tables {
+  readonly deliveries: readonly DeliveryRow[];
+  readonly files: readonly FileRow[];
+  readonly records: readonly RecordRow[];
+  readonly changes: readonly ChangeRow[];
+  readonly letters: readonly LetterRow[];
+}
+
+const MS = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
+const FEED = "c.slug || '/' || f.slug AS feed";
+
+export async function tablesIn(engine: Engine): Promise<Tables> {
+  return {
+    deliveries: await engine.rows<DeliveryRow>(
+      "SELECT id, message_id, state, failure->>'code' AS code FROM deliveries ORDER BY id",
+    ),
+    files: await engine.rows<FileRow>(
+      `SELECT x.id::text, x.delivery_id, ${FEED}, x.path, x.state, x.failure->>'code' AS code, ${MS("x.as_of")} AS as_of_ms,
+         ${MS("x.received_at")} AS received_ms, x.position, x.lines, x.accepted, x.rejected, x.inserted, x.changed, x.unchanged,
+         x.stale, x.superseded, ARRAY(SELECT DISTINCT r.line FROM rejects r WHERE r.file_id = x.id ORDER BY 1) AS reject_lines
+       FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id ORDER BY x.order_key, x.id`,
+    ),
+    records: await engine.rows<RecordRow>(
+      `SELECT ${FEED}, r.natural_key AS key, r.data, r.version, r.status
+       FROM records r JOIN feeds f ON f.id = r.feed_id JOIN customers c ON c.id = r.customer_id ORDER BY r.id`,
+    ),
+    changes: await engine.rows<ChangeRow>(
+      `SELECT ${FEED}, x.natural_key AS key, x.file_id::text, x.version, x.kind::text, x.before, x.after
+       FROM changes x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id
+       ORDER BY x.feed_id, x.natural_key, x.version, x.id`,
+    ),
+    letters: await engine.rows<LetterRow>(
+      `SELECT id::text, stage, correlation_id, state, failure->>'code' AS code, failure->>'sentence' AS sentence
+       FROM dead_letters ORDER BY id`,
+    ),
+  };
+}
+
+/** Deliveries and files that are still on their way. */
+export async function openIn(engine: Engine): Promise<string[]> {
+  const rows = await engine.rows<{ what: string }>(
+    `SELECT 'delivery ' || id || ' is ' || state AS what FROM deliveries WHERE state IN ('new', 'parsing')
+     UNION ALL SELECT 'file ' || id || ' of ' || delivery_id || ' is ' || state FROM files
+       WHERE state IN ('new', 'parsing', 'parsed', 'applying') ORDER BY 1`,
+  );
+  return rows.map(({ what }) => what);
+}

@@ -1,0 +1,245 @@
+/** What the customers' ERPs export and mail in a run, drawn from the seed. Knows nothing of the product but its addresses. */
+import { mailOf } from "../../cli/samples/mail.ts";
+import { feedAddress } from "../../src/domain/address.ts";
+import { CUSTOMERS, FEEDS, type FeedKind, KINDS, senderOf } from "./feeds.ts";
+import type { Chance } from "./random.ts";
+import { ADDRESS_SECRET, MAIL_DOMAIN } from "./world.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** A field that a row does not say is absent; null is said. */
+export type Said = Readonly<Record<string, string | number | null>>;
+
+/** One physical line behind the header. */
+export interface SentRow {
+  readonly line: number;
+  readonly text: string;
+  /** What it says of which record; absent where the row is not readable. */
+  readonly good?: { readonly key: string; readonly said: Said };
+}
+
+export interface SentFile {
+  readonly name: string;
+  readonly rows: readonly SentRow[];
+  /** The time in its name. */
+  readonly namedMs: number;
+}
+
+/** What must come of a mail. */
+export type Fate =
+  | "applied"
+  /** The sender is told a final no. */
+  | "refused"
+  /** Kept and not read: an unknown sender, an automatic reply. */
+  | "quarantined"
+  | "ignored"
+  /** Nothing in it can be read. */
+  | "rejected"
+  /** The database refuses the delivery, or a row of the file, until somebody has put it right. */
+  | "dead at parse"
+  | "dead at apply";
+
+export interface SentMail {
+  readonly messageId: string;
+  readonly customer: string;
+  readonly kind: FeedKind;
+  readonly fate: Fate;
+  readonly files: readonly SentFile[];
+  readonly dateMs: number;
+  readonly submitMs: number;
+  readonly from: string;
+  readonly to: string;
+  /** Without the headers that servers put on top on the way. */
+  readonly raw: Uint8Array<ArrayBuffer>;
+  /** The text that the database does not take. */
+  readonly poison?: string;
+  /** How long after it was taken the sender's server sends it once more. */
+  readonly againMs?: number;
+}
+
+export interface WorkloadOptions {
+  readonly customers: number;
+  /** Files of one feed. */
+  readonly files: { readonly least: number; readonly most: number };
+  /** When exports are made. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Mails that no good can come of. */
+  readonly poison: boolean;
+}
+
+interface Values {
+  qty: number | null;
+  note: string | null;
+}
+
+interface Export {
+  readonly asOfMs: number;
+  readonly files: readonly (readonly SentRow[])[];
+}
+
+export function workloadOf(chance: Chance, options: WorkloadOptions): SentMail[] {
+  const mails: SentMail[] = [];
+  for (const customer of CUSTOMERS.slice(0, options.customers)) {
+    const kinds = KINDS.filter(() => chance.hits(0.6));
+    for (const kind of kinds.length === 0 ? [chance.pick(KINDS)] : kinds) {
+      mails.push(...mailsOf(customer, kind, chance.fork(`${customer}/${kind.slug}`), options));
+    }
+  }
+  return mails.sort((a, b) => a.submitMs - b.submitMs || (a.messageId < b.messageId ? -1 : 1));
+}
+
+function mailsOf(customer: string, kind: FeedKind, chance: Chance, options: WorkloadOptions): SentMail[] {
+  const count = chance.int(options.files.least, options.files.most);
+  const keys = Array.from({ length: chance.pick([3, 8, 8, 30]) }, (_, i) => `K${String(i).padStart(2, "0")}`);
+  const state = new Map<string, Values>();
+  const exports: Export[] = [];
+  const mails: SentMail[] = [];
+  const step = (options.untilMs - options.fromMs) / count;
+  for (let i = 0; i < count; i++) {
+    const asOfMs = Math.floor((options.fromMs + i * step + chance.next() * step) / SECOND) * SECOND;
+    const made = exportOf(kind, chance, keys, state, exports);
+    exports.push({ asOfMs, files: made });
+    mails.push(mailFor(customer, kind, chance, i, asOfMs, made, options));
+  }
+  return mails;
+}
+
+/** What the ERP writes at that moment: its whole state, or what has changed; now and then what it has said before. */
+function exportOf(
+  kind: FeedKind,
+  chance: Chance,
+  keys: readonly string[],
+  state: Map<string, Values>,
+  before: readonly Export[],
+): SentRow[][] {
+  if (before.length > 0 && chance.hits(0.15)) return before[chance.int(0, before.length - 1)]!.files.map((f) => [...f]);
+  const touched = new Set<string>();
+  for (let edits = chance.int(0, Math.ceil(keys.length / 2)); edits > 0; edits--) {
+    const key = chance.pick(keys);
+    touched.add(key);
+    if (kind.mode === "full" && state.has(key) && chance.hits(0.2)) state.delete(key);
+    else state.set(key, valuesOf(chance));
+  }
+  if (kind.mode === "full") return [linesOf(chance, kind, [...state])];
+  const changed = [...touched].flatMap((key): [string, Values][] => {
+    const values = state.get(key);
+    return values === undefined ? [] : [[key, values]];
+  });
+  // Two files in one mail: their places in it order them.
+  return chance.hits(0.15)
+    ? [
+        linesOf(chance, kind, changed),
+        linesOf(
+          chance,
+          kind,
+          keys.slice(0, 2).map((key) => [key, valuesOf(chance)]),
+        ),
+      ]
+    : [linesOf(chance, kind, changed)];
+}
+
+const valuesOf = (chance: Chance): Values => ({
+  qty: chance.hits(0.1) ? null : chance.int(0, 3),
+  note: chance.hits(0.2) ? null : `n${chance.int(0, 2)}`,
+});
+
+/** Rows in an order of no meaning, some twice with other values, some that nobody can read. */
+function linesOf(chance: Chance, kind: FeedKind, records: readonly (readonly [string, Values])[]): SentRow[] {
+  const rows: { key: string; values: Values; bad?: string }[] = records.map(([key, values]) => ({ key, values }));
+  if (chance.hits(0.3)) rows.sort(() => (chance.hits(0.5) ? 1 : -1));
+  if (rows.length > 0 && chance.hits(0.35)) {
+    for (let more = chance.int(1, 6); more > 0; more--) {
+      const { key } = chance.pick(rows);
+      rows.splice(chance.int(0, rows.length), 0, { key, values: valuesOf(chance) });
+    }
+  }
+  if (chance.hits(0.2)) {
+    for (let bad = chance.int(1, 3); bad > 0; bad--) {
+      const text = chance.pick(["K01,many,n1", ",1,n1", "K02,1.5,n0"]);
+      rows.splice(chance.int(0, rows.length), 0, { key: "", values: { qty: null, note: null }, bad: text });
+    }
+  }
+  return rows.map(({ key, values, bad }, i) => {
+    const line = i + 2;
+    if (bad !== undefined) return { line, text: bad };
+    const text = `${key},${values.qty ?? ""},${values.note ?? ""}`;
+    return { line, text, good: { key, said: saidBy(kind, key, values) } };
+  });
+}
+
+function saidBy({ merges }: FeedKind, sku: string, { qty, note }: Values): Said {
+  if (!merges) return { sku, qty, note };
+  return { sku, ...(qty === null ? {} : { qty }), ...(note === null ? {} : { note }) };
+}
+
+const stamp = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace(/[-:]/g, "");
+
+function mailFor(
+  customer: string,
+  kind: FeedKind,
+  chance: Chance,
+  i: number,
+  asOfMs: number,
+  made: readonly (readonly SentRow[])[],
+  options: WorkloadOptions,
+): SentMail {
+  const name = `${customer}.${kind.slug}.${i}`;
+  const fate = options.poison && chance.hits(0.12) ? chance.pick(BAD_FATES) : "applied";
+  const poison = fate === "dead at parse" || fate === "dead at apply" ? `cursed-${name}` : undefined;
+  const files = made.map((rows, n): SentFile => {
+    const cursed = fate === "dead at apply" && n === 0 ? [...rows, cursedRow(rows.length + 2, kind, poison!)] : rows;
+    return { name: `${kind.slug}-${stamp(asOfMs)}-${n}.csv`, rows: cursed, namedMs: asOfMs };
+  });
+  const feed = FEEDS.find((f) => f.customer === customer && f.feed === kind.slug)!;
+  const address = feedAddress(feed, ADDRESS_SECRET, MAIL_DOMAIN);
+  const from = fate === "quarantined" ? "somebody@else.example" : senderOf(customer);
+  const to = fate === "refused" ? address.replace(/\.[^.@]+@/, ".aaaaaaaaaaaaaaaa@") : address;
+  const delayMs = chance.hits(0.25) ? chance.spread(MINUTE, 3 * HOUR) : chance.spread(SECOND, MINUTE);
+  const messageId = `<${name}@${customer}.example>`;
+  const raw = mailOf({
+    from,
+    to,
+    subject: `Export ${name} ${fate === "dead at parse" ? poison : ""}`.trim(),
+    date: new Date(asOfMs),
+    messageId,
+    body: "Automatic export.",
+    headers: fate === "ignored" ? { "Auto-Submitted": "auto-replied" } : {},
+    attachments:
+      fate === "rejected"
+        ? []
+        : files.map((file) => ({
+            name: file.name,
+            contentType: "text/csv",
+            bytes: bytesOf(file),
+            encoding: "8bit" as const,
+          })),
+  });
+  return {
+    messageId,
+    customer,
+    kind,
+    fate,
+    files,
+    dateMs: asOfMs,
+    submitMs: Math.floor(asOfMs + delayMs),
+    from,
+    to,
+    raw,
+    ...(poison === undefined ? {} : { poison }),
+    ...(chance.hits(0.12) ? { againMs: Math.floor(chance.spread(SECOND, 3 * HOUR)) } : {}),
+  };
+}
+
+const BAD_FATES: readonly Fate[] = ["refused", "quarantined", "ignored", "rejected", "dead at parse", "dead at apply"];
+
+const cursedRow = (line: number, { merges }: FeedKind, note: string): SentRow => ({
+  line,
+  text: `K99,${merges ? "" : "1"},${note}`,
+  good: { key: "K99", said: merges ? { sku: "K99", note } : { sku: "K99", qty: 1, note } },
+});
+
+const bytesOf = ({ rows }: SentFile): Uint8Array =>
+  new Uint8Array(Buffer.from(["sku,qty,note", ...rows.map((row) => row.text), ""].join("\r\n")));
