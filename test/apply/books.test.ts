@@ -58,6 +58,7 @@ describe("a file whose books do not balance", () => {
   it("cannot be marked as applied in the database, whatever the code does", async () => {
     const feed = await world.feed();
     const file = await world.file(feed, 0, rowsOf([1, 2]));
+    await world.database.query("UPDATE files SET state = 'applying' WHERE id = $1", [file.id]);
     const refused = expect(
       world.database.query(
         "UPDATE files SET state = 'applied', inserted = 1, changed = 0, unchanged = 0, stale = 0, superseded = 0 WHERE id = $1",

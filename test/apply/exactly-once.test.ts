@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { failure } from "../../src/domain/failures.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
+import { forceIn } from "../support/force-state.ts";
 import { FAULTS, type Fault, faulty } from "./faults.ts";
 import { row, rowsOf, type State, type TestFeed, type TestRow, type World, worldOn } from "./world.ts";
 
@@ -96,7 +97,7 @@ describe("a file under way while a migration gives chunks other names", () => {
       await world.send(feed, 0, FIRST);
       const file = await world.file(feed, 1, SECOND);
       ({ reached } = await applyFaulty(feed, file, at, "dies-after"));
-      await world.database.query("UPDATE ledger SET chunk_key = gen_random_uuid() WHERE file_id = $1", [file.id]);
+      await forceIn(world.database, "UPDATE ledger SET chunk_key = gen_random_uuid() WHERE file_id = $1", [file.id]);
       // As migration 0006 does it.
       await world.database.query(
         "UPDATE files SET books_of = '00000000-0000-0000-0000-000000000000' WHERE id = $1 AND state <> 'applied' AND books_of IS NOT NULL",
@@ -128,7 +129,7 @@ describe("a message that comes again", () => {
     const feed = await world.feed();
     const files = [await world.send(feed, 0, FIRST), await world.send(feed, 1, SECOND)];
     for (const file of files) {
-      await world.database.query("UPDATE files SET state = 'parsed' WHERE id = $1", [file.id]);
+      await forceIn(world.database, "UPDATE files SET state = 'parsed' WHERE id = $1", [file.id]);
       await world.apply(file);
     }
     expect(await world.state(feed)).toEqual(expected);

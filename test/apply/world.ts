@@ -12,6 +12,7 @@ import type { PlanDeps } from "../../src/plan/deps.ts";
 import { planFile } from "../../src/plan/plan-file.ts";
 import { readFile } from "../../src/plan/read-file.ts";
 import { type Database, postgres } from "../../src/platform/postgres.ts";
+import { forceIn } from "../support/force-state.ts";
 
 /** A row of a file: its key and what it says. With `said`, that is its record, and its file merges. */
 export interface TestRow {
@@ -107,7 +108,8 @@ export function worldOn(connectionString: string) {
     made++;
     const delivery = createHash("md5").update(`${connectionString}-${made}`).digest("hex");
     const at = new Date(Date.UTC(2026, 0, 1) + place * 60_000);
-    await database.query(
+    await forceIn(
+      database,
       `INSERT INTO deliveries (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender, sender_proof, received_at)
        VALUES ($1, $2, $3, 'upload', 'parsed', 'raw', 0, repeat('0', 64), 'test', 'token', $4)`,
       [delivery, of.customerId, of.feedId, at.toISOString()],
@@ -131,7 +133,8 @@ export function worldOn(connectionString: string) {
 
   /** (Re)parses a file: its chunks are written, its state is `parsed`. */
   async function parse(fileId: string, version: string, rows: readonly TestRow[]): Promise<void> {
-    await database.query(
+    await forceIn(
+      database,
       `UPDATE files SET state = 'parsed', adapter_version = $2, chunks = $3, accepted = $4, rejected = 0, lines = $4 + 1, merges = $5,
          header_lines = 1, preamble_lines = 0, footer_lines = 0, blank_lines = 0, continuation_lines = 0,
          parsed_at = now(), failure = NULL WHERE id = $1`,
