@@ -58,7 +58,7 @@ const REFUSALS = new Set([400, 409, 413, 422]);
 /** Calls a route. Throws UsageError where the API cannot be reached or does not let this token in. */
 export async function callApi<T>(
   door: Doorway,
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "PUT",
   path: string,
   body?: unknown,
 ): Promise<Answer<T>> {

@@ -7,6 +7,7 @@ import { check } from "./commands/check.ts";
 import { customer } from "./commands/customer.ts";
 import { dev } from "./commands/dev.ts";
 import { feed } from "./commands/feed.ts";
+import { limits } from "./commands/limits.ts";
 import { mapping } from "./commands/mapping.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { open } from "./commands/open.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly Command[] = [
   smoke,
   feed,
   mapping,
+  limits,
   customer,
   address,
   token,

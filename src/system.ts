@@ -250,6 +250,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
         log,
         enqueueParse: enqueueParse(config),
         enqueueApply: enqueueApply(config),
+        admission: config.admission,
         adapterOf: (customer, feed) => feeds.find((f) => f.customer === customer && f.feed === feed),
         propose: ({ customer, feed, active, ...file }, answers) =>
           proposeAgain(

@@ -1,6 +1,7 @@
 /** What the API needs from outside, and what its handlers are given. */
 import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
 import type { Context } from "hono";
+import type { AdmissionDoor } from "../admission/keeper.ts";
 import type { Adapter } from "../domain/adapter.ts";
 import type { FormatProfile, Proposed, StoredVersion } from "../domain/feed-version.ts";
 import type { ApplyFile, ParseDelivery } from "../domain/messages.ts";
@@ -42,6 +43,8 @@ export interface ApiDeps {
   readonly enqueueParse: (message: ParseDelivery) => Promise<void>;
   /** Rejects when the queue did not take the message. */
   readonly enqueueApply: (message: ApplyFile) => Promise<void>;
+  /** The schedule of a customer's files. */
+  readonly admission: (customer: string) => AdmissionDoor;
   /** What the adapter's folder says of the feed; undefined where there is none. */
   readonly adapterOf: (customer: string, feed: string) => Adapter | undefined;
   /**

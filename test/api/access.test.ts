@@ -23,6 +23,8 @@ const recordId = (side: Side) => recordIdOf({ customer: side.customer, feed: sid
 const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "GET /v1/health": () => "/v1/health",
   "GET /v1/customers": () => "/v1/customers",
+  "GET /v1/customers/:customer/limits": (s) => `/v1/customers/${s.customer}/limits`,
+  "PUT /v1/customers/:customer/limits": (s) => `/v1/customers/${s.customer}/limits`,
   "GET /v1/feeds/:customer/:feed": (s) => `/v1/feeds/${s.customer}/${s.feed}`,
   "POST /v1/feeds/:customer/:feed/files": (s) => `/v1/feeds/${s.customer}/${s.feed}/files`,
   "GET /v1/feeds/:customer/:feed/versions": (s) => `/v1/feeds/${s.customer}/${s.feed}/versions`,
@@ -61,6 +63,7 @@ const BODIES: Readonly<Record<string, string | ((side: Side) => string)>> = {
   "POST /v1/feeds/:customer/:feed/mapping/drafts": JSON.stringify({ mapping: MAPPING }),
   "POST /v1/feeds/:customer/:feed/mapping/try": (s) => JSON.stringify({ file_id: s.fileId, mapping: MAPPING }),
   "POST /v1/feeds/:customer/:feed/files": "a;b",
+  "PUT /v1/customers/:customer/limits": '{"files_at_once": 4, "rows_per_second": 1000, "burst_rows": 0}',
   "POST /v1/files/:id/reject": '{"reason": "wrong file"}',
 };
 
@@ -88,7 +91,7 @@ const ask = (route: Route, side: Side, token?: string): Promise<Answer> => {
   if (path === undefined) throw new Error(`The walk does not know ${nameOf(route)}: add it`);
   const given = BODIES[nameOf(route)] ?? "{}";
   const body = typeof given === "string" ? given : given(side);
-  return api.send(path(side), { method: route.method, ...(route.method === "POST" ? { body } : {}) }, token);
+  return api.send(path(side), { method: route.method, ...(route.method === "GET" ? {} : { body }) }, token);
 };
 
 const withoutInstance = (answer: Answer) => ({ ...Object(answer.json), instance: null });

@@ -1,9 +1,11 @@
 /** The API on a database of the test's own, through the real driver, with all its effects written down. */
 import { drizzle } from "drizzle-orm/neon-http";
+import type { AdmissionDoor } from "../../src/admission/keeper.ts";
 import { createApi } from "../../src/api/app.ts";
 import type { ApiDeps, Upload } from "../../src/api/deps.ts";
 import type { StageMessage } from "../../src/domain/messages.ts";
 import { jsonLog } from "../../src/observe/log.ts";
+import { memoryAdmission } from "../support/admission.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { payloadOf } from "../support/payload.ts";
 import { adapterFor, seed, type World } from "./seed.ts";
@@ -48,6 +50,7 @@ export async function startApi(): Promise<Api> {
   const messages: StageMessage[] = [];
   const uploads: Upload[] = [];
   const logLines: string[] = [];
+  const doors = new Map<string, AdmissionDoor>();
   const deps: ApiDeps = {
     db: drizzle(database.sql),
     now: () => NOW,
@@ -56,6 +59,11 @@ export async function startApi(): Promise<Api> {
       (_level, line) => logLines.push(line),
     ),
     enqueueParse: async (message) => void messages.push(message),
+    admission(customer) {
+      const made = doors.get(customer) ?? memoryAdmission(() => NOW.getTime()).door;
+      doors.set(customer, made);
+      return made;
+    },
     enqueueApply: async (message) => void messages.push(message),
     adapterOf: (customer, feed) =>
       ["alpha", "beta"].includes(customer) && ["stock", "prices"].includes(feed)

@@ -7,6 +7,7 @@ import { getFeed } from "./feeds.ts";
 import { getFile, listFiles } from "./files.ts";
 import { acceptDrift, acceptProfile, rejectFile, rejectProfile } from "./formats.ts";
 import { health } from "./health.ts";
+import { getLimits, setLimits } from "./limits.ts";
 import { activateMapping, draftMapping, getMapping, rollBackMapping, tryOnFile } from "./mappings.ts";
 import { listNotifications } from "./notifications.ts";
 import { getHistory, getRecord, listRecords } from "./records.ts";
@@ -16,7 +17,7 @@ import { uploadFile } from "./upload.ts";
 import { getVersion, listVersions } from "./versions.ts";
 
 /** `anyone`: no token. `token`: a customer for itself, an operator for all. `operator`: operators only. */
-export type Route = { readonly method: "GET" | "POST"; readonly path: string } & (
+export type Route = { readonly method: "GET" | "POST" | "PUT"; readonly path: string } & (
   | { readonly access: "anyone"; readonly handler: (call: OpenCall) => Promise<Response> }
   | { readonly access: "token" | "operator"; readonly handler: (call: Call) => Promise<Response> }
 );
@@ -24,6 +25,8 @@ export type Route = { readonly method: "GET" | "POST"; readonly path: string } &
 export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/health", access: "anyone", handler: health },
   { method: "GET", path: "/v1/customers", access: "token", handler: getCustomers },
+  { method: "GET", path: "/v1/customers/:customer/limits", access: "operator", handler: getLimits },
+  { method: "PUT", path: "/v1/customers/:customer/limits", access: "operator", handler: setLimits },
   { method: "GET", path: "/v1/feeds/:customer/:feed", access: "token", handler: getFeed },
   { method: "POST", path: "/v1/feeds/:customer/:feed/files", access: "token", handler: uploadFile },
   { method: "GET", path: "/v1/feeds/:customer/:feed/versions", access: "token", handler: listVersions },
