@@ -8,6 +8,7 @@ import { watched } from "./admission/watched.ts";
 import { createApi } from "./api/app.ts";
 import { gate } from "./apply/gate.ts";
 import { applyHandler } from "./apply/handler.ts";
+import { onCron } from "./cron.ts";
 import type { Adapter } from "./domain/adapter.ts";
 import { type DeliveryFacts, factsFromMetadata } from "./domain/delivery.ts";
 import { asFailure, failure } from "./domain/failures.ts";
@@ -29,19 +30,19 @@ import { payloadAt } from "./parse/stored-payload.ts";
 import { parseTables } from "./parse/tables.ts";
 import { planFile } from "./plan/plan-file.ts";
 import { sendMail } from "./platform/mail.ts";
+import { sendTo } from "./platform/queues.ts";
 import { type Database, neonSql, type PostgresOptions, postgres } from "./platform/postgres.ts";
-import { archiveRaw, getBytes, headOf, listKeys, objectSource, putBytes } from "./platform/r2.ts";
+import { archiveRaw, getBytes, headOf, objectSource, putBytes } from "./platform/r2.ts";
 import { type ConsumeDeps, consume, type Incoming } from "./queues/consume.ts";
 import { keepDeadLetters } from "./queues/dead-letters.ts";
-import { sweep } from "./sweep/sweep.ts";
-import { sweepTables } from "./sweep/tables.ts";
+import { troubleOn } from "./queues/trouble.ts";
+import { watchGrowth } from "./queues/growth.ts";
+import type { RedriveDeps } from "./redrive/deps.ts";
+import { redriveFixed } from "./redrive/redrive.ts";
+import { redriveTables } from "./redrive/tables.ts";
 
 /** Shown by the health route; bumped with CHANGELOG.md. */
 const VERSION = "0.1.0";
-/** The cron of wrangler.toml that comes once a day; the other one sweeps. */
-const DAILY = "10 0 * * *";
-/** How many days ahead the partitions of `changes` are kept: a cron that fails for a week does no harm. */
-const PARTITION_DAYS_AHEAD = 14;
 
 /** Time, chance and the way to the database: what no stage takes for itself. The simulator brings its own. */
 export interface Surroundings {
@@ -76,10 +77,10 @@ const databaseOptions = ({ databaseEndpoint, fetch }: System): PostgresOptions =
 });
 
 const enqueueParse = (config: System) => async (message: ParseDelivery) => {
-  await config.parseQueue(message.customer).send(message);
+  await sendTo(config.parseQueue(message.customer), message);
 };
 const enqueueApply = (config: System) => async (message: ApplyFile) => {
-  await config.applyQueue.send(message);
+  await sendTo(config.applyQueue, message);
 };
 
 const customersOf = (feeds: readonly Adapter[]): string[] => [...new Set(feeds.map((f) => f.customer))];
@@ -193,6 +194,17 @@ async function apply(message: ApplyFile, config: System, postgresDatabase: Datab
   );
 }
 
+const redriveDeps = (feeds: readonly Adapter[], config: System, database: Database): RedriveDeps => ({
+  tables: redriveTables(database),
+  knows: (customer, feed) => feeds.some((f) => f.customer === customer && (feed === undefined || f.feed === feed)),
+  enqueue: (message) =>
+    message.type === "parse-delivery" ? enqueueParse(config)(message) : enqueueApply(config)(message),
+  async decided() {
+    for (const stage of ["parse", "apply"] as const) await watchGrowth({ database, log: config.log }, stage);
+  },
+  log: config.log,
+});
+
 /** The consumer of one queue, by its name. */
 function consumerOf(
   feeds: readonly Adapter[],
@@ -212,11 +224,12 @@ function consumerOf(
     },
     async defer(message, delaySeconds) {
       const to = message.type === "parse-delivery" ? config.parseQueue(message.customer) : config.applyQueue;
-      await to.send(message, { delaySeconds });
+      await sendTo(to, message, delaySeconds);
     },
     async park(letter) {
-      await (stage === "parse" ? config.parseDlq : config.applyDlq).send(letter);
+      await sendTo(stage === "parse" ? config.parseDlq : config.applyDlq, letter);
     },
+    noteTrouble: troubleOn(database),
     now,
     random,
     log,
@@ -260,6 +273,12 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
             answers,
             parseDeps(feeds, config, database),
           ),
+        async openRaw(key) {
+          const head = await headOf(config.store, key);
+          if (!head) throw failure("raw-missing", { key });
+          return { bytes: head.bytes, blocks: objectSource(config.store, key, head.bytes).blocks(0, head.bytes) };
+        },
+        redrive: redriveDeps(feeds, config, database),
         openPayload: (place) => payloadAt(place, parseDeps(feeds, config, database)),
         async intakeUpload(upload) {
           const feed = feeds.find((f) => f.customer === upload.customer && f.feed === upload.feed);
@@ -279,24 +298,17 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
     async scheduled(event, env) {
       const config = systemIn(env);
       const database = postgres(config.databaseUrl, databaseOptions(config));
-      if (event.cron !== DAILY) {
-        await sweep(new Date(event.scheduledTime), {
-          customers: customersOf(feeds),
-          tables: sweepTables(database),
-          listRaw: (prefix) => listKeys(config.store, prefix),
-          feedOf: async (key) => (await archived(config, key)).facts.feed,
-          enqueueParse: enqueueParse(config),
-          enqueueApply: enqueueApply(config),
-          log,
-        });
-        await tellPeople(config, database, customersOf(feeds));
-        return;
-      }
-      await database.query("SELECT ensure_change_partitions($1::date, $2::int)", [
-        now().toISOString().slice(0, 10),
-        PARTITION_DAYS_AHEAD,
-      ]);
-      log.info("partitions-ensured", { days: PARTITION_DAYS_AHEAD });
+      await onCron(event.cron, new Date(event.scheduledTime), {
+        ...surroundings,
+        customers: customersOf(feeds),
+        database,
+        store: config.store,
+        feedOf: async (key) => (await archived(config, key)).facts.feed,
+        enqueueParse: enqueueParse(config),
+        enqueueApply: enqueueApply(config),
+        redriveFixed: (due) => redriveFixed(redriveDeps(feeds, config, database), due),
+        tellPeople: () => tellPeople(config, database, customersOf(feeds)),
+      });
     },
   } satisfies ExportedHandler;
 };

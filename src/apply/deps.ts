@@ -1,6 +1,7 @@
 /** What apply needs from outside. */
 import type { Waiting } from "../domain/attempt.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
+import type { FailureReport } from "../domain/failures.ts";
 import type { FileToApply, Plan } from "../domain/plan.ts";
 import type { Log } from "../observe/log.ts";
 
@@ -44,4 +45,5 @@ export interface ApplyDeps extends Waiting {
   readonly lanes?: number;
 }
 
-export type Verdict = "go";
+/** Nothing of a file that is held is applied. */
+export type Verdict = "go" | { readonly hold: FailureReport };

@@ -3,7 +3,7 @@
  * times: what is done is known to the ledger, and the books are summed from it, never from memory.
  */
 import { attempt, oneRow } from "../domain/attempt.ts";
-import { failure, report } from "../domain/failures.ts";
+import { type FailureReport, failure, report } from "../domain/failures.ts";
 import type { ApplyFile } from "../domain/messages.ts";
 import { type FileToApply, type Plan, planNumbers } from "../domain/plan.ts";
 import { applyFile } from "./apply-file.ts";
@@ -28,7 +28,8 @@ export async function applyHandler(message: ApplyFile, deps: ApplyDeps): Promise
     const plan = await deps.plan(file, lease);
     deps.log.info("file-planned", { correlationId: message.correlationId, fileId: file.id, ...planNumbers(plan) });
     // The one place between plan and apply where a file can be held before anything of it is written.
-    deps.gate(plan, file);
+    const verdict = deps.gate(plan, file);
+    if (verdict !== "go") return await holdFile(deps, message, file, verdict.hold, plan, lease);
     await applyFile(deps, file, plan, lease);
     return await closeFile(deps, message, file, plan, lease);
   } catch (thrown) {
@@ -73,17 +74,28 @@ async function closeFile(
 
   const counted = books.inserted + books.changed + books.unchanged + books.stale + books.superseded;
   const held = report("books-unbalanced", { side: "accepted rows", expected: books.accepted, counted });
+  return holdFile(deps, message, file, held, plan, lease);
+}
+
+async function holdFile(
+  deps: ApplyDeps,
+  message: ApplyFile,
+  file: FileToApply,
+  why: FailureReport,
+  plan: Plan,
+  lease: HeldLease,
+): Promise<Outcome> {
   const done = await attempt(deps, async () =>
     oneRow(
       await deps.database.query<{ held: boolean }>("SELECT hold_file($1, $2, $3, $4) AS held", [
         file.id,
         lease.token,
-        JSON.stringify(held),
-        numbers,
+        JSON.stringify(why),
+        JSON.stringify(planNumbers(plan)),
       ]),
     ),
   );
   if (!done.held) throw failure("lease-lost", { file: file.id });
-  deps.log.error("file-held", { correlationId: message.correlationId, fileId: file.id, code: held.code, ...books });
+  deps.log.error("file-held", { correlationId: message.correlationId, fileId: file.id, code: why.code });
   return { done: "held" };
 }

@@ -414,14 +414,13 @@ export const FAILURES = {
       `The file does not look as agreed. ${e.sentence}${e.original === undefined ? "" : ` ${e.original.sentence}`}`,
     () => "Nothing was applied. Compare the two formats, then accept the new one or reject the file.",
   ),
-  "file-too-old": entry<{ asOf: string; days: number }>(
+  "file-too-old": entry(
     "file",
     "hold",
     "operator",
-    (e) =>
-      `The file is as of ${e.asOf}, older than the ${e.days} days for which it is kept in mind what newer files have confirmed.`,
+    () => "The file is older than the time for which it is remembered what newer files have confirmed.",
     () =>
-      "Nothing was applied, as it could overwrite what is newer. Reject it, and have the ERP send the records as they are today.",
+      "Nothing of it was applied, as it could undo what is newer. Reject it, and have the ERP send the records as they are now.",
   ),
   "refused-by-operator": entry<{ by: string; reason: string }>(
     "file",

@@ -55,16 +55,48 @@ export function getBytes(bucket: R2Bucket, key: string, length?: number): Promis
   });
 }
 
-/** Keys under a prefix with their time of upload, up to 1,000 a page. */
-export async function* listKeys(bucket: R2Bucket, prefix: string): AsyncGenerator<{ key: string; uploadedAt: Date }[]> {
+/** Objects under a prefix whose keys come after `after`, in the order of their keys; up to 1,000. */
+export async function listAfter(
+  bucket: R2Bucket,
+  prefix: string,
+  after: string,
+): Promise<{ objects: { key: string; uploadedAt: Date }[]; more: boolean }> {
+  const page: R2Objects = await guarded("list", () => bucket.list({ prefix, startAfter: after }));
+  return {
+    objects: page.objects.map(({ key, uploaded }) => ({ key, uploadedAt: uploaded })),
+    more: page.truncated,
+  };
+}
+
+/** The names of the folders right under a prefix, e.g. `acme` for `raw/acme/…` under `raw/`. */
+export async function foldersUnder(bucket: R2Bucket, prefix: string): Promise<string[]> {
+  const names: string[] = [];
   let cursor: string | undefined;
   do {
     const page: R2Objects = await guarded("list", () =>
-      bucket.list(cursor === undefined ? { prefix } : { prefix, cursor }),
+      bucket.list({ prefix, delimiter: "/", ...(cursor === undefined ? {} : { cursor }) }),
     );
-    if (page.objects.length > 0) yield page.objects.map(({ key, uploaded }) => ({ key, uploadedAt: uploaded }));
+    names.push(...page.delimitedPrefixes.map((folder) => folder.slice(prefix.length, -1)));
     cursor = page.truncated ? page.cursor : undefined;
   } while (cursor !== undefined);
+  return names;
+}
+
+/** Removes objects, 1,000 at most: R2 takes no more with one call. One that is gone does no harm. */
+export async function removeObjects(bucket: R2Bucket, keys: readonly string[]): Promise<void> {
+  if (keys.length > 0) await guarded("delete", () => bucket.delete([...keys]));
+}
+
+/** Removes everything under a prefix. */
+export async function removeUnder(bucket: R2Bucket, prefix: string): Promise<void> {
+  for (;;) {
+    const { objects, more } = await listAfter(bucket, prefix, prefix);
+    await removeObjects(
+      bucket,
+      objects.map(({ key }) => key),
+    );
+    if (!more) return;
+  }
 }
 
 /**

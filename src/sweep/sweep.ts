@@ -1,60 +1,107 @@
 /**
- * The sweep: finds what stopped moving and wakes it. A delivery that is archived but has no row (its message was lost), one
- * that was begun and not finished, a file that was parsed and not applied. It only sends messages; the handlers find out for
- * themselves what is left to do, so one message too many does no harm.
+ * The sweep: finds what stopped moving and wakes it, by cron. One at a time, under a lease; each run goes on where the last
+ * one stopped. See `archive.ts` for what was archived and has no row, `wake.ts` for rows that do not move.
  */
-import { rawPrefix } from "../domain/keys.ts";
-import { applyFileMessage, parseDeliveryMessage } from "../domain/messages.ts";
-import type { RawObject, SweepDeps } from "./deps.ts";
+import { asFailure } from "../domain/failures.ts";
+import { compareArchive, type Pass } from "./archive.ts";
+import type { StuckKind, SweepDeps } from "./deps.ts";
+import { alarm, wakeStuck } from "./wake.ts";
 
+/** The name of its job. */
+export const SWEEP = "sweep";
 /** What is younger may still be under way: the longest invocation takes 15 minutes. */
 export const STUCK_AFTER_MINUTES = 20;
-/** How many days of the archive are compared: longer than queues keep a message (4 days). */
-export const SWEPT_DAYS = 5;
 
 const MS_PER_MINUTE = 60_000;
-const MS_PER_DAY = 86_400_000;
 
 export interface Swept {
-  readonly deliveries: number;
-  readonly files: number;
-  readonly unseen: number;
+  /** Archived objects that were found to have no delivery. */
+  readonly strays: number;
+  readonly woken: Readonly<Record<StuckKind, number>>;
+  readonly givenUp: number;
+  /** The comparison of the archive stopped at its bound; the next run goes on. */
+  readonly unfinished: boolean;
 }
 
-export async function sweep(now: Date, deps: SweepDeps): Promise<Swept> {
+/** What is kept between two runs. */
+interface Progress {
+  readonly pass?: Pass | undefined;
+  /** Names in the archive that nobody knows; said once. */
+  readonly unknown?: readonly string[] | undefined;
+}
+
+/**
+ * Answers undefined where another sweep is at it. Throws, after all else is done, when storage could not be listed or a
+ * queue did not take a message: the next run tries again.
+ * @param now when the cron was due; what has not moved for STUCK_AFTER_MINUTES before it is stuck
+ */
+export async function sweep(now: Date, deps: SweepDeps): Promise<Swept | undefined> {
+  const token = deps.token();
+  const job = await deps.jobs.take(SWEEP, token, deps.now());
+  if (job === undefined) {
+    deps.log.info("sweep-under-way");
+    return undefined;
+  }
+  try {
+    return await run(now, token, job.lastOkAt, (job.progress ?? {}) as Progress, deps);
+  } catch (thrown) {
+    await deps.jobs.fail(SWEEP, token, asFailure(thrown).message);
+    throw thrown;
+  }
+}
+
+async function run(
+  now: Date,
+  token: string,
+  lastOkAt: Date | undefined,
+  progress: Progress,
+  deps: SweepDeps,
+): Promise<Swept | undefined> {
   const since = new Date(now.getTime() - STUCK_AFTER_MINUTES * MS_PER_MINUTE);
-  const deliveries = await deps.tables.stuckDeliveries(since);
-  for (const { id, customer, feed, raw_key } of deliveries) {
-    await deps.enqueueParse(parseDeliveryMessage({ customer, feed, correlationId: id, rawKey: raw_key }));
-  }
-  const files = await deps.tables.stuckFiles(since);
-  for (const { id, delivery_id, customer, feed } of files) {
-    await deps.enqueueApply(applyFileMessage({ customer, feed, correlationId: delivery_id, fileId: id }));
-  }
-  let unseen = 0;
-  for (const customer of deps.customers) {
-    for (let back = 0; back < SWEPT_DAYS; back++) {
-      const day = new Date(now.getTime() - back * MS_PER_DAY);
-      for await (const page of deps.listRaw(rawPrefix(customer, day)))
-        unseen += await wakeUnseen(customer, page, since, deps);
-    }
-  }
-  const swept = { deliveries: deliveries.length, files: files.length, unseen };
-  deps.log[swept.deliveries + swept.files + unseen > 0 ? "warn" : "info"]("swept", swept);
+  const keep = () => deps.jobs.keep(SWEEP, token, deps.now());
+
+  // Storage first: while it is away nothing could be read or applied, and waking would only fill the queues.
+  const said = progress.unknown ?? [];
+  const unknown = await sayUnknown(said, deps);
+  const returned = said.filter((name) => deps.customers.includes(name));
+  const compared = await compareArchive(now, since, lastOkAt, progress.pass, returned, keep, deps);
+  if (compared.lost) return takenOver(deps);
+  await deps.tables.settleStrays(since, now);
+  const ended = await deps.tables.endWithDelivery(since);
+  const { sent, givenUp, trouble, lost } = await wakeStuck(now, since, keep, deps);
+  if (lost) return takenOver(deps);
+  await alarm(deps);
+
+  const swept: Swept = {
+    strays: compared.found,
+    woken: sent,
+    givenUp,
+    unfinished: compared.left !== undefined,
+  };
+  const left: Progress =
+    compared.left === undefined ? { unknown } : { pass: compared.left, unknown: [...unknown, ...returned] };
+  await deps.jobs.end(SWEEP, token, {
+    okAt: compared.left === undefined ? compared.startedAt : undefined,
+    progress: left,
+    result: { ...swept, ended, pages: compared.pages },
+  });
+  const { stray, delivery, unread, file } = sent;
+  const busy = swept.strays + stray + delivery + unread + file + givenUp + ended > 0;
+  const { strays, unfinished } = swept;
+  deps.log[busy ? "warn" : "info"]("swept", { strays, stray, delivery, unread, file, givenUp, ended, unfinished });
+  if (trouble !== undefined) throw trouble;
   return swept;
 }
 
-/** Sends a message for each archived object of a page that has no row. */
-async function wakeUnseen(customer: string, page: readonly RawObject[], since: Date, deps: SweepDeps): Promise<number> {
-  const old = page.filter((object) => object.uploadedAt < since).map(({ key }) => ({ key, id: idIn(key) }));
-  if (old.length === 0) return 0;
-  const known = await deps.tables.known(old.map(({ id }) => id));
-  const unseen = old.filter(({ id }) => !known.has(id));
-  for (const { key, id } of unseen) {
-    const feed = await deps.feedOf(key);
-    await deps.enqueueParse(parseDeliveryMessage({ customer, feed, correlationId: id, rawKey: key }));
-  }
-  return unseen.length;
+function takenOver({ log }: SweepDeps): undefined {
+  log.warn("sweep-taken-over");
 }
 
-const idIn = (key: string): string => key.slice(key.lastIndexOf("/") + 1).replace(/\.[^.]*$/, "");
+/** What lies in the archive under names that have no adapter (any more) is left alone, and said once. */
+async function sayUnknown(said: readonly string[], deps: SweepDeps): Promise<readonly string[]> {
+  const unknown = (await deps.archivedCustomers()).filter((name) => !deps.customers.includes(name));
+  for (const customer of unknown) {
+    if (!said.includes(customer)) deps.log.warn("archive-of-unknown-customer", { customer });
+  }
+  return unknown;
+}
