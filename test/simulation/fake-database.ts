@@ -10,6 +10,9 @@ const CONFLICTS = ["40001", "40P01", "55P03"] as const;
 /** SQLSTATEs of a server that is going or not yet there. */
 const AWAY = ["57P01", "57P03", "53300"] as const;
 
+/** What brings the words of a mail or of a row to the database; letters and failures may quote them. */
+const WRITES_SENT = /INSERT INTO (deliveries|files)|apply_chunk\(/;
+
 const HOST = "database.invalid";
 
 /** The actor's name is in its connection string, and so in each of its requests. */
@@ -19,7 +22,7 @@ const actorIn = (connectionString: string): string =>
   /[^/?]+(?=\?|$)/.exec(connectionString.slice(connectionString.indexOf(HOST) + HOST.length))?.[0] ?? "";
 
 export class FakeDatabase {
-  /** Statements that hold one of these texts are refused for good: a fault that somebody has to fix. */
+  /** Deliveries and rows that hold one of these texts are refused for good: a fault that somebody has to fix. */
   readonly refused = new Set<string>();
   readonly #engine: Engine;
   readonly #scheduler: Scheduler;
@@ -50,8 +53,8 @@ export class FakeDatabase {
     const answered = this.#answeredError(judgement);
     const fate = this.#weather.fate(judgement, () => this.#thrownError(judgement));
     const perform = async (): Promise<Answer> => {
-      const poison = [...this.refused].find((text) => body.includes(text));
-      if (poison !== undefined) return refusal("22P02", `invalid input syntax: "${poison}"`);
+      const poison = WRITES_SENT.test(body) && [...this.refused].find((text) => body.includes(text));
+      if (typeof poison === "string") return refusal("22P02", `invalid input syntax: "${poison}"`);
       return this.#engine.answer(headers, body);
     };
     if (answered === undefined) {

@@ -9,7 +9,7 @@ export interface Chance {
   hits(probability: number): boolean;
   /** One of a list, which must not be empty. */
   pick<T>(list: readonly T[]): T;
-  /** Long waits are rare and may be very long: between `low` and `high`, spread evenly over the orders of magnitude. */
+  /** A whole number between `low` and `high`, spread evenly over the orders of magnitude: long waits are rare, and long. */
   spread(low: number, high: number): number;
   /** A source of its own, so that draws here do not move draws there. */
   fork(name: string): Chance;
@@ -38,7 +38,7 @@ export function chanceOf(seed: string): Chance {
     pick<T>(list: readonly T[]): T {
       return list[Math.floor(next() * list.length)]!;
     },
-    spread: (low, high) => low * (high / low) ** next(),
+    spread: (low, high) => Math.floor(low * (high / low) ** next()),
     fork: (name) => chanceOf(`${seed}/${name}`),
   };
 }

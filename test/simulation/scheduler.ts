@@ -67,7 +67,7 @@ export class Scheduler {
   }
 
   at(atMs: number, run: () => void | Promise<void>): void {
-    push(this.#heap, { atMs: Math.max(Math.trunc(atMs), this.nowMs), turn: this.#turn++, run });
+    push(this.#heap, { atMs: Math.max(atMs, this.nowMs), turn: this.#turn++, run });
   }
 
   after(delayMs: number, run: () => void | Promise<void>): void {

@@ -1,5 +1,6 @@
 /** What the tables hold at the end of a run, as plain values: all that the model gets to see of the product. */
 import type { Engine } from "./engine.ts";
+import type { FakeStorage } from "./fake-storage.ts";
 import type { Said } from "./workload.ts";
 
 export interface DeliveryRow {
@@ -57,7 +58,14 @@ export interface LetterRow {
   readonly sentence: string;
 }
 
+/** An object of the archive, by what lies beside its bytes. */
+export interface ArchivedRow {
+  readonly id: string;
+  readonly message_id: string;
+}
+
 export interface Tables {
+  readonly archive: readonly ArchivedRow[];
   readonly deliveries: readonly DeliveryRow[];
   readonly files: readonly FileRow[];
   readonly records: readonly RecordRow[];
@@ -68,8 +76,13 @@ export interface Tables {
 const MS = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const FEED = "c.slug || '/' || f.slug AS feed";
 
-export async function tablesIn(engine: Engine): Promise<Tables> {
+export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Tables> {
   return {
+    archive: [...storage.objects.values()].flatMap(({ metadata }) => {
+      if (metadata.facts === undefined) return [];
+      const { id, messageId } = JSON.parse(metadata.facts);
+      return [{ id, message_id: messageId }];
+    }),
     deliveries: await engine.rows<DeliveryRow>(
       "SELECT id, message_id, state, failure->>'code' AS code FROM deliveries ORDER BY id",
     ),

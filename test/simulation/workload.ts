@@ -37,7 +37,8 @@ export type Fate =
   | "ignored"
   /** Nothing in it can be read. */
   | "rejected"
-  /** The database refuses the delivery, or a row of the file, until somebody has put it right. */
+  /** The database refuses the delivery, its file or a row of it, until somebody has put it right. */
+  | "dead before its row"
   | "dead at parse"
   | "dead at apply";
 
@@ -188,10 +189,11 @@ function mailFor(
 ): SentMail {
   const name = `${customer}.${kind.slug}.${i}`;
   const fate = options.poison && chance.hits(0.12) ? chance.pick(BAD_FATES) : "applied";
-  const poison = fate === "dead at parse" || fate === "dead at apply" ? `cursed-${name}` : undefined;
+  const poison = fate.startsWith("dead") ? `cursed-${name}` : undefined;
   const files = made.map((rows, n): SentFile => {
     const cursed = fate === "dead at apply" && n === 0 ? [...rows, cursedRow(rows.length + 2, kind, poison!)] : rows;
-    return { name: `${kind.slug}-${stamp(asOfMs)}-${n}.csv`, rows: cursed, namedMs: asOfMs };
+    const curse = fate === "dead at parse" ? `-${poison}` : "";
+    return { name: `${kind.slug}-${stamp(asOfMs)}-${n}${curse}.csv`, rows: cursed, namedMs: asOfMs };
   });
   const feed = FEEDS.find((f) => f.customer === customer && f.feed === kind.slug)!;
   const address = feedAddress(feed, ADDRESS_SECRET, MAIL_DOMAIN);
@@ -202,7 +204,7 @@ function mailFor(
   const raw = mailOf({
     from,
     to,
-    subject: `Export ${name} ${fate === "dead at parse" ? poison : ""}`.trim(),
+    subject: `Export ${name} ${fate === "dead before its row" ? poison : ""}`.trim(),
     date: new Date(asOfMs),
     messageId,
     body: "Automatic export.",
@@ -224,16 +226,24 @@ function mailFor(
     fate,
     files,
     dateMs: asOfMs,
-    submitMs: Math.floor(asOfMs + delayMs),
+    submitMs: asOfMs + delayMs,
     from,
     to,
     raw,
     ...(poison === undefined ? {} : { poison }),
-    ...(chance.hits(0.12) ? { againMs: Math.floor(chance.spread(SECOND, 3 * HOUR)) } : {}),
+    ...(chance.hits(0.12) ? { againMs: chance.spread(SECOND, 3 * HOUR) } : {}),
   };
 }
 
-const BAD_FATES: readonly Fate[] = ["refused", "quarantined", "ignored", "rejected", "dead at parse", "dead at apply"];
+const BAD_FATES: readonly Fate[] = [
+  "refused",
+  "quarantined",
+  "ignored",
+  "rejected",
+  "dead before its row",
+  "dead at parse",
+  "dead at apply",
+];
 
 const cursedRow = (line: number, { merges }: FeedKind, note: string): SentRow => ({
   line,
