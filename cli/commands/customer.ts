@@ -77,7 +77,7 @@ queue = "${queue}"
 queue = "${queue}"
 max_batch_size = 1
 max_batch_timeout = 0
-max_retries = 20
+max_retries = 40
 max_concurrency = 2
 dead_letter_queue = "parse-dlq"
 `;

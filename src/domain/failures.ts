@@ -738,6 +738,11 @@ export function failure<C extends FailureCode>(code: C, evidence: EvidenceOf<C>,
 /** Any thrown value as a Failure: what is not one of ours is an `internal-error` and keeps the original as its cause. */
 export function asFailure(thrown: unknown): Failure {
   if (thrown instanceof Failure) return thrown;
-  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
-  return failure("internal-error", { message: message.slice(0, 500) }, thrown);
+  return failure("internal-error", { message: wordsOf(thrown).slice(0, 500) }, thrown);
+}
+
+/** What a thrown value says. Anything can be thrown, also an object that refuses to become text. */
+function wordsOf(thrown: unknown): string {
+  if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`;
+  return typeof thrown === "object" && thrown !== null ? Object.prototype.toString.call(thrown) : String(thrown);
 }

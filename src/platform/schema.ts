@@ -98,6 +98,11 @@ export const deliveries = pgTable("deliveries", {
 });
 
 export const files = pgTable(
+  lastFailure: jsonb("last_failure").$type<FailureReport>(),
+  nextAttemptAt: at("next_attempt_at"),
+  wakes: integer("wakes").notNull().default(0),
+  wokenAt: at("woken_at"),
+  rawRemovedAt: at("raw_removed_at"),
   "files",
   {
     id: bigintIdentity("id").primaryKey(),
@@ -149,6 +154,14 @@ export const files = pgTable(
   },
   (t) => [unique().on(t.deliveryId, t.position)],
 );
+    lastFailure: jsonb("last_failure").$type<FailureReport>(),
+    nextAttemptAt: at("next_attempt_at"),
+    duplicateOf: bigintText("duplicate_of"),
+    asOfDisbelieved: jsonb("as_of_disbelieved").$type<{ readonly from: string; readonly read: string }>(),
+    wakes: integer("wakes").notNull().default(0),
+    wokenAt: at("woken_at"),
+    chunksRemovedAt: at("chunks_removed_at"),
+    rejectsRemovedAt: at("rejects_removed_at"),
 
 export const feedVersions = pgTable(
   "feed_versions",

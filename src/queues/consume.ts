@@ -1,28 +1,55 @@
 /**
- * The shell of every stage's queue: reads a message, runs the stage, and does what the failure's disposition says.
+ * The shell of every stage's queue: reads a message, runs the stage, and does what the failure's code and disposition say.
  * Nothing is ever thrown out of a batch: that would bring back even the messages that were done.
  *
  * - done → ack
- * - waiting for something outside (database or storage away, feed busy) → a delayed copy, then ack: no attempt is spent,
- *   so an outage of any length fills no dead-letter queue
- * - `retry` → back to the queue with backoff, until its attempts are used up
+ * - waiting for something outside (`WAITS`) → a delayed copy, then ack: no attempt is spent, so an outage of any length
+ *   fills no dead-letter queue. What has waited for days is left to the sweep, or parked where only a human helps
+ * - `retry`, and faults of ours → back to the queue with backoff, until its attempts are used up
  * - all else → the stage's dead-letter queue with the failure beside it
  */
-import { asFailure, type Failure, type FailureCode, type FailureReport } from "../domain/failures.ts";
+import { asFailure, type Failure, type FailureCode, type FailureReport, failure } from "../domain/failures.ts";
 import { putOff, readMessage, type StageMessage } from "../domain/messages.ts";
 import type { Log } from "../observe/log.ts";
-import { backoffSeconds } from "./backoff.ts";
+import { backoffSeconds, MAX_DELAY_SECONDS, QUEUE_TROUBLE_CAP_SECONDS } from "./backoff.ts";
 
-/** Attempts of one message before it is parked. Queues count from 1; `max_retries` in wrangler.toml stays above it. */
-export const MAX_ATTEMPTS = 8;
-/** A message that was put off this often (about six days at the longest wait) is parked: no waiting without limit. */
-export const MAX_DEFERRALS = 2_000;
+export type Stage = "parse" | "apply";
 
-const WAITS: ReadonlySet<FailureCode> = new Set<FailureCode>([
-  "database-unavailable",
-  "storage-unavailable",
-  "feed-busy",
-]);
+/**
+ * Attempts of one message before it is parked. Queues count from 1.
+ * - `passing`: the database asked to try again, or a lease was lost. With the backoff, eight attempts are four minutes on
+ *   average, longer than any deadlock or takeover. Apply goes on from its ledger; parse reads the whole delivery again each
+ *   time (minutes of CPU for the largest), so it has fewer, half a minute.
+ * - `fault`: a fault of ours (`internal-error`) seldom passes, but a Worker that was cut off in the middle can look like one.
+ */
+export const MAX_ATTEMPTS: Readonly<Record<Stage, { readonly passing: number; readonly fault: number }>> = {
+  parse: { passing: 5, fault: 2 },
+  apply: { passing: 8, fault: 3 },
+};
+
+/**
+ * What a message waits for without spending an attempt, and what becomes of one that has waited for MAX_WAIT_DAYS: it is
+ * left to the `sweep`, which wakes it until it moves, or it is put before a human (`park`).
+ */
+const WAITS: Readonly<Partial<Record<FailureCode, "sweep" | "park">>> = {
+  "database-unavailable": "sweep",
+  "storage-unavailable": "sweep",
+  "queue-unavailable": "sweep",
+  "admission-unavailable": "sweep",
+  "not-admitted-yet": "sweep",
+  // A feed's file is applied in minutes. What holds its feed for days is a fault.
+  "feed-busy": "park",
+};
+
+/** As long as a queue keeps a message. Beyond that a copy could vanish anyway; the sweep goes by rows and the archive. */
+export const MAX_WAIT_DAYS = 4;
+const MS_PER_DAY = 86_400_000;
+
+/** A file that comes again this soon for its turn is not worth a statement: nobody reads the row meanwhile. */
+const NOTED_FROM_SECONDS = 60;
+
+/** The message each stage reads; any other one came into the wrong queue. */
+const READS: Readonly<Record<Stage, StageMessage["type"]>> = { parse: "parse-delivery", apply: "apply-file" };
 
 export interface DeadLetter {
   readonly stage: string;
@@ -33,11 +60,13 @@ export interface DeadLetter {
 }
 
 export interface ConsumeDeps {
-  readonly stage: "parse" | "apply";
+  readonly stage: Stage;
   handle(message: StageMessage): Promise<void>;
   /** Sends a copy of the message to its own queue. */
   defer(message: StageMessage, delaySeconds: number): Promise<void>;
   park(letter: DeadLetter): Promise<void>;
+  /** Says on the row what went wrong and when it is tried again. */
+  noteTrouble(message: StageMessage, failure: FailureReport, nextAttemptAt: Date): Promise<void>;
   now(): Date;
   /** In [0, 1). */
   random(): number;
@@ -53,6 +82,7 @@ export interface Incoming {
   retry(options?: { delaySeconds?: number }): void;
 }
 
+/** Each message of the batch to its own end, one after the other. Never throws. */
 export async function consume(messages: readonly Incoming[], deps: ConsumeDeps): Promise<void> {
   for (const message of messages) await consumeOne(message, deps);
 }
@@ -60,7 +90,7 @@ export async function consume(messages: readonly Incoming[], deps: ConsumeDeps):
 async function consumeOne(incoming: Incoming, deps: ConsumeDeps): Promise<void> {
   let message: StageMessage | undefined;
   try {
-    message = readMessage(incoming.body, deps.now());
+    message = readFor(deps.stage, incoming.body, deps.now());
     await deps.handle(message);
     incoming.ack();
   } catch (thrown) {
@@ -70,11 +100,18 @@ async function consumeOne(incoming: Incoming, deps: ConsumeDeps): Promise<void> 
     try {
       await settle(incoming, message, failed, deps, fields);
     } catch (second) {
-      // The queue itself is in trouble. The message stays in it; its attempts bound this.
-      deps.log.error("queue-trouble", { ...fields, message: asFailure(second).message });
-      incoming.retry({ delaySeconds: backoffSeconds(incoming.attempts, deps.random()) });
+      // The queue itself is in trouble. The message stays in it; its attempts bound this, so they are spread over days.
+      const delaySeconds = backoffSeconds(incoming.attempts, deps.random(), QUEUE_TROUBLE_CAP_SECONDS);
+      incoming.retry({ delaySeconds });
+      deps.log.error("queue-trouble", { ...fields, delaySeconds, message: asFailure(second).message });
     }
   }
+}
+
+function readFor(stage: Stage, body: unknown, now: Date): StageMessage {
+  const message = readMessage(body, now);
+  if (message.type === READS[stage]) return message;
+  throw failure("message-unreadable", { reason: `“${message.type}” is not for ${stage}` });
 }
 
 async function settle(
@@ -84,18 +121,28 @@ async function settle(
   deps: ConsumeDeps,
   fields: Record<string, string | number | undefined>,
 ): Promise<void> {
-  const deferrals = message?.waited?.times ?? 0;
-  if (message && WAITS.has(failed.code) && deferrals < MAX_DEFERRALS) {
-    const delaySeconds = backoffSeconds(deferrals, deps.random());
-    await deps.defer(putOff(message, deps.now()), delaySeconds);
-    incoming.ack();
-    deps.log.warn("message-deferred", { ...fields, delaySeconds, message: failed.message });
-    return;
-  }
-  if (failed.disposition === "retry" && incoming.attempts < MAX_ATTEMPTS) {
+  const now = deps.now();
+  const beyond = WAITS[failed.code];
+  if (message && beyond !== undefined) {
+    const waitedMs = message.waited === undefined ? 0 : now.getTime() - Date.parse(message.waited.since);
+    if (waitedMs < MAX_WAIT_DAYS * MS_PER_DAY) {
+      const delaySeconds = delayOf(failed, message, now, deps.random());
+      await deps.defer(putOff(message, now), delaySeconds);
+      incoming.ack();
+      deps.log.warn("message-deferred", { ...fields, delaySeconds, message: failed.message });
+      await note(message, failed, now, delaySeconds, deps, fields);
+      return;
+    }
+    if (beyond === "sweep") {
+      incoming.ack();
+      deps.log.warn("message-left-to-sweep", { ...fields, since: message.waited?.since, message: failed.message });
+      return;
+    }
+  } else if (message && incoming.attempts < attemptsFor(failed, deps.stage)) {
     const delaySeconds = backoffSeconds(incoming.attempts, deps.random());
     incoming.retry({ delaySeconds });
     deps.log.warn("message-retried", { ...fields, delaySeconds, message: failed.message });
+    await note(message, failed, now, delaySeconds, deps, fields);
     return;
   }
   await deps.park({
@@ -107,6 +154,38 @@ async function settle(
   });
   incoming.ack();
   deps.log.error("message-parked", { ...fields, message: failed.message, cause: causeOf(failed) });
+}
+
+/** What knows its time comes at that very moment, not earlier; all else with backoff. */
+function delayOf(failed: Failure, message: StageMessage, now: Date, random: number): number {
+  const { atMs } = failed.report.evidence;
+  if (failed.code !== "not-admitted-yet" || typeof atMs !== "number") {
+    return backoffSeconds(message.waited?.times ?? 0, random);
+  }
+  return Math.min(Math.max(1, Math.ceil((atMs - now.getTime()) / 1_000)), MAX_DELAY_SECONDS);
+}
+
+function attemptsFor(failed: Failure, stage: Stage): number {
+  if (failed.code === "internal-error") return MAX_ATTEMPTS[stage].fault;
+  return failed.disposition === "retry" ? MAX_ATTEMPTS[stage].passing : 1;
+}
+
+/** The message is settled by now: whatever happens here is said and harms nothing. */
+async function note(
+  message: StageMessage,
+  failed: Failure,
+  now: Date,
+  delaySeconds: number,
+  deps: ConsumeDeps,
+  fields: Record<string, string | number | undefined>,
+): Promise<void> {
+  if (failed.code === "database-unavailable") return;
+  if (failed.code === "not-admitted-yet" && delaySeconds < NOTED_FROM_SECONDS) return;
+  try {
+    await deps.noteTrouble(message, failed.report, new Date(now.getTime() + delaySeconds * 1_000));
+  } catch (thrown) {
+    deps.log.warn("trouble-not-noted", { ...fields, message: asFailure(thrown).message });
+  }
 }
 
 const causeOf = (failed: Failure): string | undefined =>

@@ -173,6 +173,13 @@ table public.feeds
   column id integer not null generated always as identity
   column customer_id integer not null
   column slug text not null
+  column last_failure jsonb
+  column next_attempt_at timestamp with time zone
+  column wakes integer not null default 0
+  column woken_at timestamp with time zone
+  column raw_removed_at timestamp with time zone
+  column recipient text
+  column body_sha256 text
   column title text not null
   column mode text not null
   column adapter_version text not null
@@ -182,11 +189,16 @@ table public.feeds
   column created_at timestamp with time zone not null default now()
   constraint feeds_pkey PRIMARY KEY (id)
   constraint feeds_customer_id_slug_key UNIQUE (customer_id, slug)
+  constraint deliveries_retry CHECK (((last_failure IS NULL) = (next_attempt_at IS NULL)))
   constraint feeds_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
   constraint feeds_check CHECK ((((active_file_id IS NULL) = (lease_token IS NULL)) AND ((lease_token IS NULL) = (lease_until IS NULL))))
   constraint feeds_mode_check CHECK ((mode = ANY (ARRAY['full'::text, 'delta'::text, 'snapshot'::text])))
   constraint feeds_slug_check CHECK ((slug ~ '^[a-z][a-z0-9-]{0,23}$'::text))
   CREATE UNIQUE INDEX feeds_customer_id_slug_key ON public.feeds USING btree (customer_id, slug)
+  CREATE TRIGGER deliveries_first_state BEFORE INSERT ON public.deliveries FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>parsing', 'new>quarantined', 'new>ignored')
+  CREATE TRIGGER deliveries_moved BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_wakes()
+  CREATE TRIGGER deliveries_moved_on BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_trouble()
+  CREATE TRIGGER deliveries_moves BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('parsing>parsed', 'parsing>rejected', 'parsing>dead', 'quarantined>parsing', 'parsed>parsing', 'dead>parsing')
   CREATE UNIQUE INDEX feeds_pkey ON public.feeds USING btree (id)
 
 table public.files
@@ -248,7 +260,8 @@ table public.files
   constraint files_plan_mode_check CHECK ((plan_mode = ANY (ARRAY['whole'::text, 'diff'::text])))
   constraint files_position_check CHECK (("position" >= 0))
   constraint files_records_balance CHECK (((state <> 'applied'::text) OR COALESCE((accepted = ((((inserted + changed) + unchanged) + stale) + superseded)), false)))
-  constraint files_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'applying'::text, 'applied'::text, 'held'::text, 'rejected'::text, 'dead'::text])))
+  constraint files_retry CHECK (((last_failure IS NULL) = (next_attempt_at IS NULL)))
+  constraint files_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'applying'::text, 'applied'::text, 'held'::text, 'rejected'::text, 'duplicate'::text, 'dead'::text])))
   CREATE INDEX files_by_customer ON public.files USING btree (customer_id, received_at DESC, id DESC)
   CREATE INDEX files_by_feed ON public.files USING btree (feed_id, order_key DESC)
   CREATE UNIQUE INDEX files_delivery_id_position_key ON public.files USING btree (delivery_id, "position")
@@ -284,6 +297,14 @@ table public.notifications
   column body_html text not null
   column state text not null default 'waiting'::text
   column attempts integer not null default 0
+  column last_failure jsonb
+  column next_attempt_at timestamp with time zone
+  column wakes integer not null default 0
+  column woken_at timestamp with time zone
+  column chunks_removed_at timestamp with time zone
+  column rejects_removed_at timestamp with time zone
+  column duplicate_of bigint
+  column as_of_disbelieved jsonb
   column claimed_at timestamp with time zone
   column sent_to text
   column error text
@@ -309,6 +330,34 @@ table public.records
   column first_seen_at timestamp with time zone not null default now()
   column updated_at timestamp with time zone not null default now()
   column customer_id integer not null
+  CREATE INDEX files_with_chunks ON public.files USING btree (updated_at) WHERE (chunks_removed_at IS NULL)
+  CREATE INDEX files_with_rejects ON public.files USING btree (parsed_at) WHERE ((rejects_removed_at IS NULL) AND ((rejected > 0) OR (drift_report IS NOT NULL)))
+  CREATE TRIGGER files_duplicates_open AFTER UPDATE OF state ON public.files FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND ((new.state = 'parsed'::text) OR ((old.state = ANY (ARRAY['parsed'::text, 'applying'::text])) AND (new.state = ANY (ARRAY['held'::text, 'rejected'::text, 'dead'::text])))))) EXECUTE FUNCTION public.reopen_duplicates()
+  CREATE TRIGGER files_first_state BEFORE INSERT ON public.files FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>parsing')
+  CREATE TRIGGER files_moved BEFORE UPDATE OF state ON public.files FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_wakes()
+  CREATE TRIGGER files_moved_on BEFORE UPDATE OF state ON public.files FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_trouble()
+  CREATE TRIGGER files_moves BEFORE UPDATE OF state ON public.files FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('parsing>parsed', 'parsing>held', 'parsing>rejected', 'parsing>duplicate', 'parsing>dead', 'parsed>applying', 'parsed>dead', 'applying>applied', 'applying>held', 'applying>dead', 'held>parsing', 'held>parsed', 'held>rejected', 'duplicate>parsed', 'dead>parsing', 'dead>parsed')
+
+table public.fixed_causes
+  column cause text not null
+  column marked_at timestamp with time zone not null
+  column marked_by text not null
+  column note text
+  constraint fixed_causes_pkey PRIMARY KEY (cause)
+  CREATE UNIQUE INDEX fixed_causes_pkey ON public.fixed_causes USING btree (cause)
+
+table public.jobs
+  column name text not null
+  column lease_token uuid
+  column lease_until timestamp with time zone
+  column last_started_at timestamp with time zone not null
+  column last_ok_at timestamp with time zone
+  column progress jsonb
+  column result jsonb not null default '{}'::jsonb
+  column error text
+  constraint jobs_pkey PRIMARY KEY (name)
+  constraint jobs_lease CHECK (((lease_token IS NULL) = (lease_until IS NULL)))
+  CREATE UNIQUE INDEX jobs_pkey ON public.jobs USING btree (name)
   column feed_id integer not null
   column line integer not null
   column version integer not null default 1
@@ -774,6 +823,87 @@ BEGIN
       LIMIT 3 * v_rows) r ON r.natural_key = i.k
     LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
       WHERE r.id IS NULL AND x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) p ON true
+CREATE OR REPLACE FUNCTION public.file_repeated(p_file bigint, p_order uuid, p_content text, p_version text, p_sequence bigint, p_window_seconds double precision)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT n.id FROM files f CROSS JOIN LATERAL (
+    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.order_key <= p_order
+       AND x.state IN ('parsed', 'applying', 'applied') ORDER BY x.order_key DESC LIMIT 1)
+    UNION ALL
+    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.order_key > p_order
+       AND x.state IN ('parsed', 'applying', 'applied') ORDER BY x.order_key LIMIT 1)) n
+  WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
+    AND n.sequence IS NOT DISTINCT FROM p_sequence
+    AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - n.received_at)) <= p_window_seconds)
+  ORDER BY n.order_key LIMIT 1
+$function$
+
+CREATE OR REPLACE FUNCTION public.forget_seen(p_before timestamp with time zone, p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_feed  int;
+  v_to    uuid;
+  v_here  int;
+  v_total int := 0;
+BEGIN
+  FOR v_feed IN
+    SELECT o.feed_id FROM (
+      SELECT s.feed_id FROM seen s JOIN files x ON x.id = s.file_id
+      WHERE s.seen_at < p_before AND has_ended(x.state, x.failure)
+        AND NOT EXISTS (SELECT 1 FROM files a WHERE a.feed_id = s.feed_id AND a.state = 'applying')
+      ORDER BY s.seen_at LIMIT p_limit) o
+    GROUP BY o.feed_id ORDER BY o.feed_id
+  LOOP
+    EXIT WHEN v_total >= p_limit;
+    PERFORM 1 FROM feeds f WHERE f.id = v_feed FOR NO KEY UPDATE SKIP LOCKED;
+    CONTINUE WHEN NOT FOUND OR EXISTS (SELECT 1 FROM files a WHERE a.feed_id = v_feed AND a.state = 'applying');
+    WITH old AS (
+      SELECT s.feed_id, s.order_key, s.file_id, s.chunk_key FROM seen s JOIN files x ON x.id = s.file_id
+      WHERE s.feed_id = v_feed AND s.seen_at < p_before AND has_ended(x.state, x.failure)
+      ORDER BY s.seen_at LIMIT p_limit - v_total),
+    gone AS (
+      DELETE FROM seen s USING old o
+      WHERE s.feed_id = o.feed_id AND s.order_key = o.order_key AND s.file_id = o.file_id AND s.chunk_key = o.chunk_key
+      RETURNING s.order_key)
+    SELECT (array_agg(g.order_key ORDER BY g.order_key DESC))[1], count(*)::int INTO v_to, v_here FROM gone g;
+    UPDATE feeds f SET forgotten_to = v_to WHERE f.id = v_feed AND v_to IS NOT NULL AND (f.forgotten_to IS NULL OR f.forgotten_to < v_to);
+    v_total := v_total + v_here;
+  END LOOP;
+  RETURN v_total;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.forget_trouble()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.last_failure := NULL;
+  NEW.next_attempt_at := NULL;
+  RETURN NEW;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.forget_wakes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.wakes := 0;
+  NEW.woken_at := NULL;
+  RETURN NEW;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.has_ended(p_state text, p_failure jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT p_state IN ('applied', 'rejected', 'duplicate') OR (p_state = 'dead' AND p_failure ->> 'code' = 'discarded-by-operator')
+$function$
+
     OFFSET 0) c;
 
   inserted := 0;

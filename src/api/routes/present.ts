@@ -47,6 +47,8 @@ export function presentDelivery(caller: Caller, row: DeliveryRow, names: FeedNam
 
 /** Whether the first number is the sum of the others. */
 function addsUp(side: Readonly<Record<string, number | null>>): boolean {
+    last_failure: presentFailure(caller, row.lastFailure),
+    next_attempt_at: iso(row.nextAttemptAt),
   const [whole, ...parts] = Object.values(side);
   return whole === parts.reduce<number>((total, n) => total + (n ?? 0), 0);
 }
@@ -125,3 +127,5 @@ export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
     latency_ms: msBetween(row.receivedAt, row.appliedAt),
   };
 }
+    last_failure: presentFailure(caller, row.lastFailure),
+    next_attempt_at: iso(row.nextAttemptAt),
