@@ -59,6 +59,17 @@ export interface Refusal {
   readonly message?: Message;
 }
 
+/**
+ * What a reading of a file stands on. It counts only as long as this holds: another consumer may have begun to read the
+ * file under another adapter, and somebody may have accepted another format for the feed.
+ */
+export interface JudgedBy {
+  /** The version that `beginFile` wrote. */
+  readonly adapterVersion: string;
+  /** The active versions of the feed, as `activeText` writes them. */
+  readonly active: string;
+}
+
 /** The rows that parse writes. Every call may come again and then changes nothing. */
 export interface ParseTables {
   /** Makes the delivery's row or finds it; answers the state it is in now. */
@@ -71,7 +82,8 @@ export interface ParseTables {
   versions(feed: { readonly customer: string; readonly feed: string }): Promise<FeedVersions>;
   /** Makes the file's row or finds it. Rejects of another adapter version are removed. */
   beginFile(facts: DeliveryFacts, feed: Adapter, file: NewFile): Promise<{ id: string; state: FileState }>;
-  addRejects(fileId: string, rejects: readonly Reject[]): Promise<void>;
+  /** Writes nothing when the file is not being read under this adapter version any more. */
+  addRejects(fileId: string, rejects: readonly Reject[], adapterVersion: string): Promise<void>;
   /** `parsing` → `parsed`, or `held` where the whole file was found wanting. Answers the state it is in now. */
   finishFile(
     fileId: string,
@@ -81,12 +93,16 @@ export interface ParseTables {
   ): Promise<FileState>;
   /** The number of the feed's last file that goes on, and an earlier file that is being read at the moment. */
   sequenceBefore(fileId: string): Promise<{ previous: number | null; beingRead: string | null }>;
-  /** `parsing` → `rejected` or `held`. */
-  refuseFile(fileId: string, refusal: Refusal): Promise<void>;
+  /**
+   * `parsing` → `rejected` or `held`. Answers the state it is in now. Throws `database-conflict` where it is to be held for
+   * versions that are not the feed's any more: it must be read again.
+   */
+  refuseFile(fileId: string, refusal: Refusal, judgedBy: JudgedBy): Promise<FileState>;
   /** What the adapter's folder says, with what its first file showed, is the active version of now. */
   pin(fileId: string, versions: readonly NewVersion[]): Promise<void>;
   /** The active version of that number gets to know its columns. */
   complete(fileId: string, version: StoredVersion, data: unknown): Promise<void>;
+  /** `parsing` → `parsed` or `rejected`, unless a file of it is still to be read: another consumer reads it, or will. */
   finishDelivery(id: string, payloads: readonly FoundPayload[], failure: FailureReport | undefined): Promise<void>;
 }
 

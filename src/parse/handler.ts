@@ -13,7 +13,7 @@ import { applyFileMessage, type ParseDelivery } from "../domain/messages.ts";
 import { asOfFile } from "./as-of.ts";
 import { chooseFiles, noPayload } from "./choose.ts";
 import type { ParseDeps } from "./deps.ts";
-import { type KnownFeed, knownFeed } from "./known-feed.ts";
+import { activeText, type KnownFeed, knownFeed } from "./known-feed.ts";
 import { type Opened, type OpenOptions, openDelivery } from "./open/open.ts";
 import { type ReadFile, readFile } from "./read-file.ts";
 
@@ -98,8 +98,11 @@ async function parseOne(
     asOfSource: asOf.source,
     orderKey: orderKeyOf({ ...order, sequence: 0 }),
   });
+  const judgedBy = { adapterVersion: feed.version, active: activeText(known.versions) };
   const read: ReadFile =
-    state === "parsing" ? await readFile(known, { id, path, facts, order }, one, deps) : { state, pinned: false };
+    state === "parsing"
+      ? await readFile(known, { id, path, facts, order, judgedBy }, one, deps)
+      : { state, pinned: false };
   deps.log.info("file-parsed", {
     correlationId: facts.id,
     customer: feed.customer,

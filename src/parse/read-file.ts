@@ -7,8 +7,9 @@ import type { DeliveryFacts } from "../domain/delivery.ts";
 import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
 import { type FormatProfile, formatDigest, mappingDigest, profileSchema } from "../domain/feed-version.ts";
 import { type FileOrder, orderKeyOf } from "../domain/ids.ts";
+import type { FileState } from "../domain/states.ts";
 import { asOfStated } from "./as-of.ts";
-import type { FileState, NewVersion, ParseDeps, Refusal } from "./deps.ts";
+import type { JudgedBy, NewVersion, ParseDeps, Refusal } from "./deps.ts";
 import { type DriftReport, driftOfFound, driftOfRead, heldAgainst } from "./drift-report.ts";
 import { foundInPayload } from "./found-payload.ts";
 import { type KnownFeed, mappingOf, mappingToPin, profileRow } from "./known-feed.ts";
@@ -28,6 +29,7 @@ export interface FileToRead {
   readonly facts: DeliveryFacts;
   /** Its place, but for the number that only the file itself can state. */
   readonly order: Omit<FileOrder, "sequence">;
+  readonly judgedBy: JudgedBy;
 }
 
 export interface ReadFile {
@@ -46,9 +48,8 @@ export async function readFile(known: KnownFeed, file: FileToRead, one: Opened, 
 }
 
 async function refuse(file: FileToRead, refusal: Refusal, deps: ParseDeps): Promise<ReadFile> {
-  await deps.tables.refuseFile(file.id, refusal);
-  const pinned = refusal.proposals !== undefined;
-  return { state: refusal.failure.disposition === "hold" ? "held" : "rejected", pinned };
+  const state = await deps.tables.refuseFile(file.id, refusal, file.judgedBy);
+  return { state, pinned: refusal.proposals !== undefined };
 }
 
 /** The report of a thrown failure that is about the file; all else goes on up. */
@@ -109,7 +110,7 @@ async function readKnown(
       payload,
       {
         chunk: (entry, bytes) => deps.putChunk(file.id, feed.version, entry, bytes),
-        rejects: (batch) => deps.tables.addRejects(file.id, batch),
+        rejects: (batch) => deps.tables.addRejects(file.id, batch, feed.version),
       },
       { observer, fileName: payload.name, expect: known.versions.expect },
     );

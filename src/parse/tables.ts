@@ -1,9 +1,10 @@
 /** The parse stage's rows in Postgres. SQL and nothing else; every statement may come again. */
 import { mergesRecords } from "../domain/column.ts";
+import { failure } from "../domain/failures.ts";
 import type { StoredVersion } from "../domain/feed-version.ts";
 import type { DeliveryState, FileState } from "../domain/states.ts";
-import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
-import type { NewVersion, ParseTables, Refusal } from "./deps.ts";
+import { type Database, jsonText, type Row, type Statement, storable } from "../platform/postgres.ts";
+import type { JudgedBy, NewVersion, ParseTables, Refusal } from "./deps.ts";
 
 /** How many files must have something in common before it is expected of the next one. */
 const FILES_IN_COMMON = 5;
@@ -83,7 +84,24 @@ export function parseTables(database: Database): ParseTables {
     },
 
     async beginFile(facts, feed, file) {
-      const [, rows] = await database.transaction([
+      const [, , rows] = await database.transaction([
+        {
+          // Who still writes rejects of another version has done so before this, or finds the version changed. The feed's
+          // row first, as everywhere.
+          text: `SELECT FROM register_feed($3, $4, $5, $6, $7, $8) r CROSS JOIN LATERAL (
+                   SELECT FROM files f WHERE f.delivery_id = $1 AND f.position = $2::int AND r.feed_id IS NOT NULL
+                   FOR NO KEY UPDATE) f`,
+          params: [
+            facts.id,
+            file.position,
+            feed.customer,
+            feed.customerTitle,
+            feed.feed,
+            feed.title,
+            feed.mode,
+            feed.version,
+          ],
+        },
         {
           text: `DELETE FROM rejects r USING files f WHERE r.file_id = f.id AND f.delivery_id = $1 AND f.position = $2::int
                    AND f.state = 'parsing' AND f.adapter_version <> $3`,
@@ -119,14 +137,19 @@ export function parseTables(database: Database): ParseTables {
       return rows![0] as { id: string; state: FileState };
     },
 
-    async addRejects(fileId, rejects) {
+    async addRejects(fileId, rejects, adapterVersion) {
       await database.query(
         `INSERT INTO rejects (file_id, line, position, code, column_name, value, rule, sentence, hint, raw)
-         SELECT $1::bigint, r.line, r.position, r.code, r.column_name, r.value, r.rule, r.sentence, r.hint, r.raw
-         FROM jsonb_to_recordset($2::jsonb) AS r(line int, position int, code text, column_name text, value text, rule text,
+         SELECT f.id, r.line, r.position, r.code, r.column_name, r.value, r.rule, r.sentence, r.hint, r.raw
+         FROM (SELECT id FROM files WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $3 FOR SHARE) f,
+              jsonb_to_recordset($2::jsonb) AS r(line int, position int, code text, column_name text, value text, rule text,
                                                  sentence text, hint text, raw text)
          ON CONFLICT DO NOTHING`,
-        [fileId, jsonText(rejects.map(({ column, ...reject }) => ({ ...reject, column_name: column })))],
+        [
+          fileId,
+          jsonText(rejects.map(({ column, ...reject }) => ({ ...reject, column_name: column }))),
+          adapterVersion,
+        ],
       );
     },
 
@@ -174,15 +197,26 @@ export function parseTables(database: Database): ParseTables {
       return (rows![0] as { state: FileState }).state;
     },
 
-    async refuseFile(fileId, refusal) {
-      await database.transaction([
-        {
-          text: `UPDATE files SET state = $2, failure = $3::jsonb, drift_report = $4::jsonb, parsed_at = now(), updated_at = now()
-                 WHERE id = $1::bigint AND state = 'parsing'`,
-          params: [fileId, stateOf(refusal), jsonText(refusal.failure), driftText(refusal)],
-        },
-        ...beside(fileId, refusal),
-      ]);
+    async refuseFile(fileId, refusal, judgedBy) {
+      const update = {
+        text: `WITH done AS (
+           UPDATE files SET state = $2, failure = $3::jsonb, drift_report = $4::jsonb, parsed_at = now(), updated_at = now()
+           WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $5 AND ($6::text IS NULL OR ${ACTIVE} = $6)
+           RETURNING state, adapter_version)
+         SELECT * FROM done
+         UNION ALL SELECT state, adapter_version FROM files WHERE id = $1::bigint AND NOT EXISTS (SELECT 1 FROM done)`,
+        params: [
+          fileId,
+          stateOf(refusal),
+          jsonText(refusal.failure),
+          driftText(refusal),
+          judgedBy.adapterVersion,
+          heldFor(refusal, judgedBy),
+        ],
+      };
+      const before = feedFirst(fileId, refusal);
+      const answers = await database.transaction([...before, update, ...beside(fileId, refusal)]);
+      return ended(answers[before.length], judgedBy);
     },
 
     async pin(fileId, versions) {
@@ -204,16 +238,49 @@ export function parseTables(database: Database): ParseTables {
     },
 
     async finishDelivery(id, payloads, why) {
-      await database.query(
-        `UPDATE deliveries SET state = $2, failure = $3::jsonb, payloads = $4::jsonb, updated_at = now()
-         WHERE id = $1 AND state = 'parsing'`,
-        [id, why ? "rejected" : "parsed", why ? jsonText(why) : null, jsonText(payloads)],
-      );
+      await database.transaction([
+        // Whoever sends a file of it back to parse has done so before this, or finds the delivery at its end.
+        { text: "SELECT FROM deliveries WHERE id = $1 FOR NO KEY UPDATE", params: [id] },
+        {
+          text: `UPDATE deliveries SET state = $2, failure = $3::jsonb, payloads = $4::jsonb, updated_at = now()
+                 WHERE id = $1 AND state = 'parsing'
+                   AND NOT EXISTS (SELECT 1 FROM files WHERE delivery_id = $1 AND state = 'parsing')`,
+          params: [id, why ? "rejected" : "parsed", why ? jsonText(why) : null, jsonText(payloads)],
+        },
+      ]);
     },
   };
 }
 
 const stateOf = ({ failure }: Refusal): FileState => (failure.disposition === "hold" ? "held" : "rejected");
+
+/** The active versions of a file's feed: as `activeText` writes them. */
+const ACTIVE = `(SELECT coalesce(string_agg(v.kind || ' ' || v.version, ',' ORDER BY v.kind COLLATE "C"), '') FROM feed_versions v
+  WHERE v.feed_id = files.feed_id AND v.state = 'active')`;
+
+/** A hold waits for a decision; it must not stand on versions about which the decision has fallen already. */
+const heldFor = (refusal: Refusal | undefined, { active }: JudgedBy): string | null =>
+  refusal !== undefined && stateOf(refusal) === "held" ? active : null;
+
+/** Decisions about a feed lock its row before its files: who holds a file, or asks about its feed, does the same. */
+const feedFirst = (fileId: string, refusal: Refusal | undefined): Statement[] =>
+  refusal === undefined
+    ? []
+    : [
+        {
+          text: "SELECT FROM feeds WHERE id = (SELECT feed_id FROM files WHERE id = $1::bigint) FOR NO KEY UPDATE",
+          params: [fileId],
+        },
+      ];
+
+/** The state a file is in now. Throws `database-conflict` (serialization failure) where its end was not written, and is to be. */
+function ended(rows: Row[] | undefined, { adapterVersion }: JudgedBy): FileState {
+  const row = rows?.[0] as { state: FileState; adapter_version: string } | undefined;
+  if (row === undefined || (row.state === "parsing" && row.adapter_version === adapterVersion)) {
+    throw failure("database-conflict", { sqlstate: "40001" });
+  }
+  return row.state;
+}
 
 const driftText = (refusal: Refusal | undefined): string | null =>
   refusal?.driftReport === undefined ? null : jsonText(refusal.driftReport);

@@ -100,6 +100,7 @@ async function parsed(
         files[path] = `${feed} ${refusal.failure.code}`;
         refusals.push(refusal);
         said.push(refusal);
+        return refusal.failure.disposition === "hold" ? "held" : "rejected";
       },
       pin: async (...given) => void said.push(given),
       complete: async (...given) => void said.push(given),

@@ -31,6 +31,8 @@ const PARSING = {
   stale: null,
   superseded: null,
 };
+/** No version of the feed was active when these files were read. */
+const JUDGED = { adapterVersion: "v1", active: "" };
 const profile = (note: number): NewVersion => ({ kind: "profile", base: "nothing", data: { note } });
 const asking = (note: number): Refusal => ({
   failure: report("format-unconfirmed", { questions: 0 }),
@@ -57,8 +59,8 @@ describe("files of one feed that come at the same time", () => {
     const ids = await Promise.all(
       [0, 1, 2, 3, 4].map((position) => seedFile(database, feed, delivery, { position, ...PARSING })),
     );
-    await Promise.all(ids.map((id, i) => persistently(() => tables.refuseFile(id, asking(i)))));
-    await persistently(() => tables.refuseFile(ids[0]!, asking(9)));
+    await Promise.all(ids.map((id, i) => persistently(() => tables.refuseFile(id, asking(i), JUDGED))));
+    await persistently(() => tables.refuseFile(ids[0]!, asking(9), JUDGED));
     const held = await database.sql`SELECT DISTINCT state FROM files WHERE feed_id = ${feed.feedId}`;
     const asked = await database.sql`SELECT version, state FROM feed_versions WHERE feed_id = ${feed.feedId}`;
     expect([held, asked]).toEqual([[{ state: "held" }], [{ version: 1, state: "proposed" }]]);
@@ -74,7 +76,7 @@ describe("files of one feed that come at the same time", () => {
     const ids = await Promise.all(
       [0, 1, 2, 3].map((position) => seedFile(database, feed, delivery, { position, ...PARSING })),
     );
-    await tables.refuseFile(ids[0]!, asking(0));
+    await tables.refuseFile(ids[0]!, asking(0), JUDGED);
     const folder: NewVersion = { kind: "profile", base: "folder", data: { from: "folder" } };
     await Promise.all(ids.slice(1).map((id) => persistently(() => tables.pin(id, [folder]))));
     const rows = await database.sql`SELECT version, state, created_by FROM feed_versions WHERE feed_id = ${feed.feedId}
