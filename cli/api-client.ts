@@ -62,7 +62,17 @@ export async function callApi<T>(
   path: string,
   body?: unknown,
 ): Promise<Answer<T>> {
-  const response = await fetch(`${door.url}${path}`, {
+  const response = await request(door, method, path, body);
+  const json = jsonOf(await response.text());
+  if (response.ok) return { kind: "ok", value: json as T };
+  const refused = problemIn(json);
+  if (refused === undefined) throw notAnApi(door, path, response);
+  if (REFUSALS.has(response.status)) return { kind: "refused", refused };
+  throw new UsageError(refused.detail, codeOf(refused));
+}
+
+const request = (door: Doorway, method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<Response> =>
+  fetch(`${door.url}${path}`, {
     method,
     headers: { Authorization: `Bearer ${door.token}`, "Content-Type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -70,20 +80,24 @@ export async function callApi<T>(
     if (!(error instanceof TypeError)) throw error;
     throw new UsageError(`the API at ${door.url} cannot be reached`, "unreachable");
   });
-  const json = jsonOf(await response.text());
-  if (response.ok) return { kind: "ok", value: json as T };
-  const refused = problemIn(json);
-  if (refused === undefined)
-    throw new UsageError(`${door.url}${path} answered ${response.status}, not as an API does`, "api");
-  if (REFUSALS.has(response.status)) return { kind: "refused", refused };
-  throw new UsageError(refused.detail, codeOf(refused));
-}
+
+const notAnApi = ({ url }: Doorway, path: string, { status }: Response): UsageError =>
+  new UsageError(`${url}${path} answered ${status}, not as an API does`, "api");
 
 /** The answer's value; a refusal is thrown as UsageError: for what is only read. */
 export async function readApi<T>(door: Doorway, path: string): Promise<T> {
   const answer = await callApi<T>(door, "GET", path);
   if (answer.kind === "ok") return answer.value;
   throw new UsageError(answer.refused.detail, codeOf(answer.refused));
+}
+
+/** The bytes of a download. Throws UsageError where there is none to be had. */
+export async function readBytes(door: Doorway, path: string): Promise<Uint8Array> {
+  const response = await request(door, "GET", path);
+  if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  const refused = problemIn(jsonOf(await response.text()));
+  if (refused === undefined) throw notAnApi(door, path, response);
+  throw new UsageError(refused.detail, codeOf(refused));
 }
 
 function jsonOf(text: string): unknown {

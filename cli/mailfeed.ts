@@ -5,6 +5,7 @@ import { type Command, EXIT, helpOf, type Io, readArguments, UsageError } from "
 import { address } from "./commands/address.ts";
 import { check } from "./commands/check.ts";
 import { customer } from "./commands/customer.ts";
+import { deadLetters } from "./commands/dead-letters.ts";
 import { dev } from "./commands/dev.ts";
 import { feed } from "./commands/feed.ts";
 import { limits } from "./commands/limits.ts";
@@ -30,6 +31,7 @@ const COMMANDS: readonly Command[] = [
   feed,
   mapping,
   limits,
+  deadLetters,
   customer,
   address,
   token,
@@ -38,7 +40,7 @@ const COMMANDS: readonly Command[] = [
 
 const overview = () =>
   `mailfeed COMMAND [options]\n\nLands the flat files an ERP mails in Postgres.\n\n${COMMANDS.map(
-    (c) => `  ${c.name.padEnd(10)}${c.summary}`,
+    (c) => `  ${c.name.padEnd(14)}${c.summary}`,
   ).join("\n")}\n\nmailfeed COMMAND --help tells more.\n`;
 
 function terminal(json: boolean): Io {

@@ -8,6 +8,7 @@ import type { ApplyFile, ParseDelivery } from "../domain/messages.ts";
 import type { Log } from "../observe/log.ts";
 import type { Payload } from "../parse/open/open.ts";
 import type { StoredPayload } from "../parse/stored-payload.ts";
+import type { RedriveDeps } from "../redrive/deps.ts";
 import type { Caller } from "./auth/caller.ts";
 
 export type ApiDatabase = NeonHttpDatabase<Record<string, never>>;
@@ -54,6 +55,11 @@ export interface ApiDeps {
   readonly propose: (waiting: WaitingFile, answers: FormatProfile["answers"]) => Promise<Proposed>;
   /** A payload in the archive, once more. Throws `raw-missing`. */
   readonly openPayload: (place: StoredPayload) => Promise<Payload>;
+  /** The bytes of a delivery as they came, and how many. Throws `raw-missing`. */
+  readonly openRaw: (
+    key: string,
+  ) => Promise<{ readonly bytes: number; readonly blocks: AsyncGenerator<Uint8Array, void> }>;
+  readonly redrive: RedriveDeps;
   /** Archives and enqueues an uploaded file. `duplicate`: the same upload had come before. */
   readonly intakeUpload: (upload: Upload) => Promise<{ readonly deliveryId: string; readonly duplicate: boolean }>;
   /** The deployed version, shown by the health route. */

@@ -1,19 +1,24 @@
 /**
  * The dead-letter queues end here: each letter becomes a row, and its delivery or file says so. A dead-letter queue
- * without a consumer would lose its messages after four days.
+ * without a consumer would lose its messages after four days. A letter whose message was redriven before is linked to the
+ * letter of its first life, and letters that pile up raise an alert.
  */
 import { z } from "zod";
 import { type FailureReport, report } from "../domain/failures.ts";
 import type { Log } from "../observe/log.ts";
-import { type Database, jsonText, storable } from "../platform/postgres.ts";
+import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
 import { backoffSeconds } from "./backoff.ts";
 import type { Incoming } from "./consume.ts";
+import { watchGrowth } from "./growth.ts";
+
+/** What codes look like: a cause stands in addresses and filters. */
+const CODE = /^[a-z][a-z0-9-]{0,59}$/;
 
 const letterSchema = z.object({
   stage: z.enum(["parse", "apply"]),
   messageId: z.string(),
   message: z.unknown(),
-  failure: z.custom<FailureReport>((value) => typeof (value as FailureReport | null)?.code === "string"),
+  failure: z.custom<FailureReport>((value) => CODE.test(String((value as FailureReport | null)?.code))),
   attempts: z.number().int(),
 });
 
@@ -40,49 +45,71 @@ const text = (message: unknown, field: string): string | null => {
 
 const MAX_BIGINT = 2n ** 63n - 1n;
 
-/** The file a letter is about; null where it names none that there could be. */
-function fileIdOf(message: unknown): string | null {
-  const id = text(message, "fileId");
+/** An id in a letter; null where it names none that there could be. */
+function idIn(message: unknown, field: string): string | null {
+  const id = text(message, field);
   return id !== null && /^[0-9]{1,19}$/.test(id) && BigInt(id) <= MAX_BIGINT ? id : null;
+}
+
+/**
+ * Keeps a letter and marks what it is about as dead. A letter that comes a second time, after its decision, changes
+ * nothing: the answer to its first coming was lost, and what it is about may be at work again.
+ *
+ * The first life is the one that the message names, or the redriven letter about the same delivery and file: a message that
+ * the sweep sent knows of no letter.
+ */
+function keeping(letter: Letter): Statement {
+  const dead =
+    letter.stage === "parse"
+      ? `UPDATE deliveries SET state = 'dead', failure = $4::jsonb, updated_at = now()
+         WHERE id = $6 AND state = 'parsing' AND EXISTS (SELECT FROM kept)`
+      : `UPDATE files SET state = 'dead', failure = $4::jsonb, updated_at = now()
+         WHERE id = $8::bigint AND state IN ('parsed', 'applying') AND EXISTS (SELECT FROM kept)`;
+  return {
+    text: `WITH first_life AS (
+             SELECT coalesce(l.redrive_of, l.id) AS id FROM dead_letters l
+             WHERE l.correlation_id = $6 AND l.message_id <> $2
+               AND (l.id = $9::bigint OR (l.state = 'redriven' AND l.stage = $1 AND l.file_id IS NOT DISTINCT FROM $8::bigint))
+             ORDER BY l.id = $9::bigint DESC NULLS LAST, l.id DESC LIMIT 1),
+           kept AS (
+             INSERT INTO dead_letters AS d (stage, message_id, message, failure, customer, correlation_id, attempts, redrive_of)
+             VALUES ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7::int, (SELECT id FROM first_life))
+             ON CONFLICT (message_id) DO UPDATE SET last_at = now(), attempts = excluded.attempts, failure = excluded.failure
+               WHERE d.state = 'open'
+             RETURNING d.id)
+           ${dead}`,
+    params: [
+      letter.stage,
+      storable(letter.messageId),
+      jsonText(letter.message),
+      jsonText(letter.failure),
+      text(letter.message, "customer"),
+      text(letter.message, "correlationId"),
+      letter.attempts,
+      letter.stage === "apply" ? idIn(letter.message, "fileId") : null,
+      idIn(letter.message, "redriveOf"),
+    ],
+  };
+}
+
+interface KeepDeps {
+  readonly database: Database;
+  random(): number;
+  readonly log: Log;
 }
 
 /** Writes the letters of a batch. Trouble sends the letter back with backoff; the queue keeps it for its retention. */
 export async function keepDeadLetters(
   stage: "parse" | "apply",
   messages: readonly Incoming[],
-  deps: { readonly database: Database; random(): number; readonly log: Log },
+  deps: KeepDeps,
 ): Promise<void> {
   for (const incoming of messages) {
     const letter = letterOf(incoming, stage);
     const correlationId = text(letter.message, "correlationId");
     try {
-      await deps.database.transaction([
-        {
-          text: `INSERT INTO dead_letters (stage, message_id, message, failure, customer, correlation_id, attempts)
-                 VALUES ($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7)
-                 ON CONFLICT (message_id) DO UPDATE SET last_at = now(), attempts = excluded.attempts, failure = excluded.failure`,
-          params: [
-            letter.stage,
-            letter.messageId,
-            jsonText(letter.message),
-            jsonText(letter.failure),
-            text(letter.message, "customer"),
-            correlationId,
-            letter.attempts,
-          ],
-        },
-        letter.stage === "parse"
-          ? {
-              text: `UPDATE deliveries SET state = 'dead', failure = $2::jsonb, updated_at = now()
-                     WHERE id = $1 AND state = 'parsing'`,
-              params: [correlationId, jsonText(letter.failure)],
-            }
-          : {
-              text: `UPDATE files SET state = 'dead', failure = $2::jsonb, updated_at = now()
-                     WHERE id = $1::bigint AND state IN ('parsed', 'applying')`,
-              params: [fileIdOf(letter.message), jsonText(letter.failure)],
-            },
-      ]);
+      const { text: statement, params = [] } = keeping(letter);
+      await deps.database.query(statement, params);
       incoming.ack();
       deps.log.error("dead-letter", { stage: letter.stage, correlationId, code: letter.failure.code });
     } catch (thrown) {
@@ -95,5 +122,15 @@ export async function keepDeadLetters(
       });
       incoming.retry({ delaySeconds });
     }
+  }
+  await lookAtGrowth(stage, deps);
+}
+
+/** The letters are rows already: trouble here takes none of them back, and the cron counts again. */
+async function lookAtGrowth(stage: "parse" | "apply", deps: KeepDeps): Promise<void> {
+  try {
+    await watchGrowth(deps, stage);
+  } catch (thrown) {
+    deps.log.error("dead-letters-not-counted", { stage, message: String(thrown).slice(0, 300) });
   }
 }

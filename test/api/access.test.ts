@@ -2,15 +2,20 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { recordIdOf } from "../../src/api/query/record-id.ts";
 import { ROUTES, type Route } from "../../src/api/routes/table.ts";
 import { newToken } from "../../src/api/tokens.ts";
+import { report } from "../../src/domain/failures.ts";
+import { force } from "../support/force-state.ts";
 import { type Answer, type Api, startApi } from "./harness.ts";
-import { type Side, seedFormats } from "./seed.ts";
+import { type Side, seedFormats, seedLetter } from "./seed.ts";
 
 let api: Api;
+const ours = report("internal-error", { message: "boom" });
+const hopeless = new Map<string, string>();
 const formats = new Map<string, Awaited<ReturnType<typeof seedFormats>>>();
 beforeAll(async () => {
   api = await startApi();
   for (const side of [api.world.alpha, api.world.beta]) {
     formats.set(side.customer, await seedFormats(api.database, side));
+    hopeless.set(side.customer, await seedLetter(api.database, side, side.deliveryId, { failure: ours }));
   }
 });
 afterAll(async () => {
@@ -40,6 +45,7 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "POST /v1/feeds/:customer/:feed/mapping/rollback": (s) => `/v1/feeds/${s.customer}/${s.feed}/mapping/rollback`,
   "GET /v1/deliveries": (s) => `/v1/deliveries?customer=${s.customer}`,
   "GET /v1/deliveries/:id": (s) => `/v1/deliveries/${s.deliveryId}`,
+  "GET /v1/deliveries/:id/raw": (s) => `/v1/deliveries/${s.deliveryId}/raw`,
   "POST /v1/deliveries/:id/release": (s) => `/v1/deliveries/${s.quarantinedId}/release`,
   "GET /v1/files": (s) => `/v1/files?customer=${s.customer}&feed=${s.feed}`,
   "GET /v1/files/:id": (s) => `/v1/files/${s.fileId}`,
@@ -54,6 +60,12 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "GET /v1/records/:id/history": (s) => `/v1/records/${recordId(s)}/history`,
   "GET /v1/notifications": (s) => `/v1/notifications?customer=${s.customer}`,
   "GET /v1/dead-letters": (s) => `/v1/dead-letters?customer=${s.customer}`,
+  "GET /v1/dead-letters/:id": (s) => `/v1/dead-letters/${s.letterId}`,
+  "POST /v1/dead-letters/:id/redrive": (s) => `/v1/dead-letters/${s.letterId}/redrive`,
+  "POST /v1/dead-letters/redrive": () => "/v1/dead-letters/redrive",
+  "POST /v1/dead-letters/:id/discard": (s) => `/v1/dead-letters/${hopeless.get(s.customer) ?? "999999994"}/discard`,
+  "POST /v1/dead-letters/causes/:cause/fixed": () => "/v1/dead-letters/causes/parse.raw-missing/fixed",
+  "GET /v1/alerts": () => "/v1/alerts",
 };
 
 const MAPPING = { columns: [{ name: "sku", source: { header: "SKU" }, type: "identifier" }], key: ["sku"] };
@@ -65,6 +77,8 @@ const BODIES: Readonly<Record<string, string | ((side: Side) => string)>> = {
   "POST /v1/feeds/:customer/:feed/files": "a;b",
   "PUT /v1/customers/:customer/limits": '{"files_at_once": 4, "rows_per_second": 1000, "burst_rows": 0}',
   "POST /v1/files/:id/reject": '{"reason": "wrong file"}',
+  "POST /v1/dead-letters/redrive": (s) => JSON.stringify({ cause: "parse.raw-missing", customer: s.customer }),
+  "POST /v1/dead-letters/:id/discard": '{"reason": "of no use"}',
 };
 
 /** The same for things that nobody has. */
@@ -79,6 +93,7 @@ const NOBODY: Side = {
   fileId: "999999999",
   heldId: "999999998",
   key: "gamma-1",
+  letterId: "999999995",
 };
 
 const nameOf = (route: Route) => `${route.method} ${route.path}`;
@@ -179,7 +194,7 @@ describe("customer beta never sees what is alpha's", () => {
       hint: "",
       evidence: { sqlstate: "42703" },
     };
-    await api.database.sql.query("UPDATE deliveries SET state = 'dead', failure = $1 WHERE id = $2", [
+    await force(api.database.sql, "UPDATE deliveries SET state = 'dead', failure = $1 WHERE id = $2", [
       JSON.stringify(failure),
       api.world.beta.deliveryId,
     ]);

@@ -5,6 +5,9 @@ import { createApi } from "../../src/api/app.ts";
 import type { ApiDeps, Upload } from "../../src/api/deps.ts";
 import type { StageMessage } from "../../src/domain/messages.ts";
 import { jsonLog } from "../../src/observe/log.ts";
+import { postgres } from "../../src/platform/postgres.ts";
+import { watchGrowth } from "../../src/queues/growth.ts";
+import { redriveTables } from "../../src/redrive/tables.ts";
 import { memoryAdmission } from "../support/admission.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { payloadOf } from "../support/payload.ts";
@@ -37,6 +40,7 @@ export interface Api {
   readonly messages: StageMessage[];
   readonly uploads: Upload[];
   readonly logLines: string[];
+  readonly redrive: ApiDeps["redrive"];
   get(path: string, token?: string): Promise<Answer>;
   send(path: string, init: RequestInit, token?: string): Promise<Answer>;
   /** The same with other effects. */
@@ -50,14 +54,18 @@ export async function startApi(): Promise<Api> {
   const messages: StageMessage[] = [];
   const uploads: Upload[] = [];
   const logLines: string[] = [];
+  const log = jsonLog(
+    () => NOW,
+    (_level, line) => logLines.push(line),
+  );
+  const queries = postgres(database.connectionString);
+  const known = (customer: string, feed: string) =>
+    ["alpha", "beta"].includes(customer) && ["stock", "prices"].includes(feed);
   const doors = new Map<string, AdmissionDoor>();
   const deps: ApiDeps = {
     db: drizzle(database.sql),
     now: () => NOW,
-    log: jsonLog(
-      () => NOW,
-      (_level, line) => logLines.push(line),
-    ),
+    log,
     enqueueParse: async (message) => void messages.push(message),
     admission(customer) {
       const made = doors.get(customer) ?? memoryAdmission(() => NOW.getTime()).door;
@@ -65,10 +73,20 @@ export async function startApi(): Promise<Api> {
       return made;
     },
     enqueueApply: async (message) => void messages.push(message),
-    adapterOf: (customer, feed) =>
-      ["alpha", "beta"].includes(customer) && ["stock", "prices"].includes(feed)
-        ? adapterFor(customer, feed)
-        : undefined,
+    adapterOf: (customer, feed) => (known(customer, feed) ? adapterFor(customer, feed) : undefined),
+    async openRaw(key) {
+      const bytes = new TextEncoder().encode(key);
+      return { bytes: bytes.length, blocks: inBlocksOf(5, bytes) };
+    },
+    redrive: {
+      tables: redriveTables(queries),
+      knows: (customer, feed = "stock") => known(customer, feed),
+      enqueue: async (message) => void messages.push(message),
+      async decided() {
+        for (const stage of ["parse", "apply"] as const) await watchGrowth({ database: queries, log }, stage);
+      },
+      log,
+    },
     propose: async () => {
       throw new Error("nobody is asked to propose again here");
     },
@@ -95,6 +113,7 @@ export async function startApi(): Promise<Api> {
       messages,
       uploads,
       logLines,
+      redrive: effects.redrive,
       send,
       get: (path, token) => send(path, {}, token),
       with: (changed) => on({ ...effects, ...changed }),
@@ -102,4 +121,8 @@ export async function startApi(): Promise<Api> {
     };
   };
   return on(deps);
+}
+
+async function* inBlocksOf(size: number, bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }

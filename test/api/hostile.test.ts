@@ -158,7 +158,8 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   "/v1/files/:id/rejects": ["format", "cursor", "limit"],
   "/v1/records": ["customer", "feed", "key", "cursor", "limit"],
   "/v1/records/:id/history": ["cursor", "limit"],
-  "/v1/dead-letters": ["customer", "state", "cursor", "limit"],
+  "/v1/dead-letters": ["stage", "cause", "customer", "state", "cursor", "limit"],
+  "/v1/alerts": ["kind", "state", "cursor", "limit"],
 };
 
 describe("hostile strings", () => {

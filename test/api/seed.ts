@@ -146,7 +146,7 @@ export async function seedFile(database: Sql, feed: Feed, delivery: string, valu
     adapter_version: "v1",
     as_of: RECEIVED_AT,
     as_of_source: "arrival",
-    order_key: orderKeyOf({ asOfMs: RECEIVED_MS, sequence: 0, receivedAtMs: RECEIVED_MS, position }),
+    order_key: orderKeyOf({ asOfMs: RECEIVED_MS, sequence: 0, receivedAtMs: RECEIVED_MS, position, deliveryId: delivery }),
     received_at: RECEIVED_AT,
     parse_started_at: after(100),
     parsed_at: after(350),
@@ -208,6 +208,7 @@ export interface Side extends Feed {
   readonly fileId: string;
   readonly heldId: string;
   readonly key: string;
+  readonly letterId: string;
 }
 
 export interface World {
@@ -297,16 +298,30 @@ async function seedSide(database: Sql, customer: string): Promise<Side> {
   await seedReject(database, fileId, { raw: `${customer};many` });
   const key = `${customer}-1`;
   await seedRecord(database, feed, fileId, key, { sku: key, qty: 5 });
-  await insert(database, "dead_letters", {
+  const letterId = await seedLetter(database, feed, mail);
+  return { ...feed, token, deliveryId: mail, quarantinedId, fileId, heldId, key, letterId };
+}
+
+let letters = 0;
+
+/** A letter about reading a delivery, as far as `values` say nothing else. */
+export function seedLetter(
+  database: Sql,
+  { customer, feed }: Feed,
+  mail: string,
+  values: Values = {},
+): Promise<string> {
+  const rawKey = `raw/${customer}`;
+  return insert(database, "dead_letters", {
     stage: "parse",
-    message_id: `m-${customer}`,
-    message: { customer },
-    failure: report("raw-missing", { key: `raw/${customer}` }),
+    message_id: `m-${customer}-${letters++}`,
+    message: { v: 1, type: "parse-delivery", customer, feed, correlationId: mail, rawKey },
+    failure: report("raw-missing", { key: rawKey }),
     customer,
     correlation_id: mail,
     attempts: 5,
+    ...values,
   });
-  return { ...feed, token, deliveryId: mail, quarantinedId, fileId, heldId, key };
 }
 
 /** A proposal of detection, a file held for `format-drift` and one for its rejects, and a mail; answers the files' ids. */

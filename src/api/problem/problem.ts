@@ -16,6 +16,7 @@ const PROBLEMS = {
   "method-not-allowed": { status: 405, title: "Method not allowed" },
   "wrong-state": { status: 409, title: "The state does not allow it" },
   "not-releasable": { status: 409, title: "Cannot be released" },
+  "not-redrivable": { status: 409, title: "Cannot be redriven" },
   "too-large": { status: 413, title: "Too large" },
   "not-acceptable-yet": { status: 422, title: "Cannot be accepted yet" },
   refused: { status: 422, title: "Refused" },

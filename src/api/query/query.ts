@@ -35,6 +35,10 @@ export const pageParameters = {
 export const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: () => `is none of ${values.join(", ")}` });
 
+/** A stage and the code of a failure, e.g. `parse.raw-missing`. */
+const CAUSE = /^(parse|apply)\.[a-z][a-z0-9-]{0,59}$/;
+export const causeParameter = z.string().regex(CAUSE, "is not the cause of dead letters, e.g. parse.raw-missing");
+
 const invalid = (name: string, fault: string) => {
   const parameter = shown(name);
   return problem("invalid-parameter", `The parameter ${parameter} ${fault}.`, {
@@ -74,7 +78,11 @@ const pathPart = (pattern: RegExp) => (c: Context<ApiEnv>, name: string) => {
 export const customerInPath = pathPart(CUSTOMER_SLUG);
 export const feedInPath = pathPart(FEED_SLUG);
 export const deliveryIdInPath = pathPart(DELIVERY_ID);
-const digitsInPath = pathPart(/^[1-9][0-9]{0,18}$/);
+export const causeInPath = pathPart(CAUSE);
+const ID = /^[1-9][0-9]{0,18}$/;
+const digitsInPath = pathPart(ID);
+/** A bigint identity in a body. */
+export const idParameter = z.string().refine((id) => ID.test(id) && BigInt(id) <= MAX_ID, "is not an id");
 
 /** A bigint identity in the path. */
 export function idInPath(c: Context<ApiEnv>, name: string): string {

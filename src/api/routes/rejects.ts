@@ -14,6 +14,7 @@ import { traceOf } from "../problem/from-error.ts";
 import { notFound, problem } from "../problem/problem.ts";
 import { idInPath, oneOf, pageParameters, readQuery } from "../query/query.ts";
 import { BYTE_ORDER_MARK, csvLine } from "./csv.ts";
+import { download } from "./download.ts";
 import { fileOf } from "./files.ts";
 
 const LIST = "rejects";
@@ -71,7 +72,8 @@ export async function annotatedFile(call: Call): Promise<Response> {
   if (place === undefined) throw notFound();
   const payload = await deps.openPayload({ ...place, position: file.position });
   const copy = annotatedCopy(effective.feed, payload, allRejects(call, id), { rows });
-  return streamed(call, copy, `text/csv; charset=${charsetOf(effective.feed.file)}`, `rejects-of-${id}.csv`);
+  const contentType = `text/csv; charset=${charsetOf(effective.feed.file)}`;
+  return download(call, copy, { contentType, name: `rejects-of-${id}.csv` });
 }
 
 /** Workbooks and the like come as UTF-8, whatever they are inside. */
@@ -85,37 +87,6 @@ async function* allRejects(call: Call, fileId: string): AsyncGenerator<Reject, v
     if (last === undefined || batch.length < CSV_BATCH_ROWS) return;
     after = placeOf(last);
   }
-}
-
-/**
- * The first block is made before the answer begins, so that trouble is still a problem document; later trouble breaks the
- * download off, which the client sees as an incomplete transfer.
- */
-async function streamed(
-  call: Call,
-  blocks: AsyncGenerator<Uint8Array, void>,
-  contentType: string,
-  name: string,
-): Promise<Response> {
-  let next = await blocks.next();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      if (next.done === true) return controller.close();
-      controller.enqueue(next.value);
-      try {
-        next = await blocks.next();
-      } catch (thrown) {
-        call.deps.log.error("api.csv-broken-off", { request_id: call.c.get("requestId"), ...traceOf(thrown) });
-        throw thrown;
-      }
-    },
-    async cancel() {
-      await blocks.return();
-    },
-  });
-  return new Response(body, {
-    headers: { "Content-Type": contentType, "Content-Disposition": `attachment; filename="${name}"` },
-  });
 }
 
 export async function listRejects(call: Call): Promise<Response> {

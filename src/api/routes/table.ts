@@ -1,7 +1,9 @@
 /** Every route and who may call it: the one place where that is said. A test walks this table with every kind of token. */
 import type { Call, OpenCall } from "../deps.ts";
+import { listAlerts } from "./alerts.ts";
 import { getCustomers } from "./customers.ts";
-import { listDeadLetters } from "./dead-letters.ts";
+import { discardDeadLetter, markCauseFixed, redriveDeadLetter, redriveDeadLetters } from "./dead-letter-decisions.ts";
+import { getDeadLetter, listDeadLetters } from "./dead-letters.ts";
 import { getDelivery, listDeliveries } from "./deliveries.ts";
 import { getFeed } from "./feeds.ts";
 import { getFile, listFiles } from "./files.ts";
@@ -10,6 +12,7 @@ import { health } from "./health.ts";
 import { getLimits, setLimits } from "./limits.ts";
 import { activateMapping, draftMapping, getMapping, rollBackMapping, tryOnFile } from "./mappings.ts";
 import { listNotifications } from "./notifications.ts";
+import { rawDelivery } from "./raw.ts";
 import { getHistory, getRecord, listRecords } from "./records.ts";
 import { annotatedFile, listRejects } from "./rejects.ts";
 import { releaseDelivery, releaseFile } from "./releases.ts";
@@ -45,6 +48,7 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/feeds/:customer/:feed/mapping/rollback", access: "operator", handler: rollBackMapping },
   { method: "GET", path: "/v1/deliveries", access: "token", handler: listDeliveries },
   { method: "GET", path: "/v1/deliveries/:id", access: "token", handler: getDelivery },
+  { method: "GET", path: "/v1/deliveries/:id/raw", access: "operator", handler: rawDelivery },
   { method: "POST", path: "/v1/deliveries/:id/release", access: "operator", handler: releaseDelivery },
   { method: "GET", path: "/v1/files", access: "token", handler: listFiles },
   { method: "GET", path: "/v1/files/:id", access: "token", handler: getFile },
@@ -58,4 +62,10 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/records/:id/history", access: "token", handler: getHistory },
   { method: "GET", path: "/v1/notifications", access: "operator", handler: listNotifications },
   { method: "GET", path: "/v1/dead-letters", access: "operator", handler: listDeadLetters },
+  { method: "GET", path: "/v1/dead-letters/:id", access: "operator", handler: getDeadLetter },
+  { method: "POST", path: "/v1/dead-letters/:id/redrive", access: "operator", handler: redriveDeadLetter },
+  { method: "POST", path: "/v1/dead-letters/redrive", access: "operator", handler: redriveDeadLetters },
+  { method: "POST", path: "/v1/dead-letters/:id/discard", access: "operator", handler: discardDeadLetter },
+  { method: "POST", path: "/v1/dead-letters/causes/:cause/fixed", access: "operator", handler: markCauseFixed },
+  { method: "GET", path: "/v1/alerts", access: "operator", handler: listAlerts },
 ];
