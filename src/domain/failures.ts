@@ -605,6 +605,13 @@ export const FAILURES = {
     (e) => `The object storage cannot be reached: ${e.reason}.`,
     () => "Nothing to do; it is tried again.",
   ),
+  "storage-refused": entry<{ reason: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The object storage refused an object: ${e.reason}.`,
+    () => "A fault of ours: what was stored, or its name, breaks a rule of the storage. Fix it, redrive.",
+  ),
   "lease-lost": entry<{ file: string }>(
     "system",
     "retry",
@@ -742,7 +749,7 @@ export function asFailure(thrown: unknown): Failure {
 }
 
 /** What a thrown value says. Anything can be thrown, also an object that refuses to become text. */
-function wordsOf(thrown: unknown): string {
+export function wordsOf(thrown: unknown): string {
   if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`;
   return typeof thrown === "object" && thrown !== null ? Object.prototype.toString.call(thrown) : String(thrown);
 }

@@ -6,7 +6,8 @@
  * idempotent.
  */
 import { NeonDbError, neon, neonConfig } from "@neondatabase/serverless";
-import { type Failure, failure, shown } from "../domain/failures.ts";
+import { asFailure, type Failure, failure, shown, wordsOf } from "../domain/failures.ts";
+import { isFault, isUnsendable } from "./faults.ts";
 
 /** No single statement of ours takes longer where it was measured; Neon's proxy cuts idle requests off later. */
 export const STATEMENT_TIMEOUT_MS = 30_000;
@@ -19,33 +20,66 @@ export interface Statement {
 }
 
 export interface Database {
-  /** One statement. Throws `database-unavailable`, `database-conflict` (retry) or `database-refused` (park). */
+  /**
+   * One statement. Throws `database-unavailable` (waits), `database-conflict` (retry), `database-refused` and
+   * `illegal-transition` (park); `internal-error` for what cannot even be sent.
+   */
   query<T = Row>(text: string, params?: readonly unknown[]): Promise<T[]>;
   /** Statements in one transaction: all or nothing. */
   transaction(statements: readonly Statement[]): Promise<Row[][]>;
 }
 
-/** Classes in which the same statement may succeed a moment later (PostgreSQL appendix A). */
-const TRY_AGAIN = /^(40|55P03|55006|57P0|57014|53|08|23505|58030)/;
-/** Of these, the ones that mean the server itself is not there for now. */
-const SERVER_AWAY = /^(57P0|53|08|58030)/;
+/**
+ * SQLSTATEs (PostgreSQL appendix A) that mean the server cannot be used for now, by whomever: connections (08), the password
+ * or the database being changed under us (28, 3D000), no room for more (53), shutting down or starting up (57P0), trouble
+ * with its own disk or Neon's storage (58000, 58030), and a compute that only reads, as while it is being replaced (25006).
+ */
+const AWAY = /^(08|28|3D000|53|57P0|58000|58030|25006)/;
+/**
+ * Those with which the same statement may succeed a moment later: conflicts and deadlocks (40), locks (55P03, 55006), time
+ * limits and cancelled statements (25P03, 25P04, 57014), a race for the same key (23505: every statement of ours can be sent
+ * again and then finds it), a plan or prepared statement of before a migration (26000, 42P05), and the server's own faults
+ * (XX000), which Neon also answers while parts of it are replaced.
+ */
+const AGAIN = /^(40|55P03|55006|25P03|25P04|57014|23505|26000|42P05|XX000)/;
+/** The two exceptions, by their words: both SQLSTATEs mean something else, too. */
+const STALE_PLAN = /^cached plan must not change/;
+const WRONG_COUNT = /^bind message supplies/;
 
 /** SQLSTATE of our own: a trigger refused a move between states (`migrations/0010_states.sql`). */
 const ILLEGAL_TRANSITION = "MF001";
 
+/**
+ * Answers without a SQLSTATE that no later try changes: too much sent (413) or asked for (507), and what the proxy could not
+ * read. All others of Neon's proxy are about the way to the database: the control plane, a compute that does not start, too
+ * many connections, a quota, an endpoint that is disabled (proxy/src/serverless/sql_over_http.rs).
+ */
+const NEVER =
+  /^Server error \(HTTP status (413|507)\)|^could not parse the HTTP request body|^invalid isolation level|could not parse postgres response/;
+
 /** What kind of trouble a thrown value of the driver is. Pure. */
 export function classify(thrown: unknown): Failure {
-  if (thrown instanceof NeonDbError && thrown.code !== undefined) {
-    const sqlstate = thrown.code;
-    if (SERVER_AWAY.test(sqlstate)) {
-      return failure("database-unavailable", { reason: `SQLSTATE ${sqlstate}, ${thrown.message}` }, thrown);
+  if (thrown instanceof NeonDbError) {
+    // The proxy writes "" where it has no SQLSTATE.
+    if (thrown.code) return refusedWith(thrown.code, thrown);
+    if (isUnsendable(thrown.sourceError)) return asFailure(thrown.sourceError);
+    if (NEVER.test(thrown.message)) {
+      return failure("database-refused", { sqlstate: "none", message: safe(thrown.message) }, thrown);
     }
-    if (TRY_AGAIN.test(sqlstate)) return failure("database-conflict", { sqlstate }, thrown);
-    if (sqlstate === ILLEGAL_TRANSITION) return failure("illegal-transition", transitionIn(thrown.detail), thrown);
-    return failure("database-refused", { sqlstate, message: thrown.message }, thrown);
+  } else if (isFault(thrown)) {
+    return asFailure(thrown);
   }
-  const reason = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
-  return failure("database-unavailable", { reason: withoutCredentials(reason) }, thrown);
+  return failure("database-unavailable", { reason: safe(wordsOf(thrown)) }, thrown);
+}
+
+function refusedWith(sqlstate: string, thrown: NeonDbError): Failure {
+  const message = safe(thrown.message);
+  if (AGAIN.test(sqlstate) || STALE_PLAN.test(message)) return failure("database-conflict", { sqlstate }, thrown);
+  if (AWAY.test(sqlstate) && !WRONG_COUNT.test(message)) {
+    return failure("database-unavailable", { reason: `SQLSTATE ${sqlstate}, ${message}` }, thrown);
+  }
+  if (sqlstate === ILLEGAL_TRANSITION) return failure("illegal-transition", transitionIn(thrown.detail), thrown);
+  return failure("database-refused", { sqlstate, message }, thrown);
 }
 
 /** The trigger writes its DETAIL as JSON. */
@@ -55,8 +89,7 @@ function transitionIn(detail: string | undefined): { what: string; id: string | 
 }
 
 /** Connection strings must never reach a log, a row or a mail. */
-const withoutCredentials = (text: string): string =>
-  text.replace(/postgres(ql)?:\/\/\S+/g, "postgres://…").slice(0, 300);
+const safe = (text: string): string => text.replace(/postgres(ql)?:\/\/\S+/g, "postgres://…").slice(0, 300);
 
 export interface PostgresOptions {
   /** Where the HTTP endpoint stands if it is not Neon's own (local runs and tests). */

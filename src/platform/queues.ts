@@ -1,5 +1,5 @@
 /** Queues: a thin driver. It maps its own trouble and decides nothing. */
-import { failure } from "../domain/failures.ts";
+import { failure, wordsOf } from "../domain/failures.ts";
 
 /**
  * What no later try does better: the message itself is too large (128,000 bytes) or cannot be written down. Errors of a
@@ -17,7 +17,7 @@ export async function sendTo(queue: Queue, message: unknown, delaySeconds?: numb
   try {
     await queue.send(message, delaySeconds === undefined ? {} : { delaySeconds });
   } catch (thrown) {
-    const reason = (thrown instanceof Error ? thrown.message : String(thrown)).slice(0, 200);
+    const reason = (thrown instanceof Error ? thrown.message : wordsOf(thrown)).slice(0, 200);
     if (PERMANENT.test(reason))
       throw failure("internal-error", { message: `a queue refused a message: ${reason}` }, thrown);
     throw failure("queue-unavailable", { reason }, thrown);

@@ -1,16 +1,44 @@
-/** R2: a thin driver for the archive and the chunks. It maps its own trouble to `storage-unavailable` and decides nothing. */
+/**
+ * R2: a thin driver for the archive and the chunks. It decides nothing but the kind of trouble: `storage-unavailable`
+ * (waits), `storage-refused` (park), or a fault of ours.
+ */
 import { type DeliveryFacts, factsToMetadata } from "../domain/delivery.ts";
-import { failure } from "../domain/failures.ts";
+import { asFailure, Failure, failure, wordsOf } from "../domain/failures.ts";
+import { isFault } from "./faults.ts";
 
 /** Blocks of this size cost a seventh of the CPU of the 4 KB that a default reader hands out. */
 const BLOCK_BYTES = 65_536;
+
+/**
+ * Codes at the end of R2's messages (developers.cloudflare.com/r2/api/error-codes) that are about this very object or range:
+ * no later try does better. All others are about the service, the bucket or our access to it, and pass when that is mended.
+ */
+const REFUSED: ReadonlySet<string> = new Set([
+  "10012", // MetadataTooLarge
+  "10014", // InvalidDigest: written wrongly; a checksum that does not match (10037) may be bytes lost on the way
+  "10020", // InvalidObjectName
+  "10033", // MissingContentLength
+  "10039", // InvalidRange
+  "10069", // ObjectLockedByBucketPolicy
+  "100100", // EntityTooLarge
+]);
+
+/** What kind of trouble a thrown value of R2 is. Pure. */
+export function classifyStorage(what: string, thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown;
+  const said = thrown instanceof Error ? thrown.message : wordsOf(thrown);
+  const reason = `${what}: ${said.slice(0, 200)}`;
+  const code = /\((\d{5,6})\)\s*$/.exec(said)?.[1];
+  if (code !== undefined && REFUSED.has(code)) return failure("storage-refused", { reason }, thrown);
+  if (code === undefined && isFault(thrown)) return asFailure(thrown);
+  return failure("storage-unavailable", { reason }, thrown);
+}
 
 async function guarded<T>(what: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    throw failure("storage-unavailable", { reason: `${what}: ${message.slice(0, 200)}` }, thrown);
+    throw classifyStorage(what, thrown);
   }
 }
 
