@@ -66,6 +66,7 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "POST /v1/dead-letters/:id/discard": (s) => `/v1/dead-letters/${hopeless.get(s.customer) ?? "999999994"}/discard`,
   "POST /v1/dead-letters/causes/:cause/fixed": () => "/v1/dead-letters/causes/parse.raw-missing/fixed",
   "GET /v1/alerts": () => "/v1/alerts",
+  "GET /v1/jobs": () => "/v1/jobs",
 };
 
 const MAPPING = { columns: [{ name: "sku", source: { header: "SKU" }, type: "identifier" }], key: ["sku"] };

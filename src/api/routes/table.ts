@@ -9,6 +9,7 @@ import { getFeed } from "./feeds.ts";
 import { getFile, listFiles } from "./files.ts";
 import { acceptDrift, acceptProfile, rejectFile, rejectProfile } from "./formats.ts";
 import { health } from "./health.ts";
+import { listJobs } from "./jobs.ts";
 import { getLimits, setLimits } from "./limits.ts";
 import { activateMapping, draftMapping, getMapping, rollBackMapping, tryOnFile } from "./mappings.ts";
 import { listNotifications } from "./notifications.ts";
@@ -68,4 +69,5 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/dead-letters/:id/discard", access: "operator", handler: discardDeadLetter },
   { method: "POST", path: "/v1/dead-letters/causes/:cause/fixed", access: "operator", handler: markCauseFixed },
   { method: "GET", path: "/v1/alerts", access: "operator", handler: listAlerts },
+  { method: "GET", path: "/v1/jobs", access: "operator", handler: listJobs },
 ];
