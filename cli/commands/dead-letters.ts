@@ -223,7 +223,7 @@ async function fixed(args: Arguments, io: Io, cause: string): Promise<number> {
   io.out(
     args.json
       ? JSON.stringify(answer.value)
-      : `${cause} is marked as fixed. The sweep redrives ${waiting} letters, up to a hundred every ten minutes.`,
+      : `${cause} is marked as fixed. The sweep redrives what waits (${waiting}), up to a hundred every ten minutes.`,
   );
   return EXIT.ok;
 }

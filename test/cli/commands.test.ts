@@ -15,7 +15,7 @@ import { isPlainlySaid, jsonOf, mailfeed, mailfeedWith } from "./run.ts";
 /** Those that somebody relies on, and whatever else the command itself lists. */
 const RELIED_ON = ["dev", "send", "check", "open", "rows", "smoke", "customer", "address", "token", "migrate"];
 const overview = await mailfeed("--help");
-const COMMANDS = [...overview.stdout.matchAll(/^ {2}([a-z]+) +\S/gm)].map(([, name]) => name!);
+const COMMANDS = [...overview.stdout.matchAll(/^ {2}([a-z-]+) +\S/gm)].map(([, name]) => name!);
 
 const samples = generateSamples({ scale: 0.05 });
 const named = ({ customer, feed }: { customer: string; feed: string }) => `${customer}/${feed}`;
