@@ -137,8 +137,9 @@ async function force(text: string, params: readonly unknown[]): Promise<Record<s
 async function newFile(feed: { customerId: number; feedId: number }, file: BenchFile): Promise<LimitFile> {
   made++;
   const at = new Date(Date.UTC(2026, 10, 1) + made * 60_000);
-  const orderKey = orderKeyOf({ asOfMs: at.getTime(), sequence: 0, receivedAtMs: at.getTime(), position: 0 });
   const id = made.toString(16).padStart(32, "0");
+  const atMs = at.getTime();
+  const orderKey = orderKeyOf({ asOfMs: atMs, sequence: 0, receivedAtMs: atMs, position: 0, deliveryId: id });
   await force(
     `INSERT INTO deliveries (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender, sender_proof, received_at)
      VALUES ($1, $2, $3, 'upload', 'parsed', 'raw', 0, repeat('0', 64), 'bench', 'token', $4)`,

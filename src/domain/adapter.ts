@@ -14,6 +14,15 @@ export { CHARSETS, type FileFormat } from "./format.ts";
 
 export const SENDER_POLICIES = ["require-dkim", "require-spf-or-dkim", "trust-address"] as const;
 
+/**
+ * Half a year: longer than any backlog that is mailed file by file, and shorter than the year that somebody mistypes or that
+ * a clock without a battery tells. Outside of it a stated time is disbelieved.
+ */
+const MAX_STATED_AGE_HOURS = 4_380;
+
+/** A week: a duplicate may have to be applied after all, and the chunks of a file are kept for two. */
+const MAX_DUPLICATE_WINDOW_HOURS = 168;
+
 /** A pattern that every name fits. */
 const ANY_NAME = ".";
 
@@ -66,12 +75,30 @@ export const adapterSchema = z
         /** The mail's Date header within `maxAgeHours` before and ten minutes after arrival, else arrival. */
         z.object({ from: z.literal("mail-date"), maxAgeHours: z.number().min(0).default(168) }).strict(),
         z.object({ from: z.literal("arrival") }).strict(),
-        /** A time in the file's name: `pattern` with groups year, month, day and optional hour, minute, second (UTC). */
-        z.object({ from: z.literal("file-name"), pattern }).strict(),
-        /** What the file states in its `controls.generatedAt`. */
-        z.object({ from: z.literal("generated-at") }).strict(),
+        /**
+         * A time in the file's name: `pattern` with groups year, month, day and optional hour, minute, second (UTC). Believed
+         * within `maxAgeHours` before and ten minutes after arrival, else arrival.
+         */
+        z
+          .object({
+            from: z.literal("file-name"),
+            pattern,
+            maxAgeHours: z.number().min(0).default(MAX_STATED_AGE_HOURS),
+          })
+          .strict(),
+        /** What the file states in its `controls.generatedAt`, within the same bounds. */
+        z
+          .object({ from: z.literal("generated-at"), maxAgeHours: z.number().min(0).default(MAX_STATED_AGE_HOURS) })
+          .strict(),
       ])
       .default({ from: "mail-date", maxAgeHours: 168 }),
+
+    /**
+     * The same content again, so soon after the file next to it and with no other file of the feed in between, is recorded as
+     * a duplicate and not applied: a cron job that ran twice, a mail sent twice. Later it is a statement of its own: all is
+     * as it was. 0 for never. A file that has a number is a duplicate only of one with the same number, however old.
+     */
+    duplicateWindowHours: z.number().min(0).max(MAX_DUPLICATE_WINDOW_HOURS).default(1),
 
     limits: z
       .object({

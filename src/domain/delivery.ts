@@ -22,6 +22,12 @@ export const factsSchema = z.object({
   verdict: verdictSchema,
   subject: z.string().optional(),
   messageId: z.string().optional(),
+  /** With customer and Message-ID what the id is made of: the envelope recipient (shown without its token) or the upload door, and a digest. */
+  recipient: z.string().optional(),
+  bodySha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   /** Name of an uploaded file. */
   name: z.string().optional(),
   contentType: z.string().optional(),

@@ -79,16 +79,15 @@ export function mailFacts(
   const subject = valuesOf(headers, "subject")[0];
   const sentMs = Date.parse(valuesOf(headers, "date")[0] ?? "");
   const sender = judgeSender(headers, feed.intake);
+  const recipient = mail.envelopeTo.toLowerCase();
+  const bodySha256 = bodyDigest(headers, raw.subarray(block.bodyOffset));
   return {
     v: 1,
-    id: deliveryIdOf({
-      customer: feed.customer,
-      recipient: mail.envelopeTo.toLowerCase(),
-      messageId,
-      bodySha256: bodyDigest(headers, raw.subarray(block.bodyOffset)),
-    }),
+    id: deliveryIdOf({ customer: feed.customer, recipient, messageId, bodySha256 }),
     customer: feed.customer,
     feed: feed.feed,
+    recipient: maskedAddress(recipient).slice(0, MAX_FACT_CHARS),
+    bodySha256,
     door: "mail",
     sender: (sender.from || mail.envelopeFrom).slice(0, MAX_FACT_CHARS),
     verdict: verdictOf(automaticSign(mail.envelopeFrom, headers), sender, feed),
@@ -145,17 +144,16 @@ export async function receiveUpload(
   const now = deps.now();
   const sha256 = createHash("sha256").update(upload.bytes).digest("hex");
   const { customer, feed } = upload.feed;
+  const recipient = `upload:${customer}/${feed}`;
   return take(
     {
       v: 1,
-      id: deliveryIdOf({
-        customer,
-        recipient: `upload:${customer}/${feed}`,
-        messageId: upload.key,
-        bodySha256: sha256,
-      }),
+      id: deliveryIdOf({ customer, recipient, messageId: upload.key, bodySha256: sha256 }),
       customer,
       feed,
+      recipient,
+      bodySha256: sha256,
+      messageId: upload.key.slice(0, MAX_FACT_CHARS),
       door: "upload",
       sender: upload.tokenName.slice(0, MAX_FACT_CHARS),
       verdict: { kind: "proven", proof: "token" },

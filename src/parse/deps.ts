@@ -27,8 +27,7 @@ export interface NewFile {
   readonly position: number;
   readonly path: string;
   readonly contentType: string;
-  readonly asOf: Date;
-  readonly asOfSource: string;
+  readonly asOf: AsOf;
   readonly orderKey: string;
 }
 
@@ -84,7 +83,10 @@ export interface ParseTables {
   beginFile(facts: DeliveryFacts, feed: Adapter, file: NewFile): Promise<{ id: string; state: FileState }>;
   /** Writes nothing when the file is not being read under this adapter version any more. */
   addRejects(fileId: string, rejects: readonly Reject[], adapterVersion: string): Promise<void>;
-  /** `parsing` → `parsed`, or `held` where the whole file was found wanting. Answers the state it is in now. */
+  /**
+   * `parsing` → `parsed`, or `held` where the whole file was found wanting; or `duplicate`, where the file next to it says the
+   * same, within the feed's window or with the same number. Answers the state it is in now.
+   */
   finishFile(
     fileId: string,
     feed: Feed,

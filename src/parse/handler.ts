@@ -10,7 +10,7 @@ import type { DeliveryFacts } from "../domain/delivery.ts";
 import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
 import { orderKeyOf } from "../domain/ids.ts";
 import { applyFileMessage, type ParseDelivery } from "../domain/messages.ts";
-import { asOfFile } from "./as-of.ts";
+import { asOfFile, tellDisbelieved } from "./as-of.ts";
 import { chooseFiles, noPayload } from "./choose.ts";
 import type { ParseDeps } from "./deps.ts";
 import { activeText, type KnownFeed, knownFeed } from "./known-feed.ts";
@@ -88,14 +88,15 @@ async function parseOne(
   const feed = known.effective.kind === "feed" ? known.effective.feed : known.adapter;
   const path = one.kind === "file" ? one.file.path : one.path;
   const asOf = asOfFile(feed, facts, one.kind === "file" ? one.file.name : path);
-  const order = { asOfMs: asOf.at.getTime(), receivedAtMs: Date.parse(facts.receivedAt), position };
+  const receivedAtMs = Date.parse(facts.receivedAt);
+  const order = { asOfMs: asOf.at.getTime(), receivedAtMs, position, deliveryId: facts.id };
+  tellDisbelieved(asOf, facts, deps.log);
   const { id, state } = await deps.tables.beginFile(facts, known.adapter, {
     adapterVersion: feed.version,
     position,
     path,
     contentType: one.kind === "file" ? one.file.contentType : "application/octet-stream",
-    asOf: asOf.at,
-    asOfSource: asOf.source,
+    asOf,
     orderKey: orderKeyOf({ ...order, sequence: 0 }),
   });
   const judgedBy = { adapterVersion: feed.version, active: activeText(known.versions) };

@@ -8,7 +8,7 @@ import { asFailure, type FailureReport, failure, report } from "../domain/failur
 import { type FormatProfile, formatDigest, mappingDigest, profileSchema } from "../domain/feed-version.ts";
 import { type FileOrder, orderKeyOf } from "../domain/ids.ts";
 import type { FileState } from "../domain/states.ts";
-import { asOfStated } from "./as-of.ts";
+import { asOfStated, tellDisbelieved } from "./as-of.ts";
 import type { JudgedBy, NewVersion, ParseDeps, Refusal } from "./deps.ts";
 import { type DriftReport, driftOfFound, driftOfRead, heldAgainst } from "./drift-report.ts";
 import { foundInPayload } from "./found-payload.ts";
@@ -21,7 +21,7 @@ import { type Observed, ShapeCollector } from "./match/shape.ts";
 import { driftNotice, unconfirmedNotice } from "./notices.ts";
 import type { Opened, Payload } from "./open/open.ts";
 import { parsePayload } from "./read-payload.ts";
-import { judgeSequence } from "./table/controls.ts";
+import { judgeSequence, sequenceFault } from "./table/controls.ts";
 
 export interface FileToRead {
   readonly id: string;
@@ -34,9 +34,9 @@ export interface FileToRead {
 
 export interface ReadFile {
   readonly state: FileState;
-  /** The versions of the feed have changed. */
   /** Accepted rows; known of a file that was read to its end. */
   readonly rows?: number;
+  /** The versions of the feed have changed. */
   readonly pinned: boolean;
 }
 
@@ -119,6 +119,7 @@ async function readKnown(
     const refusal = await refusalOfRead(known, feed, file, payload, observed, failed, deps);
     const pinned = refusal === undefined && (await pin(known, feed, file, observed, deps));
     const asOf = asOfStated(feed, file.facts, parsed.generatedAt);
+    if (asOf !== undefined) tellDisbelieved(asOf, file.facts, deps.log);
     const order = asOf === undefined ? file.order : { ...file.order, asOfMs: asOf.at.getTime() };
     const orderKey = orderKeyOf({ ...order, sequence: parsed.sequence ?? 0 });
     const state = await deps.tables.finishFile(file.id, feed, { ...parsed, orderKey, asOf }, refusal);
@@ -140,6 +141,11 @@ async function sequenceFailure(
   if (policy === undefined || sequence === null) return null;
   const { previous, beingRead } = await deps.tables.sequenceBefore(file.id);
   const failed = judgeSequence(previous, sequence, policy);
+  const passed = failed === null ? sequenceFault(previous, sequence, policy) : null;
+  if (passed !== null) {
+    const { id: correlationId, customer, feed } = file.facts;
+    deps.log.warn("sequence-passed", { correlationId, customer, feed, file: file.id, code: passed.code, sequence });
+  }
   if (failed?.code === "sequence-gap" && beingRead !== null) {
     throw failure("feed-busy", { file: file.id, activeFile: beingRead });
   }

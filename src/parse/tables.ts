@@ -4,21 +4,24 @@ import { failure } from "../domain/failures.ts";
 import type { StoredVersion } from "../domain/feed-version.ts";
 import type { DeliveryState, FileState } from "../domain/states.ts";
 import { type Database, jsonText, type Row, type Statement, storable } from "../platform/postgres.ts";
+import type { AsOf } from "./as-of.ts";
 import type { JudgedBy, NewVersion, ParseTables, Refusal } from "./deps.ts";
 
 /** How many files must have something in common before it is expected of the next one. */
 const FILES_IN_COMMON = 5;
 /** A file that is read longer than this was left by a consumer that died: nothing waits for it. */
 const BEING_READ_MINUTES = 5;
+const SECONDS_PER_HOUR = 3_600;
 
 export function parseTables(database: Database): ParseTables {
   return {
     async beginDelivery(facts, rawKey, feed, refusal) {
       const [row] = await database.query<{ state: DeliveryState }>(
         `INSERT INTO deliveries AS d (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender,
-                                      sender_proof, subject, message_id, sent_at, received_at, failure, attempts)
+                                      sender_proof, subject, message_id, sent_at, received_at, failure, attempts,
+                                      recipient, body_sha256)
          SELECT $1, f.customer_id, f.feed_id, $2, $3, $4, $5::bigint, $6, $7, $8, $9, $10, $11::timestamptz, $12::timestamptz,
-                $13::jsonb, 1
+                $13::jsonb, 1, $20, $21
          FROM register_feed($14, $15, $16, $17, $18, $19) f
          ON CONFLICT (id) DO UPDATE SET attempts = d.attempts + 1, updated_at = now()
          RETURNING d.state`,
@@ -42,6 +45,8 @@ export function parseTables(database: Database): ParseTables {
           feed.title,
           feed.mode,
           feed.version,
+          storable(facts.recipient),
+          facts.bodySha256 ?? null,
         ],
       );
       return row!.state;
@@ -109,8 +114,10 @@ export function parseTables(database: Database): ParseTables {
         },
         {
           text: `INSERT INTO files AS f (delivery_id, position, customer_id, feed_id, path, content_type, state,
-                                         adapter_version, as_of, as_of_source, order_key, received_at, attempts)
-                 SELECT d.id, $2::int, d.customer_id, r.feed_id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1
+                                         adapter_version, as_of, as_of_source, order_key, received_at, attempts,
+                                         as_of_disbelieved)
+                 SELECT d.id, $2::int, d.customer_id, r.feed_id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1,
+                   $16::jsonb
                  FROM deliveries d, register_feed($10, $11, $12, $13, $14, $15) r WHERE d.id = $1
                  ON CONFLICT (delivery_id, position) DO UPDATE SET attempts = f.attempts + 1, updated_at = now(),
                    adapter_version = CASE WHEN f.state = 'parsing' THEN excluded.adapter_version ELSE f.adapter_version END
@@ -121,8 +128,8 @@ export function parseTables(database: Database): ParseTables {
             storable(file.path),
             storable(file.contentType),
             file.adapterVersion,
-            file.asOf.toISOString(),
-            file.asOfSource,
+            file.asOf.at.toISOString(),
+            file.asOf.source,
             file.orderKey,
             facts.receivedAt,
             feed.customer,
@@ -131,6 +138,7 @@ export function parseTables(database: Database): ParseTables {
             feed.title,
             feed.mode,
             feed.version,
+            disbelievedText(file.asOf),
           ],
         },
       ]);
@@ -156,15 +164,19 @@ export function parseTables(database: Database): ParseTables {
     async finishFile(fileId, feed, parsed, refusal) {
       const { books } = parsed;
       const update = {
-        text: `WITH done AS (
-           UPDATE files SET state = $3, failure = $4::jsonb, chunks = $5::jsonb, bytes = $6::bigint, content_sha256 = $7,
+        text: `WITH twin AS MATERIALIZED (
+           SELECT CASE WHEN $24::boolean THEN file_repeated($1::bigint, $19::uuid, $7, $2, $17::bigint, $25::float8) END AS id),
+         done AS (
+           UPDATE files f SET state = CASE WHEN t.id IS NULL THEN $3 ELSE 'duplicate' END, duplicate_of = t.id,
+             failure = CASE WHEN t.id IS NULL THEN $4::jsonb END, chunks = $5::jsonb, bytes = $6::bigint, content_sha256 = $7,
              lines = $8::int, header_lines = $9::int, preamble_lines = $10::int, footer_lines = $11::int,
              blank_lines = $12::int, continuation_lines = $13::int, accepted = $14::int, rejected = $15::int,
              drift_report = $16::jsonb, sequence = $17::bigint, generated_at = $18::timestamptz, order_key = $19::uuid,
-             ends_with_newline = $20::boolean, merges = $21::boolean, as_of = coalesce($22::timestamptz, as_of),
-             as_of_source = coalesce($23, as_of_source), parsed_at = now(), updated_at = now()
-           WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $2
-           RETURNING state)
+             ends_with_newline = $20::boolean, merges = $21::boolean, as_of = coalesce($22::timestamptz, f.as_of),
+             as_of_source = coalesce($23, f.as_of_source), as_of_disbelieved = coalesce($26::jsonb, f.as_of_disbelieved),
+             parsed_at = now(), updated_at = now()
+           FROM twin t WHERE f.id = $1::bigint AND f.state = 'parsing' AND f.adapter_version = $2
+           RETURNING f.state)
          SELECT state FROM done
          UNION ALL SELECT state FROM files WHERE id = $1::bigint AND NOT EXISTS (SELECT 1 FROM done)`,
         params: [
@@ -191,9 +203,14 @@ export function parseTables(database: Database): ParseTables {
           mergesRecords(feed),
           parsed.asOf?.at.toISOString() ?? null,
           parsed.asOf?.source ?? null,
+          feed.duplicateWindowHours > 0 && mayBeDuplicate(refusal),
+          feed.duplicateWindowHours * SECONDS_PER_HOUR,
+          parsed.asOf === undefined ? null : disbelievedText(parsed.asOf),
         ],
       };
-      const [rows] = await database.transaction([update, ...beside(fileId, refusal)]);
+      // A statement of its own, so that the next one sees what others decided before.
+      const alone = { text: "SELECT decide_alone(feed_id) FROM files WHERE id = $1::bigint", params: [fileId] };
+      const [, rows] = await database.transaction([alone, update, ...beside(fileId, refusal)]);
       return (rows![0] as { state: FileState }).state;
     },
 
@@ -251,6 +268,13 @@ export function parseTables(database: Database): ParseTables {
     },
   };
 }
+
+/** What is held because of its number may be the file of that number once more; all other questions must be answered. */
+const mayBeDuplicate = (refusal: Refusal | undefined): boolean =>
+  refusal === undefined || ["sequence-repeated", "sequence-reset"].includes(refusal.failure.code);
+
+const disbelievedText = ({ disbelieved }: AsOf): string | null =>
+  disbelieved === undefined ? null : jsonText(disbelieved);
 
 const stateOf = ({ failure }: Refusal): FileState => (failure.disposition === "hold" ? "held" : "rejected");
 

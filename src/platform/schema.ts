@@ -69,6 +69,7 @@ export const feeds = pgTable(
     leaseToken: uuid("lease_token"),
     leaseUntil: at("lease_until"),
     createdAt: at("created_at").notNull().defaultNow(),
+    forgottenTo: uuid("forgotten_to"),
   },
   (t) => [unique().on(t.customerId, t.slug)],
 );
@@ -80,6 +81,8 @@ export const deliveries = pgTable("deliveries", {
   door: text("door", { enum: ["mail", "upload"] }).notNull(),
   state: text("state", { enum: DELIVERY_STATES }).notNull(),
   rawKey: text("raw_key").notNull(),
+  recipient: text("recipient"),
+  bodySha256: text("body_sha256"),
   rawBytes: byteCount("raw_bytes").notNull(),
   rawSha256: text("raw_sha256").notNull(),
   sender: text("sender").notNull(),
@@ -95,14 +98,14 @@ export const deliveries = pgTable("deliveries", {
   attempts: integer("attempts").notNull().default(0),
   createdAt: at("created_at").notNull().defaultNow(),
   updatedAt: at("updated_at").notNull().defaultNow(),
-});
-
-export const files = pgTable(
   lastFailure: jsonb("last_failure").$type<FailureReport>(),
   nextAttemptAt: at("next_attempt_at"),
   wakes: integer("wakes").notNull().default(0),
   wokenAt: at("woken_at"),
   rawRemovedAt: at("raw_removed_at"),
+});
+
+export const files = pgTable(
   "files",
   {
     id: bigintIdentity("id").primaryKey(),
@@ -151,9 +154,6 @@ export const files = pgTable(
     generatedAt: at("generated_at"),
     endsWithNewline: boolean("ends_with_newline"),
     driftReport: jsonb("drift_report").$type<unknown>(),
-  },
-  (t) => [unique().on(t.deliveryId, t.position)],
-);
     lastFailure: jsonb("last_failure").$type<FailureReport>(),
     nextAttemptAt: at("next_attempt_at"),
     duplicateOf: bigintText("duplicate_of"),
@@ -162,6 +162,9 @@ export const files = pgTable(
     wokenAt: at("woken_at"),
     chunksRemovedAt: at("chunks_removed_at"),
     rejectsRemovedAt: at("rejects_removed_at"),
+  },
+  (t) => [unique().on(t.deliveryId, t.position)],
+);
 
 export const feedVersions = pgTable(
   "feed_versions",
@@ -349,3 +352,23 @@ export const seen = pgTable(
   },
   (t) => [primaryKey({ columns: [t.feedId, t.orderKey, t.fileId, t.chunkKey] })],
 );
+
+export const jobs = pgTable("jobs", {
+  name: text("name").primaryKey(),
+  leaseToken: uuid("lease_token"),
+  leaseUntil: at("lease_until"),
+  lastStartedAt: at("last_started_at").notNull(),
+  lastOkAt: at("last_ok_at"),
+  progress: jsonb("progress").$type<unknown>(),
+  result: jsonb("result").$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+  error: text("error"),
+});
+
+export const strays = pgTable("strays", {
+  rawKey: text("raw_key").primaryKey(),
+  deliveryId: text("delivery_id").notNull(),
+  customer: text("customer").notNull(),
+  foundAt: at("found_at").notNull(),
+  wakes: integer("wakes").notNull().default(0),
+  wokenAt: at("woken_at"),
+});

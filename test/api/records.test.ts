@@ -118,10 +118,14 @@ describe("the history of a record", () => {
       { version: 2, kind: "changed", changed_fields: ["name", "qty", "unit"] },
       { version: 1, kind: "inserted", changed_fields: ["name", "qty", "sku"] },
     ]);
+    const [event] = await api.database.sql.query(
+      "SELECT idempotency_key FROM change_events WHERE natural_key = 'H-1' AND version = 2",
+    );
     expect(json.items[2]).toEqual({
       version: 2,
       kind: "changed",
       at: "2026-11-20T07:00:01.000Z",
+      idempotency_key: event!.idempotency_key,
       changed_fields: ["name", "qty", "unit"],
       before: first,
       after: second,

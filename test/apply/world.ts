@@ -114,7 +114,8 @@ export function worldOn(connectionString: string) {
        VALUES ($1, $2, $3, 'upload', 'parsed', 'raw', 0, repeat('0', 64), 'test', 'token', $4)`,
       [delivery, of.customerId, of.feedId, at.toISOString()],
     );
-    const orderKey = orderKeyOf({ asOfMs: at.getTime(), sequence: 0, receivedAtMs: at.getTime(), position: 0 });
+    const atMs = at.getTime();
+    const orderKey = orderKeyOf({ asOfMs: atMs, sequence: 0, receivedAtMs: atMs, position: 0, deliveryId: delivery });
     const { id } = await one<{ id: string }>(
       `INSERT INTO files (delivery_id, position, customer_id, feed_id, path, content_type, state, adapter_version, as_of,
          as_of_source, order_key, received_at)

@@ -75,22 +75,51 @@ describe("a delivery's id", () => {
 });
 
 describe("the order key of a file", () => {
-  const order = fc.record({
-    asOfMs: fc.nat({ max: 4_102_444_800_000 }),
-    sequence: fc.nat({ max: 0xffffff }),
-    receivedAtMs: fc.nat({ max: 4_102_444_800_000 }),
-    position: fc.nat({ max: 255 }),
-  });
+  const order = fc
+    .record({
+      asOfMs: fc.nat({ max: 4_102_444_800_000 }),
+      sequence: fc.nat({ max: 2 ** 31 - 1 }),
+      lagMs: fc.integer({ min: -600_000, max: 4_380 * 3_600_000 }),
+      position: fc.nat({ max: 255 }),
+      deliveryId: fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: 32, maxLength: 32 }),
+    })
+    .map(({ lagMs, ...rest }): FileOrder => ({ ...rest, receivedAtMs: rest.asOfMs + lagMs }));
+  /** Two files that agree in some of it, as files of one feed do. */
+  const pair = fc
+    .tuple(order, order, fc.subarray(["asOfMs", "sequence", "position"] as const), fc.boolean())
+    .map(([a, b, alike, arrivedTogether]): [FileOrder, FileOrder] => {
+      const made = { ...b, ...Object.fromEntries(alike.map((name) => [name, a[name]])) };
+      const lagMs = (arrivedTogether ? a : b).receivedAtMs - (arrivedTogether ? a : b).asOfMs;
+      return [a, { ...made, receivedAtMs: made.asOfMs + lagMs }];
+    });
   const tuple = (o: FileOrder) => [o.asOfMs, o.sequence, o.receivedAtMs, o.position];
   const compare = (a: number[], b: number[]) => a.map((x, i) => x - b[i]!).find((d) => d !== 0) ?? 0;
 
   it("sorts as the tuple (as-of, sequence, arrival, position)", () => {
     fc.assert(
-      fc.property(order, order, (a, b) => {
+      fc.property(pair, ([a, b]) => {
         const [x, y] = [orderKeyOf(a), orderKeyOf(b)];
-        return Math.sign(compare(tuple(a), tuple(b))) === (x < y ? -1 : x > y ? 1 : 0);
+        const expected = compare(tuple(a), tuple(b));
+        return expected === 0 || Math.sign(expected) === (x < y ? -1 : 1);
       }),
     );
+  });
+
+  it("puts two deliveries that agree in all of it one behind the other, always the same one", () => {
+    const one = { asOfMs: 1_770_000_000_000, sequence: 7, receivedAtMs: 1_770_000_000_000, position: 0 };
+    const keys = ["00", "0f", "80", "ff"].map((start) => orderKeyOf({ ...one, deliveryId: start.padEnd(32, "0") }));
+    expect(keys).toEqual([...new Set(keys)].sort());
+    expect(keys.every((key) => key < orderKeyOf({ ...one, position: 1, deliveryId: "0".repeat(32) }))).toBe(true);
+  });
+
+  it("keeps numbers of up to 15 digits in order: a date and a counter behind it are no smaller than what came before", () => {
+    const at = (sequence: number) =>
+      orderKeyOf({ asOfMs: 0, sequence, receivedAtMs: 0, position: 0, deliveryId: "0".repeat(32) });
+    expect(at(20_261_119) < at(20_261_120)).toBe(true);
+    expect(at(2_026_112_001) < at(2_026_112_002)).toBe(true);
+    expect(at(202_611_192_359) < at(202_612_192_359)).toBe(true);
+    const number = fc.nat({ max: 999_999_999_999_999 });
+    fc.assert(fc.property(number, number, (a, b) => (a < b ? at(a) <= at(b) : at(a) >= at(b))));
   });
 
   it("is a UUID in text", () => {

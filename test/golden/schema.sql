@@ -14,6 +14,22 @@ enum public.change_kind ('inserted', 'changed', 'retired', 'restored')
 
 -- tables
 
+table public.alerts
+  column id bigint not null generated always as identity
+  column kind text not null
+  column subject text not null
+  column severity text not null
+  column detail text not null
+  column first_at timestamp with time zone not null default now()
+  column last_at timestamp with time zone not null default now()
+  column times integer not null default 1
+  column cleared_at timestamp with time zone
+  constraint alerts_pkey PRIMARY KEY (id)
+  constraint alerts_severity_check CHECK ((severity = ANY (ARRAY['warning'::text, 'critical'::text])))
+  CREATE UNIQUE INDEX alerts_open ON public.alerts USING btree (kind, subject) WHERE (cleared_at IS NULL)
+  CREATE UNIQUE INDEX alerts_pkey ON public.alerts USING btree (id)
+  CREATE INDEX alerts_recent ON public.alerts USING btree (last_at DESC, id DESC)
+
 table public.api_tokens
   column id bigint not null generated always as identity
   column name text not null
@@ -100,13 +116,40 @@ table public.dead_letters
   column state text not null default 'open'::text
   column first_at timestamp with time zone not null default now()
   column last_at timestamp with time zone not null default now()
+  column cause text not null generated always as (((stage || '.'::text) || COALESCE((failure ->> 'code'::text), 'unknown'::text))) stored
+  column feed text generated always as ((message ->> 'feed'::text)) stored
+  column file_id bigint generated always as (
+CASE
+    WHEN ((stage = 'apply'::text) AND ((message ->> 'fileId'::text) ~ '^[0-9]{1,19}$'::text)) THEN
+    CASE
+        WHEN (((message ->> 'fileId'::text))::numeric <= ('9223372036854775807'::bigint)::numeric) THEN ((message ->> 'fileId'::text))::bigint
+        ELSE NULL::bigint
+    END
+    ELSE NULL::bigint
+END) stored
+  column redrive_of bigint
+  column decided_at timestamp with time zone
+  column decided_by text
+  column reason text
+  column sending_since timestamp with time zone
   constraint dead_letters_pkey PRIMARY KEY (id)
   constraint dead_letters_message_id_key UNIQUE (message_id)
+  constraint dead_letters_redrive_of_fkey FOREIGN KEY (redrive_of) REFERENCES public.dead_letters(id) ON DELETE SET NULL
+  constraint dead_letters_decided CHECK ((((state = 'open'::text) = (decided_at IS NULL)) AND ((decided_at IS NULL) = (decided_by IS NULL))))
+  constraint dead_letters_reason CHECK (((state = 'discarded'::text) = (reason IS NOT NULL)))
+  constraint dead_letters_sending CHECK (((state = 'redriven'::text) OR (sending_since IS NULL)))
   constraint dead_letters_stage_check CHECK ((stage = ANY (ARRAY['parse'::text, 'apply'::text])))
   constraint dead_letters_state_check CHECK ((state = ANY (ARRAY['open'::text, 'redriven'::text, 'discarded'::text])))
+  CREATE INDEX dead_letters_cause ON public.dead_letters USING btree (cause, last_at, id) WHERE (state = 'open'::text)
+  CREATE INDEX dead_letters_lives ON public.dead_letters USING btree (redrive_of, id) WHERE (redrive_of IS NOT NULL)
   CREATE UNIQUE INDEX dead_letters_message_id_key ON public.dead_letters USING btree (message_id)
+  CREATE INDEX dead_letters_of_delivery ON public.dead_letters USING btree (correlation_id, id)
+  CREATE INDEX dead_letters_of_file ON public.dead_letters USING btree (file_id, id) WHERE (file_id IS NOT NULL)
   CREATE INDEX dead_letters_open ON public.dead_letters USING btree (last_at DESC, id DESC) WHERE (state = 'open'::text)
   CREATE UNIQUE INDEX dead_letters_pkey ON public.dead_letters USING btree (id)
+  CREATE INDEX dead_letters_sending ON public.dead_letters USING btree (sending_since) WHERE (sending_since IS NOT NULL)
+  CREATE TRIGGER dead_letters_first_state BEFORE INSERT ON public.dead_letters FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>open')
+  CREATE TRIGGER dead_letters_moves BEFORE UPDATE OF state ON public.dead_letters FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('open>redriven', 'open>discarded')
 
 table public.deliveries
   column id text not null
@@ -130,18 +173,32 @@ table public.deliveries
   column attempts integer not null default 0
   column created_at timestamp with time zone not null default now()
   column updated_at timestamp with time zone not null default now()
+  column last_failure jsonb
+  column next_attempt_at timestamp with time zone
+  column wakes integer not null default 0
+  column woken_at timestamp with time zone
+  column raw_removed_at timestamp with time zone
+  column recipient text
+  column body_sha256 text
   constraint deliveries_pkey PRIMARY KEY (id)
   constraint deliveries_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
   constraint deliveries_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint deliveries_body_sha256_check CHECK ((body_sha256 ~ '^[0-9a-f]{64}$'::text))
   constraint deliveries_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'ignored'::text, 'rejected'::text, 'dead'::text])) = (failure IS NOT NULL)))
   constraint deliveries_door_check CHECK ((door = ANY (ARRAY['mail'::text, 'upload'::text])))
   constraint deliveries_id_check CHECK ((id ~ '^[0-9a-f]{32}$'::text))
   constraint deliveries_raw_bytes_check CHECK ((raw_bytes >= 0))
   constraint deliveries_raw_sha256_check CHECK ((raw_sha256 ~ '^[0-9a-f]{64}$'::text))
+  constraint deliveries_retry CHECK (((last_failure IS NULL) = (next_attempt_at IS NULL)))
   constraint deliveries_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'quarantined'::text, 'ignored'::text, 'rejected'::text, 'dead'::text])))
   CREATE INDEX deliveries_by_customer ON public.deliveries USING btree (customer_id, received_at DESC, id DESC)
+  CREATE INDEX deliveries_parsing ON public.deliveries USING btree (updated_at) WHERE (state = 'parsing'::text)
   CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
   CREATE INDEX deliveries_recent ON public.deliveries USING btree (received_at DESC, id DESC)
+  CREATE TRIGGER deliveries_first_state BEFORE INSERT ON public.deliveries FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>parsing', 'new>quarantined', 'new>ignored')
+  CREATE TRIGGER deliveries_moved BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_wakes()
+  CREATE TRIGGER deliveries_moved_on BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_trouble()
+  CREATE TRIGGER deliveries_moves BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('parsing>parsed', 'parsing>rejected', 'parsing>dead', 'quarantined>parsing', 'parsed>parsing', 'dead>parsing')
 
 table public.feed_versions
   column feed_id integer not null
@@ -168,18 +225,13 @@ table public.feed_versions
   CREATE UNIQUE INDEX feed_versions_active ON public.feed_versions USING btree (feed_id, kind) WHERE (state = 'active'::text)
   CREATE UNIQUE INDEX feed_versions_asked ON public.feed_versions USING btree (feed_id, kind) WHERE ((state = 'proposed'::text) AND (created_by = 'detection'::text))
   CREATE UNIQUE INDEX feed_versions_pkey ON public.feed_versions USING btree (feed_id, kind, version)
+  CREATE TRIGGER feed_versions_first_state BEFORE INSERT ON public.feed_versions FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>proposed')
+  CREATE TRIGGER feed_versions_moves BEFORE UPDATE OF state ON public.feed_versions FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('proposed>active', 'proposed>rejected', 'active>retired', 'retired>active')
 
 table public.feeds
   column id integer not null generated always as identity
   column customer_id integer not null
   column slug text not null
-  column last_failure jsonb
-  column next_attempt_at timestamp with time zone
-  column wakes integer not null default 0
-  column woken_at timestamp with time zone
-  column raw_removed_at timestamp with time zone
-  column recipient text
-  column body_sha256 text
   column title text not null
   column mode text not null
   column adapter_version text not null
@@ -187,18 +239,14 @@ table public.feeds
   column lease_token uuid
   column lease_until timestamp with time zone
   column created_at timestamp with time zone not null default now()
+  column forgotten_to uuid
   constraint feeds_pkey PRIMARY KEY (id)
   constraint feeds_customer_id_slug_key UNIQUE (customer_id, slug)
-  constraint deliveries_retry CHECK (((last_failure IS NULL) = (next_attempt_at IS NULL)))
   constraint feeds_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
   constraint feeds_check CHECK ((((active_file_id IS NULL) = (lease_token IS NULL)) AND ((lease_token IS NULL) = (lease_until IS NULL))))
   constraint feeds_mode_check CHECK ((mode = ANY (ARRAY['full'::text, 'delta'::text, 'snapshot'::text])))
   constraint feeds_slug_check CHECK ((slug ~ '^[a-z][a-z0-9-]{0,23}$'::text))
   CREATE UNIQUE INDEX feeds_customer_id_slug_key ON public.feeds USING btree (customer_id, slug)
-  CREATE TRIGGER deliveries_first_state BEFORE INSERT ON public.deliveries FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>parsing', 'new>quarantined', 'new>ignored')
-  CREATE TRIGGER deliveries_moved BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_wakes()
-  CREATE TRIGGER deliveries_moved_on BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_trouble()
-  CREATE TRIGGER deliveries_moves BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('parsing>parsed', 'parsing>rejected', 'parsing>dead', 'quarantined>parsing', 'parsed>parsing', 'dead>parsing')
   CREATE UNIQUE INDEX feeds_pkey ON public.feeds USING btree (id)
 
 table public.files
@@ -248,13 +296,23 @@ table public.files
   column generated_at timestamp with time zone
   column ends_with_newline boolean
   column drift_report jsonb
+  column last_failure jsonb
+  column next_attempt_at timestamp with time zone
+  column wakes integer not null default 0
+  column woken_at timestamp with time zone
+  column chunks_removed_at timestamp with time zone
+  column rejects_removed_at timestamp with time zone
+  column duplicate_of bigint
+  column as_of_disbelieved jsonb
   constraint files_pkey PRIMARY KEY (id)
   constraint files_delivery_id_position_key UNIQUE (delivery_id, "position")
   constraint files_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
   constraint files_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES public.deliveries(id)
+  constraint files_duplicate_of_fkey FOREIGN KEY (duplicate_of) REFERENCES public.files(id)
   constraint files_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
   constraint files_bytes_check CHECK ((bytes >= 0))
   constraint files_content_sha256_check CHECK ((content_sha256 ~ '^[0-9a-f]{64}$'::text))
+  constraint files_duplicate CHECK (((state = 'duplicate'::text) = (duplicate_of IS NOT NULL)))
   constraint files_failure CHECK (((state = ANY (ARRAY['held'::text, 'rejected'::text, 'dead'::text])) = (failure IS NOT NULL)))
   constraint files_lines_balance CHECK (((state <> ALL (ARRAY['parsed'::text, 'applying'::text, 'applied'::text])) OR COALESCE((lines = ((((((header_lines + preamble_lines) + footer_lines) + blank_lines) + continuation_lines) + accepted) + rejected)), false)))
   constraint files_plan_mode_check CHECK ((plan_mode = ANY (ARRAY['whole'::text, 'diff'::text])))
@@ -265,71 +323,13 @@ table public.files
   CREATE INDEX files_by_customer ON public.files USING btree (customer_id, received_at DESC, id DESC)
   CREATE INDEX files_by_feed ON public.files USING btree (feed_id, order_key DESC)
   CREATE UNIQUE INDEX files_delivery_id_position_key ON public.files USING btree (delivery_id, "position")
+  CREATE INDEX files_duplicates ON public.files USING btree (feed_id, order_key) WHERE (state = 'duplicate'::text)
+  CREATE INDEX files_duplicates_of ON public.files USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL)
   CREATE INDEX files_open ON public.files USING btree (customer_id, state) WHERE (state <> ALL (ARRAY['applied'::text, 'rejected'::text]))
+  CREATE INDEX files_parsing ON public.files USING btree (updated_at) WHERE (state = 'parsing'::text)
   CREATE UNIQUE INDEX files_pkey ON public.files USING btree (id)
   CREATE INDEX files_recent ON public.files USING btree (received_at DESC, id DESC)
   CREATE INDEX files_waiting ON public.files USING btree (feed_id, order_key) WHERE (state = ANY (ARRAY['parsed'::text, 'applying'::text]))
-
-table public.ledger
-  column file_id bigint not null
-  column chunk_key uuid not null
-  column rows integer not null
-  column inserted integer not null
-  column changed integer not null
-  column unchanged integer not null
-  column stale integer not null
-  column need integer[] not null default '{}'::integer[]
-  column need_new integer not null default 0
-  column settled_at timestamp with time zone not null default now()
-  constraint ledger_pkey PRIMARY KEY (file_id, chunk_key)
-  constraint ledger_balance CHECK ((rows = ((((inserted + changed) + unchanged) + stale) + cardinality(need))))
-  CREATE UNIQUE INDEX ledger_pkey ON public.ledger USING btree (file_id, chunk_key)
-
-table public.notifications
-  column id bigint not null generated always as identity
-  column key text not null
-  column recipient text not null
-  column customer_id integer not null
-  column feed_id integer not null
-  column file_id bigint
-  column subject text not null
-  column body_text text not null
-  column body_html text not null
-  column state text not null default 'waiting'::text
-  column attempts integer not null default 0
-  column last_failure jsonb
-  column next_attempt_at timestamp with time zone
-  column wakes integer not null default 0
-  column woken_at timestamp with time zone
-  column chunks_removed_at timestamp with time zone
-  column rejects_removed_at timestamp with time zone
-  column duplicate_of bigint
-  column as_of_disbelieved jsonb
-  column claimed_at timestamp with time zone
-  column sent_to text
-  column error text
-  column created_at timestamp with time zone not null default now()
-  column sent_at timestamp with time zone
-  constraint notifications_pkey PRIMARY KEY (id)
-  constraint notifications_key_key UNIQUE (key)
-  constraint notifications_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
-  constraint notifications_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
-  constraint notifications_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE SET NULL
-  constraint notifications_recipient_check CHECK ((recipient = ANY (ARRAY['operator'::text, 'contact'::text])))
-  constraint notifications_sent CHECK (((state = 'sent'::text) = (sent_at IS NOT NULL)))
-  constraint notifications_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'failed'::text])))
-  CREATE UNIQUE INDEX notifications_key_key ON public.notifications USING btree (key)
-  CREATE UNIQUE INDEX notifications_pkey ON public.notifications USING btree (id)
-  CREATE INDEX notifications_waiting ON public.notifications USING btree (created_at) WHERE (state = 'waiting'::text)
-
-table public.records
-  column id bigint not null generated always as identity
-  column order_key uuid not null
-  column row_hash uuid not null
-  column file_id bigint not null
-  column first_seen_at timestamp with time zone not null default now()
-  column updated_at timestamp with time zone not null default now()
-  column customer_id integer not null
   CREATE INDEX files_with_chunks ON public.files USING btree (updated_at) WHERE (chunks_removed_at IS NULL)
   CREATE INDEX files_with_rejects ON public.files USING btree (parsed_at) WHERE ((rejects_removed_at IS NULL) AND ((rejected > 0) OR (drift_report IS NOT NULL)))
   CREATE TRIGGER files_duplicates_open AFTER UPDATE OF state ON public.files FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND ((new.state = 'parsed'::text) OR ((old.state = ANY (ARRAY['parsed'::text, 'applying'::text])) AND (new.state = ANY (ARRAY['held'::text, 'rejected'::text, 'dead'::text])))))) EXECUTE FUNCTION public.reopen_duplicates()
@@ -358,6 +358,63 @@ table public.jobs
   constraint jobs_pkey PRIMARY KEY (name)
   constraint jobs_lease CHECK (((lease_token IS NULL) = (lease_until IS NULL)))
   CREATE UNIQUE INDEX jobs_pkey ON public.jobs USING btree (name)
+
+table public.ledger
+  column file_id bigint not null
+  column chunk_key uuid not null
+  column rows integer not null
+  column inserted integer not null
+  column changed integer not null
+  column unchanged integer not null
+  column stale integer not null
+  column need integer[] not null default '{}'::integer[]
+  column need_new integer not null default 0
+  column settled_at timestamp with time zone not null default now()
+  constraint ledger_pkey PRIMARY KEY (file_id, chunk_key)
+  constraint ledger_balance CHECK ((rows = ((((inserted + changed) + unchanged) + stale) + cardinality(need))))
+  CREATE INDEX ledger_by_age ON public.ledger USING btree (settled_at)
+  CREATE UNIQUE INDEX ledger_pkey ON public.ledger USING btree (file_id, chunk_key)
+  CREATE TRIGGER ledger_stays BEFORE UPDATE ON public.ledger FOR EACH ROW EXECUTE FUNCTION public.keep_booked()
+
+table public.notifications
+  column id bigint not null generated always as identity
+  column key text not null
+  column recipient text not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column file_id bigint
+  column subject text not null
+  column body_text text not null
+  column body_html text not null
+  column state text not null default 'waiting'::text
+  column attempts integer not null default 0
+  column claimed_at timestamp with time zone
+  column sent_to text
+  column error text
+  column created_at timestamp with time zone not null default now()
+  column sent_at timestamp with time zone
+  constraint notifications_pkey PRIMARY KEY (id)
+  constraint notifications_key_key UNIQUE (key)
+  constraint notifications_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint notifications_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint notifications_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE SET NULL
+  constraint notifications_recipient_check CHECK ((recipient = ANY (ARRAY['operator'::text, 'contact'::text])))
+  constraint notifications_sent CHECK (((state = 'sent'::text) = (sent_at IS NOT NULL)))
+  constraint notifications_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'failed'::text])))
+  CREATE UNIQUE INDEX notifications_key_key ON public.notifications USING btree (key)
+  CREATE UNIQUE INDEX notifications_pkey ON public.notifications USING btree (id)
+  CREATE INDEX notifications_waiting ON public.notifications USING btree (created_at) WHERE (state = 'waiting'::text)
+  CREATE TRIGGER notifications_first_state BEFORE INSERT ON public.notifications FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>waiting')
+  CREATE TRIGGER notifications_moves BEFORE UPDATE OF state ON public.notifications FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('waiting>sent', 'waiting>failed', 'failed>sent')
+
+table public.records
+  column id bigint not null generated always as identity
+  column order_key uuid not null
+  column row_hash uuid not null
+  column file_id bigint not null
+  column first_seen_at timestamp with time zone not null default now()
+  column updated_at timestamp with time zone not null default now()
+  column customer_id integer not null
   column feed_id integer not null
   column line integer not null
   column version integer not null default 1
@@ -400,7 +457,18 @@ table public.seen
   column seen_at timestamp with time zone not null default now()
   column record_ids bigint[] not null
   constraint seen_pkey PRIMARY KEY (feed_id, order_key, file_id, chunk_key)
+  CREATE INDEX seen_by_age ON public.seen USING btree (seen_at)
   CREATE UNIQUE INDEX seen_pkey ON public.seen USING btree (feed_id, order_key, file_id, chunk_key)
+
+table public.strays
+  column raw_key text not null
+  column delivery_id text not null
+  column customer text not null
+  column found_at timestamp with time zone not null
+  column wakes integer not null default 0
+  column woken_at timestamp with time zone
+  constraint strays_pkey PRIMARY KEY (raw_key)
+  CREATE UNIQUE INDEX strays_pkey ON public.strays USING btree (raw_key)
 
 -- views
 
@@ -696,6 +764,28 @@ BEGIN
   RETURN QUERY SELECT outcome, v_file.accepted, v_file.inserted, v_file.changed, v_file.unchanged, v_file.stale, v_file.superseded;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.decide_alone(p_feed integer)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  SELECT pg_advisory_xact_lock(hashtext('duplicates of a feed'), p_feed)
+$function$
+
+CREATE OR REPLACE FUNCTION public.drop_change_partition(p_before date)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET lock_timeout TO '2s'
+AS $function$
+DECLARE
+  v_name text;
+BEGIN
+  SELECT c.relname INTO v_name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'changes'::regclass AND c.relname ~ '^changes_[0-9]{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_before
+    ORDER BY c.relname LIMIT 1;
+  IF v_name IS NOT NULL THEN EXECUTE format('DROP TABLE %I', v_name); END IF;
+  RETURN v_name;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.ensure_change_partitions(p_from date, p_days integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -728,101 +818,11 @@ CREATE OR REPLACE FUNCTION public.file_is_late(p_file bigint)
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT f.mode <> 'delta' AND EXISTS (
-    SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state = 'applied')
+  SELECT coalesce(x.order_key < f.forgotten_to, false) OR (f.mode <> 'delta' AND EXISTS (
+    SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state = 'applied'))
   FROM files x JOIN feeds f ON f.id = x.feed_id WHERE x.id = p_file
 $function$
 
-CREATE OR REPLACE FUNCTION public.hold_file(p_file bigint, p_token uuid, p_failure jsonb, p_plan jsonb)
- RETURNS boolean
- LANGUAGE plpgsql
-AS $function$
-BEGIN
-  IF release_lease(p_file, p_token) THEN
-    UPDATE files x SET state = 'held', failure = p_failure, plan = p_plan, updated_at = now() WHERE x.id = p_file;
-    RETURN true;
-  END IF;
-  RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
-END $function$
-
-CREATE OR REPLACE FUNCTION public.pin_feed_version(p_feed integer, p_kind text, p_base text, p_data jsonb, p_file bigint, p_by text)
- RETURNS integer
- LANGUAGE plpgsql
-AS $function$
-DECLARE
-  v_version int;
-BEGIN
-  PERFORM 1 FROM feeds f WHERE f.id = p_feed FOR NO KEY UPDATE;
-  SELECT v.version INTO v_version FROM feed_versions v
-    WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.state = 'active' AND v.base = p_base;
-  IF FOUND THEN RETURN v_version; END IF;
-  UPDATE feed_versions v SET state = 'rejected', decided_at = now(), decided_by = p_by
-    WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.state = 'proposed' AND v.created_by = 'detection';
-  v_version := add_feed_version(p_feed, p_kind, p_base, p_data, '{}', '[]', p_file, p_by, NULL);
-  PERFORM activate_feed_version(p_feed, p_kind, v_version, p_base, p_data, p_by, NULL);
-  RETURN v_version;
-END $function$
-
-CREATE OR REPLACE FUNCTION public.plan_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes text)
- RETURNS TABLE(outcome text, inserted integer, changed integer, unchanged integer, stale integer, need integer[])
- LANGUAGE plpgsql
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET enable_nestloop TO 'off'
- SET jit TO 'off'
-AS $function$
-#variable_conflict use_column
-DECLARE
-  v_feed     int;
-  v_order    uuid;
-  v_customer int;
-  v_chunk    uuid;
-  v_keys     text[];
-  v_rows     int;
-  v_hashes   bytea;
-  v_low      text;
-  v_high     text;
-  v_lines    int[];      -- of the rows that differ: their lines, records, and whether this file comes after what is stored
-  v_ids      bigint[];
-  v_open     boolean[];
-  v_seen     bigint[];
-  v_stale    bigint[];
-BEGIN
-  IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
-  v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
-  SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
-  IF p_token IS NOT NULL THEN
-    PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
-    IF NOT FOUND THEN
-      RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0, '{}'::int[];
-      RETURN;
-    END IF;
-    -- The same question asked twice at once: the second waits here, then finds the row. A collision only waits.
-    PERFORM pg_advisory_xact_lock(hashtextextended(v_chunk::text, p_file));
-    RETURN QUERY SELECT 'replayed', l.need_new, cardinality(l.need) - l.need_new, l.unchanged, l.stale, l.need
-      FROM ledger l WHERE l.file_id = p_file AND l.chunk_key = v_chunk;
-    IF FOUND THEN RETURN; END IF;
-  END IF;
-
-  v_keys := chunk_keys(p_keys, p_lines, p_hashes);
-  v_rows := cardinality(v_keys);
-  v_hashes := decode(replace(p_hashes, ',', ''), 'hex');
-  SELECT w.low, w.high INTO v_low, v_high FROM chunk_walk(v_customer, v_feed, v_keys) w;
-  -- Walk first, then an index-only probe for each key it did not meet: new ones, and all of them where there is no walk.
-  -- LIMIT bounds what a walk costs, and keeps the planner from turning it into something else.
-  SELECT array_agg(c.id) FILTER (WHERE c.same), array_agg(p_lines[c.o]) FILTER (WHERE c.same IS NOT TRUE),
-    array_agg(c.id) FILTER (WHERE c.same IS NOT TRUE),
-    array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)
-  INTO v_seen, v_lines, v_ids, v_open
-  FROM (
-    SELECT i.o, coalesce(r.id, p.id) AS id, coalesce(r.order_key, p.order_key) AS order_key, coalesce(r.line, p.line) AS line,
-      substring(v_hashes FROM i.o * 16 - 15 FOR 16) = uuid_send(coalesce(r.row_hash, p.row_hash)) AS same
-    FROM (SELECT unnest(v_keys) AS k, generate_series(1, v_rows) AS o) i
-    LEFT JOIN (SELECT x.natural_key, x.id, x.row_hash, x.order_key, x.line FROM records x
-      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key >= v_low AND x.natural_key <= v_high
-      LIMIT 3 * v_rows) r ON r.natural_key = i.k
-    LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
-      WHERE r.id IS NULL AND x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) p ON true
 CREATE OR REPLACE FUNCTION public.file_repeated(p_file bigint, p_order uuid, p_content text, p_version text, p_sequence bigint, p_window_seconds double precision)
  RETURNS bigint
  LANGUAGE sql
@@ -904,6 +904,119 @@ AS $function$
   SELECT p_state IN ('applied', 'rejected', 'duplicate') OR (p_state = 'dead' AND p_failure ->> 'code' = 'discarded-by-operator')
 $function$
 
+CREATE OR REPLACE FUNCTION public.hold_file(p_file bigint, p_token uuid, p_failure jsonb, p_plan jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF release_lease(p_file, p_token) THEN
+    UPDATE files x SET state = 'held', failure = p_failure, plan = p_plan, updated_at = now() WHERE x.id = p_file;
+    RETURN true;
+  END IF;
+  RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
+END $function$
+
+CREATE OR REPLACE FUNCTION public.keep_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'the ledger is only added to' USING ERRCODE = 'MF001', TABLE = TG_TABLE_NAME,
+    DETAIL = jsonb_build_object('what', TG_TABLE_NAME, 'id', OLD.chunk_key, 'from', 'booked', 'to', 'changed')::text;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.keep_to_moves()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_from text := 'new';
+BEGIN
+  IF TG_OP = 'UPDATE' THEN v_from := OLD.state; END IF;
+  IF v_from || '>' || NEW.state = ANY (TG_ARGV) THEN RETURN NEW; END IF;
+  RAISE EXCEPTION '% cannot go from % to %', TG_TABLE_NAME, v_from, NEW.state
+    USING ERRCODE = 'MF001', TABLE = TG_TABLE_NAME,
+      DETAIL = jsonb_build_object('what', TG_TABLE_NAME, 'id', to_jsonb(NEW) ->> 'id', 'from', v_from, 'to', NEW.state)::text;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.pin_feed_version(p_feed integer, p_kind text, p_base text, p_data jsonb, p_file bigint, p_by text)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_version int;
+BEGIN
+  PERFORM 1 FROM feeds f WHERE f.id = p_feed FOR NO KEY UPDATE;
+  SELECT v.version INTO v_version FROM feed_versions v
+    WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.state = 'active' AND v.base = p_base;
+  IF FOUND THEN RETURN v_version; END IF;
+  UPDATE feed_versions v SET state = 'rejected', decided_at = now(), decided_by = p_by
+    WHERE v.feed_id = p_feed AND v.kind = p_kind AND v.state = 'proposed' AND v.created_by = 'detection';
+  v_version := add_feed_version(p_feed, p_kind, p_base, p_data, '{}', '[]', p_file, p_by, NULL);
+  PERFORM activate_feed_version(p_feed, p_kind, v_version, p_base, p_data, p_by, NULL);
+  RETURN v_version;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.plan_chunk(p_file bigint, p_token uuid, p_keys text, p_lines integer[], p_hashes text)
+ RETURNS TABLE(outcome text, inserted integer, changed integer, unchanged integer, stale integer, need integer[])
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_feed     int;
+  v_order    uuid;
+  v_customer int;
+  v_chunk    uuid;
+  v_keys     text[];
+  v_rows     int;
+  v_hashes   bytea;
+  v_low      text;
+  v_high     text;
+  v_lines    int[];      -- of the rows that differ: their lines, records, and whether this file comes after what is stored
+  v_ids      bigint[];
+  v_open     boolean[];
+  v_seen     bigint[];
+  v_stale    bigint[];
+BEGIN
+  IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
+  v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
+  SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
+  IF p_token IS NOT NULL THEN
+    PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
+    IF NOT FOUND THEN
+      RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0, '{}'::int[];
+      RETURN;
+    END IF;
+    -- The same question asked twice at once: the second waits here, then finds the row. A collision only waits.
+    PERFORM pg_advisory_xact_lock(hashtextextended(v_chunk::text, p_file));
+    RETURN QUERY SELECT 'replayed', l.need_new, cardinality(l.need) - l.need_new, l.unchanged, l.stale, l.need
+      FROM ledger l WHERE l.file_id = p_file AND l.chunk_key = v_chunk;
+    IF FOUND THEN RETURN; END IF;
+  END IF;
+
+  v_keys := chunk_keys(p_keys, p_lines, p_hashes);
+  v_rows := cardinality(v_keys);
+  v_hashes := decode(replace(p_hashes, ',', ''), 'hex');
+  SELECT w.low, w.high INTO v_low, v_high FROM chunk_walk(v_customer, v_feed, v_keys) w;
+  -- Walk first, then an index-only probe for each key it did not meet: new ones, and all of them where there is no walk.
+  -- LIMIT bounds what a walk costs, and keeps the planner from turning it into something else.
+  SELECT array_agg(c.id) FILTER (WHERE c.same), array_agg(p_lines[c.o]) FILTER (WHERE c.same IS NOT TRUE),
+    array_agg(c.id) FILTER (WHERE c.same IS NOT TRUE),
+    array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)
+  INTO v_seen, v_lines, v_ids, v_open
+  FROM (
+    SELECT i.o, coalesce(r.id, p.id) AS id, coalesce(r.order_key, p.order_key) AS order_key, coalesce(r.line, p.line) AS line,
+      substring(v_hashes FROM i.o * 16 - 15 FOR 16) = uuid_send(coalesce(r.row_hash, p.row_hash)) AS same
+    FROM (SELECT unnest(v_keys) AS k, generate_series(1, v_rows) AS o) i
+    LEFT JOIN (SELECT x.natural_key, x.id, x.row_hash, x.order_key, x.line FROM records x
+      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key >= v_low AND x.natural_key <= v_high
+      LIMIT 3 * v_rows) r ON r.natural_key = i.k
+    LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
+      WHERE r.id IS NULL AND x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) p ON true
     OFFSET 0) c;
 
   inserted := 0;
@@ -974,6 +1087,27 @@ BEGIN
   UPDATE feeds f SET lease_until = clock_timestamp() + make_interval(secs => p_seconds)
   WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) AND f.active_file_id = p_file AND f.lease_token = p_token;
   RETURN FOUND;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.reopen_duplicates()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM decide_alone(NEW.feed_id);
+  WITH hidden AS (
+    SELECT d.id, d.duplicate_of FROM files d JOIN files o ON o.id = d.duplicate_of
+    WHERE d.feed_id = NEW.feed_id AND d.state = 'duplicate' AND CASE WHEN NEW.state = 'parsed'
+      THEN o.order_key <= NEW.order_key AND NEW.order_key <= d.order_key
+        AND (d.content_sha256, d.adapter_version) IS DISTINCT FROM (NEW.content_sha256, NEW.adapter_version)
+      ELSE o.id = NEW.id END
+    FOR NO KEY UPDATE OF d),
+  opened AS (
+    UPDATE files x SET state = 'parsed', duplicate_of = NULL, updated_at = now() FROM hidden h WHERE x.id = h.id)
+  INSERT INTO audit_log (actor, action, subject, detail)
+    SELECT 'mailfeed', 'reopen', 'file ' || h.id,
+      jsonb_build_object('duplicate_of', h.duplicate_of, 'because', 'file ' || NEW.id || ' is ' || NEW.state) FROM hidden h;
+  RETURN NULL;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.reopen_files(p_feed integer, p_codes text[], p_by text)

@@ -33,6 +33,13 @@ export function presentDelivery(caller: Caller, row: DeliveryRow, names: FeedNam
     sender_proof: row.senderProof,
     subject: row.subject,
     message_id: row.messageId,
+    /** What the id is made of: the same in all of it is the same delivery. Null where it was not kept yet. */
+    identity: {
+      customer: names.customer,
+      recipient: row.recipient,
+      message_id: row.messageId,
+      body_sha256: row.bodySha256,
+    },
     raw_bytes: row.rawBytes,
     raw_sha256: row.rawSha256,
     sent_at: iso(row.sentAt),
@@ -40,6 +47,8 @@ export function presentDelivery(caller: Caller, row: DeliveryRow, names: FeedNam
     released_at: iso(row.releasedAt),
     payloads: row.payloads,
     attempts: row.attempts,
+    last_failure: presentFailure(caller, row.lastFailure),
+    next_attempt_at: iso(row.nextAttemptAt),
     failure: presentFailure(caller, row.failure),
     updated_at: iso(row.updatedAt),
   };
@@ -47,8 +56,6 @@ export function presentDelivery(caller: Caller, row: DeliveryRow, names: FeedNam
 
 /** Whether the first number is the sum of the others. */
 function addsUp(side: Readonly<Record<string, number | null>>): boolean {
-    last_failure: presentFailure(caller, row.lastFailure),
-    next_attempt_at: iso(row.nextAttemptAt),
   const [whole, ...parts] = Object.values(side);
   return whole === parts.reduce<number>((total, n) => total + (n ?? 0), 0);
 }
@@ -109,6 +116,8 @@ export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
     bytes: row.bytes,
     content_sha256: row.contentSha256,
     state: row.state,
+    /** The file that says the same, where this one was not applied for that. */
+    duplicate_of: row.duplicateOf,
     failure: presentFailure(caller, row.failure),
     books: booksOf(row),
     plan_mode: row.planMode,
@@ -116,8 +125,21 @@ export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
     as_of: iso(row.asOf),
     as_of_source: row.asOfSource,
     sequence: row.sequence,
+    /** Its place among the files of its feed: by as-of, then number, then arrival, then place in the delivery. */
+    identity: {
+      content_sha256: row.contentSha256,
+      as_of: iso(row.asOf),
+      as_of_source: row.asOfSource,
+      as_of_disbelieved: row.asOfDisbelieved,
+      sequence: row.sequence,
+      received_at: iso(row.receivedAt),
+      position: row.position,
+      order_key: row.orderKey,
+    },
     generated_at: iso(row.generatedAt),
     attempts: row.attempts,
+    last_failure: presentFailure(caller, row.lastFailure),
+    next_attempt_at: iso(row.nextAttemptAt),
     received_at: iso(row.receivedAt),
     released_at: iso(row.releasedAt),
     parsed_at: iso(row.parsedAt),
@@ -127,5 +149,3 @@ export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
     latency_ms: msBetween(row.receivedAt, row.appliedAt),
   };
 }
-    last_failure: presentFailure(caller, row.lastFailure),
-    next_attempt_at: iso(row.nextAttemptAt),

@@ -1,5 +1,5 @@
 /** GET /v1/records, GET /v1/records/:id and its history. */
-import { and, asc, desc, eq, gt, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm";
 import { changes, deliveries, files, records } from "../../platform/schema.ts";
 import { visibleTo } from "../auth/caller.ts";
 import { type FeedScope, feedOf } from "../auth/scope.ts";
@@ -12,6 +12,8 @@ import { iso } from "./present.ts";
 
 const LIST = "records";
 const HISTORY = "history";
+/** As the view change_events has it. */
+const idempotencyKey = sql<string>`md5(concat_ws('|', ${changes.customerId}, ${changes.naturalKey}, ${changes.fileId}, ${changes.rowHash}))::uuid`;
 
 type RecordRow = Omit<typeof records.$inferSelect, "orderKey" | "rowHash" | "customerId" | "feedId">;
 
@@ -121,6 +123,7 @@ export async function getHistory(call: Call): Promise<Response> {
       after: changes.after,
       at: changes.createdAt,
       line: changes.line,
+      key: idempotencyKey,
       fileId: changes.fileId,
       path: files.path,
       deliveryId: deliveries.id,
@@ -149,6 +152,8 @@ export async function getHistory(call: Call): Promise<Response> {
       version: row.version,
       kind: row.kind,
       at: iso(row.at),
+      /** The identity of the change: the same wherever and however often it is told. */
+      idempotency_key: row.key,
       changed_fields: changedFields(row.before, row.after),
       before: row.before,
       after: row.after,
