@@ -1,7 +1,7 @@
 /**
  * The bench: what Mailfeed costs and how that compares.
  *
- *   node bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--preload 0] [--json]
+ *   node bench/run.ts [apply] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]
  *
  * `--preload`: records of other feeds that are in the table of apply before. Apply takes the Postgres in DATABASE_URL, else
  * one that Debian's package installed, else that of the npm package, and says which.
@@ -13,6 +13,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { benchFairness } from "./fairness.ts";
 import { benchMemory } from "./memory/memory.ts";
 import { type Figure, machine, type Part, type Report, type Sizes, tableOf } from "./parse/figures.ts";
 import { hasProc } from "./parse/proc.ts";
@@ -74,11 +75,12 @@ const PARTS: Readonly<Record<Part, (sizes: Sizes, report: Report) => Promise<voi
   apply: benchApply,
   parse: benchParse,
   memory: benchMemory,
+  fairness: benchFairness,
 };
 const isPart = (name: string): name is Part => name in PARTS;
 
 function usage(why: string): never {
-  console.error(`${why}\nnode bench/run.ts [apply] [parse] [memory] [--rows 300000] [--runs 5] [--preload 0] [--json]`);
+  console.error(`${why}\nnode bench/run.ts [apply] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]`);
   process.exit(2);
 }
 
@@ -106,8 +108,8 @@ const sizes: Sizes = {
 };
 const preload = whole(values.preload, "preload", 0, MAX_PRELOAD);
 const wanted = (Object.keys(PARTS) as Part[]).filter((part) => positionals.length === 0 || positionals.includes(part));
-if (wanted.some((part) => part !== "apply") && !hasProc()) {
-  usage("parse and memory read CPU time and memory from /proc, which this system has not; apply runs anywhere");
+if (wanted.some((part) => part === "parse" || part === "memory") && !hasProc()) {
+  usage("parse and memory read CPU time and memory from /proc, which this system has not; apply and fairness run anywhere");
 }
 
 const figures: Figure[] = [];

@@ -4,7 +4,15 @@
  */
 import { z } from "zod";
 import type { AdmissionDoor } from "./admission/keeper.ts";
-import { APPLY_DLQ, APPLY_QUEUE, archivePasswordName, PARSE_DLQ, parseQueueBinding } from "./domain/keys.ts";
+import {
+  APPLY_DLQ,
+  APPLY_LARGE_QUEUE,
+  APPLY_QUEUE,
+  archivePasswordName,
+  PARSE_DLQ,
+  parseQueueBinding,
+  SMALL_FILE_ROWS,
+} from "./domain/keys.ts";
 import type { StageMessage } from "./domain/messages.ts";
 
 export interface Config {
@@ -14,7 +22,8 @@ export interface Config {
   readonly addressSecret: string;
   readonly mailDomain: string;
   readonly store: R2Bucket;
-  readonly applyQueue: Queue<StageMessage>;
+  /** The queue for a file of so many rows; one of unknown size may be small. */
+  applyQueue(rows: number | undefined): Queue<StageMessage>;
   /** The schedule of a customer's files. */
   admission(customer: string): AdmissionDoor;
   readonly parseDlq: Queue<unknown>;
@@ -54,6 +63,7 @@ const schema = z.object({
   EMAIL: binding<SendEmail>("EMAIL (send_email)", "send").optional(),
   STORE: binding<R2Bucket>("STORE (R2)", "put"),
   APPLY: binding<Queue<StageMessage>>(`APPLY (queue ${APPLY_QUEUE})`, "send"),
+  APPLY_LARGE: binding<Queue<StageMessage>>(`APPLY_LARGE (queue ${APPLY_LARGE_QUEUE})`, "send"),
   ADMISSION: binding<AdmissionObjects>("ADMISSION (Durable Object)", "getByName"),
   PARSE_DLQ: binding<Queue<unknown>>(`PARSE_DLQ (queue ${PARSE_DLQ})`, "send"),
   APPLY_DLQ: binding<Queue<unknown>>(`APPLY_DLQ (queue ${APPLY_DLQ})`, "send"),
@@ -66,14 +76,14 @@ export function readEnv(env: unknown): Config {
     throw new Error(`Mailfeed is not configured: ${read.error.issues.map((issue) => issue.message).join("; ")}`);
   }
   const bindings = env as Record<string, unknown>;
-  const { ADMISSION, EMAIL, MAIL_FROM, OPERATOR_MAIL } = read.data;
+  const { ADMISSION, APPLY, APPLY_LARGE, EMAIL, MAIL_FROM, OPERATOR_MAIL } = read.data;
   return {
     databaseUrl: read.data.DATABASE_URL,
     ...(read.data.DATABASE_ENDPOINT === undefined ? {} : { databaseEndpoint: read.data.DATABASE_ENDPOINT }),
     addressSecret: read.data.ADDRESS_SECRET,
     mailDomain: read.data.MAIL_DOMAIN,
     store: read.data.STORE,
-    applyQueue: read.data.APPLY,
+    applyQueue: (rows = 0) => (rows > SMALL_FILE_ROWS ? APPLY_LARGE : APPLY),
     admission: (customer) => ADMISSION.getByName(customer),
     parseDlq: read.data.PARSE_DLQ,
     applyDlq: read.data.APPLY_DLQ,

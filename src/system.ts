@@ -12,7 +12,7 @@ import { onCron } from "./cron.ts";
 import type { Adapter } from "./domain/adapter.ts";
 import { type DeliveryFacts, factsFromMetadata } from "./domain/delivery.ts";
 import { asFailure, failure } from "./domain/failures.ts";
-import { APPLY_DLQ, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "./domain/keys.ts";
+import { APPLY_DLQ, APPLY_LARGE_QUEUE, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "./domain/keys.ts";
 import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
 import type { FileToApply } from "./domain/plan.ts";
 import { type Config, readEnv } from "./env.ts";
@@ -80,7 +80,7 @@ const enqueueParse = (config: System) => async (message: ParseDelivery) => {
   await sendTo(config.parseQueue(message.customer), message);
 };
 const enqueueApply = (config: System) => async (message: ApplyFile) => {
-  await sendTo(config.applyQueue, message);
+  await sendTo(config.applyQueue(message.rows), message);
 };
 
 const customersOf = (feeds: readonly Adapter[]): string[] => [...new Set(feeds.map((f) => f.customer))];
@@ -215,7 +215,7 @@ function consumerOf(
   const database = postgres(config.databaseUrl, databaseOptions(config));
   if (queue === PARSE_DLQ) return (messages) => keepDeadLetters("parse", messages, { database, random, log });
   if (queue === APPLY_DLQ) return (messages) => keepDeadLetters("apply", messages, { database, random, log });
-  const stage = queue === APPLY_QUEUE ? "apply" : "parse";
+  const stage = queue === APPLY_QUEUE || queue === APPLY_LARGE_QUEUE ? "apply" : "parse";
   const deps: ConsumeDeps = {
     stage,
     async handle(message) {
@@ -223,7 +223,7 @@ function consumerOf(
       else await apply(message, config, database);
     },
     async defer(message, delaySeconds) {
-      const to = message.type === "parse-delivery" ? config.parseQueue(message.customer) : config.applyQueue;
+      const to = message.type === "parse-delivery" ? config.parseQueue(message.customer) : config.applyQueue(message.rows);
       await sendTo(to, message, delaySeconds);
     },
     async park(letter) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { SMALL_FILE_ROWS } from "../src/domain/keys.ts";
 import { readEnv } from "../src/env.ts";
 
 const queue = { send: async () => undefined };
@@ -8,6 +9,7 @@ const bindings = {
   MAIL_DOMAIN: "feeds.mailfeed.example",
   STORE: { put: async () => undefined },
   APPLY: queue,
+  APPLY_LARGE: queue,
   ADMISSION: { getByName: () => ({}) },
   PARSE_DLQ: queue,
   APPLY_DLQ: queue,
@@ -35,6 +37,14 @@ describe("the environment", () => {
       OPERATOR_MAIL: "operator@mailfeed.example",
     });
     expect([mail?.from, operatorMail]).toEqual(["mailfeed@mailfeed.example", "operator@mailfeed.example"]);
+  });
+
+  it("sends large files another way than small ones, so that nobody's small file waits behind a large one", () => {
+    const large = { send: async () => undefined };
+    const { applyQueue } = readEnv({ ...bindings, APPLY_LARGE: large });
+    expect(applyQueue(SMALL_FILE_ROWS)).toBe(queue);
+    expect(applyQueue(undefined)).toBe(queue);
+    expect(applyQueue(SMALL_FILE_ROWS + 1)).toBe(large);
   });
 
   it("names an address that is none", () => {

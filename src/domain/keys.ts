@@ -27,7 +27,12 @@ export const chunkKey = (fileId: string, adapterVersion: string, n: number): str
 export const chunkPrefix = (fileId: string): string => `chunks/${fileId}/`;
 
 export const parseQueueName = (customer: string): string => `feed-${customer}`;
+/** Files up to this size: nobody's small file waits behind anybody's large one. */
 export const APPLY_QUEUE = "apply";
+/** Larger files, which hold a consumer for seconds or minutes. */
+export const APPLY_LARGE_QUEUE = "apply-large";
+/** Applied in about a second where it was measured; most files of most feeds are smaller. */
+export const SMALL_FILE_ROWS = 10_000;
 export const PARSE_DLQ = "parse-dlq";
 export const APPLY_DLQ = "apply-dlq";
 

@@ -300,6 +300,7 @@ describe("the environment", () => {
     MAIL_DOMAIN: "feeds.example",
     STORE: { put: async () => null },
     APPLY: queue,
+    APPLY_LARGE: queue,
     PARSE_DLQ: queue,
     APPLY_DLQ: queue,
     ADMISSION: { getByName: () => ({}) },

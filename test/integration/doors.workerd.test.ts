@@ -41,7 +41,7 @@ function bindings(change: Readonly<Record<string, unknown>> = {}) {
       sent.push([name, message]);
     },
   });
-  const names = ["FEED_ACME", "FEED_ADVENTURE", "FEED_KONTOR", "APPLY", "PARSE_DLQ", "APPLY_DLQ"];
+  const names = ["FEED_ACME", "FEED_ADVENTURE", "FEED_KONTOR", "APPLY", "APPLY_LARGE", "PARSE_DLQ", "APPLY_DLQ"];
   return {
     sent,
     env: {

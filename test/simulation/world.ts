@@ -1,7 +1,14 @@
 /** The product's own Worker over fakes: every door and every cron of it, each call an actor that may die. */
 
 import type { Adapter } from "../../src/domain/adapter.ts";
-import { APPLY_DLQ, APPLY_QUEUE, PARSE_DLQ, parseQueueBinding, parseQueueName } from "../../src/domain/keys.ts";
+import {
+  APPLY_DLQ,
+  APPLY_LARGE_QUEUE,
+  APPLY_QUEUE,
+  PARSE_DLQ,
+  parseQueueBinding,
+  parseQueueName,
+} from "../../src/domain/keys.ts";
 import type { LogFields } from "../../src/observe/log.ts";
 import { type Surroundings, systemOf } from "../../src/system.ts";
 import type { Engine } from "./engine.ts";
@@ -113,6 +120,7 @@ export class World {
       MAIL_DOMAIN,
       STORE: this.storage.bindingOf(actor),
       APPLY: this.queues.bindingOf(actor, APPLY_QUEUE),
+      APPLY_LARGE: this.queues.bindingOf(actor, APPLY_LARGE_QUEUE),
       ADMISSION: this.admissions.bindingOf(actor),
       PARSE_DLQ: this.queues.bindingOf(actor, PARSE_DLQ),
       APPLY_DLQ: this.queues.bindingOf(actor, APPLY_DLQ),
@@ -217,6 +225,7 @@ function queueSettings(feeds: readonly Adapter[]): Record<string, QueueSettings>
   const deadLetters = { maxBatch: 10, maxRetries: 100, maxConcurrency: 1 };
   const settings: Record<string, QueueSettings> = {
     [APPLY_QUEUE]: { maxBatch: 1, maxRetries: 20, maxConcurrency: 10, deadLetters: APPLY_DLQ },
+    [APPLY_LARGE_QUEUE]: { maxBatch: 1, maxRetries: 20, maxConcurrency: 10, deadLetters: APPLY_DLQ },
     [PARSE_DLQ]: deadLetters,
     [APPLY_DLQ]: deadLetters,
   };
