@@ -23,6 +23,14 @@ export function presentFailure(caller: Caller, failure: FailureReport | null) {
   return failure;
 }
 
+/** What went wrong at the last attempt, with another one to come: nobody has to do anything. */
+function presentTrouble(caller: Caller, failure: FailureReport | null) {
+  if (failure === null || caller.role !== "customer" || failure.actor !== "us") return presentFailure(caller, failure);
+  const { code, disposition, actor } = failure;
+  const sentence = "The last attempt did not come to its end.";
+  return { code, disposition, actor, sentence, hint: "Nothing for you to do: it is tried again by itself." };
+}
+
 export function presentDelivery(caller: Caller, row: DeliveryRow, names: FeedNames) {
   return {
     id: row.id,
@@ -47,7 +55,7 @@ export function presentDelivery(caller: Caller, row: DeliveryRow, names: FeedNam
     released_at: iso(row.releasedAt),
     payloads: row.payloads,
     attempts: row.attempts,
-    last_failure: presentFailure(caller, row.lastFailure),
+    last_failure: presentTrouble(caller, row.lastFailure),
     next_attempt_at: iso(row.nextAttemptAt),
     failure: presentFailure(caller, row.failure),
     updated_at: iso(row.updatedAt),
@@ -138,7 +146,7 @@ export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
     },
     generated_at: iso(row.generatedAt),
     attempts: row.attempts,
-    last_failure: presentFailure(caller, row.lastFailure),
+    last_failure: presentTrouble(caller, row.lastFailure),
     next_attempt_at: iso(row.nextAttemptAt),
     received_at: iso(row.receivedAt),
     released_at: iso(row.releasedAt),
