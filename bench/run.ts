@@ -80,7 +80,9 @@ const PARTS: Readonly<Record<Part, (sizes: Sizes, report: Report) => Promise<voi
 const isPart = (name: string): name is Part => name in PARTS;
 
 function usage(why: string): never {
-  console.error(`${why}\nnode bench/run.ts [apply] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]`);
+  console.error(
+    `${why}\nnode bench/run.ts [apply] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]`,
+  );
   process.exit(2);
 }
 
@@ -109,7 +111,9 @@ const sizes: Sizes = {
 const preload = whole(values.preload, "preload", 0, MAX_PRELOAD);
 const wanted = (Object.keys(PARTS) as Part[]).filter((part) => positionals.length === 0 || positionals.includes(part));
 if (wanted.some((part) => part === "parse" || part === "memory") && !hasProc()) {
-  usage("parse and memory read CPU time and memory from /proc, which this system has not; apply and fairness run anywhere");
+  usage(
+    "parse and memory read CPU time and memory from /proc, which this system has not; apply and fairness run anywhere",
+  );
 }
 
 const figures: Figure[] = [];
