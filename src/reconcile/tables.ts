@@ -1,0 +1,187 @@
+/** The statements of reconcile; all of them are functions of the migration that says why they are as they are. */
+import { attempt, oneRow } from "../domain/attempt.ts";
+import type { ChunkEntry } from "../domain/chunk.ts";
+import { failure } from "../domain/failures.ts";
+import type { OpenFile, OurRecord, Record_ } from "./compare.ts";
+import type { ReconcileDeps, SnapshotFile } from "./deps.ts";
+import { Buckets, bucketMask } from "./digest.ts";
+
+/** By what rows are compared: the values of these fields, or, without any, the row hash. */
+export type SealedBy = readonly string[] | undefined;
+
+/** A text array for Postgres; names of fields are lower_snake_case, so nothing is to be escaped. */
+const fieldArray = (fields: SealedBy): string | null => (fields === undefined ? null : `{${fields.join(",")}}`);
+
+export type ReportState = "open" | "late" | "clean" | "healing" | "healed" | "waiting" | "released" | "rejected";
+
+export interface OpenReport {
+  readonly id: string;
+  readonly state: ReportState;
+  /** Active records of the feed. */
+  readonly records: number;
+}
+
+/** Begins the report of a snapshot, or finds it. Throws `file-missing` where the feed is not one of the file's customer. */
+export async function openReport(deps: ReconcileDeps, file: SnapshotFile, limits: unknown, fields: readonly string[]) {
+  const rows = await attempt(deps, () =>
+    deps.database.query<{ report: string; state: ReportState; records: number }>(
+      "SELECT report::text, state, records FROM open_drift_report($1, $2, $3, $4)",
+      [file.id, file.feedId, JSON.stringify(limits), fieldArray(fields)],
+    ),
+  );
+  const row = rows[0];
+  if (row === undefined) throw failure("file-missing", { file: file.id });
+  return { id: row.report, state: row.state, records: row.records } satisfies OpenReport;
+}
+
+/** Writes what was found, once. Answers the state of the report, also where somebody else was faster. */
+export async function closeReport(
+  deps: ReconcileDeps,
+  id: string,
+  state: ReportState,
+  numbers: unknown,
+  rows: readonly unknown[],
+): Promise<{ readonly closed: boolean; readonly state: ReportState }> {
+  return attempt(deps, async () =>
+    oneRow(
+      await deps.database.query<{ closed: boolean; state: ReportState }>(
+        "SELECT closed, state FROM close_drift_report($1, $2, $3, $4)",
+        [id, state, JSON.stringify(numbers), JSON.stringify(rows)],
+      ),
+    ),
+  );
+}
+
+export async function recordBuckets(
+  deps: ReconcileDeps,
+  file: SnapshotFile,
+  bits: number,
+  by: SealedBy,
+): Promise<Buckets> {
+  const { buckets } = await attempt(deps, async () =>
+    oneRow(
+      await deps.database.query<{ buckets: string }>("SELECT buckets FROM record_buckets($1, $2, $3, $4)", [
+        file.customerId,
+        file.feedId,
+        bits,
+        fieldArray(by),
+      ]),
+    ),
+  );
+  return Buckets.read(bits, buckets);
+}
+
+/** The active records in some buckets: key → seal. */
+export async function bucketRows(
+  deps: ReconcileDeps,
+  file: SnapshotFile,
+  bits: number,
+  by: SealedBy,
+  buckets: Iterable<number>,
+): Promise<Map<string, string>> {
+  const row = await attempt(deps, async () =>
+    oneRow(
+      await deps.database.query<{ keys: string; seals: string }>("SELECT * FROM bucket_rows($1, $2, $3, $4, $5)", [
+        file.customerId,
+        file.feedId,
+        bits,
+        fieldArray(by),
+        bucketMask(bits, buckets),
+      ]),
+    ),
+  );
+  const keys = JSON.parse(row.keys) as string[];
+  const seals = row.seals.split(",");
+  return new Map(keys.map((key, i) => [key, seals[i]!]));
+}
+
+interface DetailRow {
+  readonly key: string;
+  readonly id: string;
+  readonly version: number;
+  readonly status: OurRecord["status"];
+  readonly order_key: string;
+  readonly row_hash: string;
+  readonly file_id: string;
+  readonly data: string;
+  readonly confirmed: boolean;
+  readonly retired_by: string | null;
+}
+
+/** What is known of the records of these keys, by key. */
+export async function recordDetails(
+  deps: ReconcileDeps,
+  file: SnapshotFile,
+  keys: readonly string[],
+): Promise<Map<string, OurRecord>> {
+  const rows = await attempt(deps, () =>
+    deps.database.query<DetailRow>(
+      `SELECT key, id::text, version, status, order_key, row_hash, file_id::text, data, confirmed, retired_by::text
+       FROM record_details($1, $2, $3, $4)`,
+      [file.customerId, file.feedId, file.orderKey, JSON.stringify(keys)],
+    ),
+  );
+  return new Map(
+    rows.map((row) => [
+      row.key,
+      {
+        key: row.key,
+        id: row.id,
+        version: row.version,
+        status: row.status,
+        orderKey: row.order_key,
+        fileId: row.file_id,
+        hash: row.row_hash,
+        record: objectOf(JSON.parse(row.data)),
+        confirmed: row.confirmed,
+        retiredBy: row.retired_by ?? undefined,
+      },
+    ]),
+  );
+}
+
+/** Whatever somebody wrote into `data`: what is no object has no fields. */
+const objectOf = (value: unknown): Record_ => (typeof value === "object" && value !== null ? (value as Record_) : {});
+
+export interface RejectMention {
+  /** Place of the text among those asked for, from 1. */
+  readonly place: number;
+  readonly file_id: string;
+  readonly order_key: string;
+  readonly line: number;
+  readonly raw: string;
+  readonly sentence: string;
+}
+
+/** Rejected rows that hold one of the texts, newest first. */
+export const rejectMentions = (
+  deps: ReconcileDeps,
+  file: SnapshotFile,
+  sinceMs: number,
+  maxRows: number,
+  texts: readonly string[],
+): Promise<RejectMention[]> =>
+  attempt(deps, () =>
+    deps.database.query<RejectMention>(
+      "SELECT place, file_id::text, order_key, line, raw, sentence FROM reject_mentions($1, $2, $3, $4, $5)",
+      [file.feedId, file.id, new Date(sinceMs).toISOString(), maxRows, JSON.stringify(texts)],
+    ),
+  );
+
+export interface OpenFileRow {
+  readonly id: string;
+  readonly adapterVersion: string;
+  readonly state: OpenFile["state"];
+  readonly chunks: readonly ChunkEntry[];
+}
+
+/** Files of the feed that are read and not applied, the newest first. */
+export const openFiles = (deps: ReconcileDeps, file: SnapshotFile, max: number): Promise<OpenFileRow[]> =>
+  attempt(deps, () =>
+    deps.database.query<OpenFileRow>(
+      `SELECT id::text, adapter_version AS "adapterVersion", state, chunks FROM files
+       WHERE customer_id = $1 AND feed_id = $2 AND state IN ('held', 'parsed', 'applying') AND chunks <> '[]'
+       ORDER BY order_key DESC LIMIT $3`,
+      [file.customerId, file.feedId, max],
+    ),
+  );

@@ -1,0 +1,66 @@
+/** What follows from the drift that was found: nothing, healing, or a person. Pure. */
+
+/** Drift above either waits for a release. */
+export interface Limits {
+  readonly maxRows: number;
+  /** Of the feed's records, 0 to 1. */
+  readonly maxShare: number;
+}
+
+/** A hundred mails' worth of lost single rows; more than that is a lost file, which somebody should know of. */
+export const DEFAULT_LIMITS: Limits = { maxRows: 500, maxShare: 0.01 };
+
+/** Of a small feed a share is less than a row: so few rows heal whatever share they are. */
+export const ALWAYS_FEW_ROWS = 3;
+
+/** Numbers of a comparison. `drift` are the rows that nothing explains; the others stand in `explained` by reason. */
+export interface DriftNumbers {
+  readonly seal: "hash" | "fields";
+  readonly snapshotRows: number;
+  /** Active records of the feed. */
+  readonly records: number;
+  readonly missingHere: number;
+  readonly missingThere: number;
+  readonly differs: number;
+  readonly drift: number;
+  /** Of the drift, what is missing in the snapshot: records that would be retired. */
+  readonly retire: number;
+  readonly explained: Readonly<Record<string, number>>;
+}
+
+export type Verdict =
+  | { readonly state: "clean" | "healing"; readonly reasons: readonly [] }
+  | { readonly state: "waiting"; readonly reasons: readonly string[] };
+
+/**
+ * What becomes of a report. `reasons`: why it waits, in words. `rejected`: rows of the snapshot that could not be read; a
+ * record may be missing in it only because its row is among them.
+ */
+export function verdictOf(numbers: DriftNumbers, limits: Limits, rejected: number): Verdict {
+  const { drift, records, retire, snapshotRows } = numbers;
+  if (drift === 0) return { state: "clean", reasons: [] };
+  const reasons: string[] = [];
+  if (snapshotRows === 0) reasons.push(`the snapshot has no rows, and the feed ${records} records`);
+  if (retire > 0 && rejected > 0) {
+    reasons.push(`${retire} records are missing in the snapshot, of which ${rejected} rows could not be read`);
+  }
+  if (drift > limits.maxRows) reasons.push(`${drift} rows, more than ${limits.maxRows}`);
+  // Of a feed without records every row is new; the rows then speak for themselves.
+  const whole = Math.max(records, snapshotRows);
+  if (drift > ALWAYS_FEW_ROWS && drift > limits.maxShare * whole) {
+    reasons.push(`${percent(drift / whole)} of ${whole} records, more than ${percent(limits.maxShare)}`);
+  }
+  return reasons.length === 0 ? { state: "healing", reasons: [] } : { state: "waiting", reasons };
+}
+
+const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`;
+
+/** Where the as-of is the time of a mail, its data was read from the ERP some time before. */
+const MAIL_MARGIN_MS = 15 * 60_000;
+
+/**
+ * How long before the snapshot's as-of a change here may be newer than the snapshot: nothing where the file itself says its
+ * time. `asOfSource`: `files.as_of_source`.
+ */
+export const marginMsOf = (asOfSource: string): number =>
+  asOfSource === "mail-date" || asOfSource === "arrival" ? MAIL_MARGIN_MS : 0;
