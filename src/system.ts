@@ -213,8 +213,14 @@ function consumerOf(
 ): (messages: readonly Incoming[]) => Promise<void> {
   const { now, random, log } = config;
   const database = postgres(config.databaseUrl, databaseOptions(config));
-  if (queue === PARSE_DLQ) return (messages) => keepDeadLetters("parse", messages, { database, random, log });
-  if (queue === APPLY_DLQ) return (messages) => keepDeadLetters("apply", messages, { database, random, log });
+  const keeping = (letters: Queue) => ({
+    database,
+    again: (letter: unknown, delaySeconds: number) => sendTo(letters, letter, delaySeconds),
+    random,
+    log,
+  });
+  if (queue === PARSE_DLQ) return (messages) => keepDeadLetters("parse", messages, keeping(config.parseDlq));
+  if (queue === APPLY_DLQ) return (messages) => keepDeadLetters("apply", messages, keeping(config.applyDlq));
   const stage = queue === APPLY_QUEUE || queue === APPLY_LARGE_QUEUE ? "apply" : "parse";
   const deps: ConsumeDeps = {
     stage,

@@ -718,6 +718,19 @@ export function report<C extends FailureCode>(code: C, evidence: EvidenceOf<C>):
   };
 }
 
+/**
+ * With these a message waits for something outside: it comes again as a delayed copy and spends no attempt, and a row that
+ * says one of them is not stuck.
+ */
+export const WAITING_CODES: readonly FailureCode[] = [
+  "database-unavailable",
+  "storage-unavailable",
+  "queue-unavailable",
+  "admission-unavailable",
+  "not-admitted-yet",
+  "feed-busy",
+];
+
 /** A failure on its way up. `message` is the sentence; `cause` keeps the original error for the logs. */
 export class Failure extends Error {
   readonly report: FailureReport;

@@ -3,12 +3,19 @@
  * Nothing is ever thrown out of a batch: that would bring back even the messages that were done.
  *
  * - done → ack
- * - waiting for something outside (`WAITS`) → a delayed copy, then ack: no attempt is spent, so an outage of any length
+ * - waiting for something outside (`WAITING_CODES`) → a delayed copy, then ack: no attempt is spent, so an outage of any length
  *   fills no dead-letter queue. What has waited for days is left to the sweep, or parked where only a human helps
  * - `retry`, and faults of ours → back to the queue with backoff, until its attempts are used up
  * - all else → the stage's dead-letter queue with the failure beside it
  */
-import { asFailure, type Failure, type FailureCode, type FailureReport, failure } from "../domain/failures.ts";
+import {
+  asFailure,
+  type Failure,
+  type FailureCode,
+  type FailureReport,
+  failure,
+  WAITING_CODES,
+} from "../domain/failures.ts";
 import { putOff, readMessage, type StageMessage } from "../domain/messages.ts";
 import type { Log } from "../observe/log.ts";
 import { backoffSeconds, MAX_DELAY_SECONDS, QUEUE_TROUBLE_CAP_SECONDS } from "./backoff.ts";
@@ -28,22 +35,13 @@ export const MAX_ATTEMPTS: Readonly<Record<Stage, { readonly passing: number; re
 };
 
 /**
- * What a message waits for without spending an attempt, and what becomes of one that has waited for MAX_WAIT_DAYS: it is
- * left to the `sweep`, which wakes it until it moves, or it is put before a human (`park`).
+ * As long as a queue keeps a message. One that has waited longer is left to the sweep, which goes by rows and the archive and
+ * wakes it until it moves.
  */
-const WAITS: Readonly<Partial<Record<FailureCode, "sweep" | "park">>> = {
-  "database-unavailable": "sweep",
-  "storage-unavailable": "sweep",
-  "queue-unavailable": "sweep",
-  "admission-unavailable": "sweep",
-  "not-admitted-yet": "sweep",
-  // A feed's file is applied in minutes. What holds its feed for days is a fault.
-  "feed-busy": "park",
-};
-
-/** As long as a queue keeps a message. Beyond that a copy could vanish anyway; the sweep goes by rows and the archive. */
 export const MAX_WAIT_DAYS = 4;
 const MS_PER_DAY = 86_400_000;
+/** But for this one, which is put before a human: a file is applied in minutes, so what holds its feed for days is a fault. */
+const PARKED_AFTER_WAITING: FailureCode = "feed-busy";
 
 /** A file that comes again this soon for its turn is not worth a statement: nobody reads the row meanwhile. */
 const NOTED_FROM_SECONDS = 60;
@@ -122,8 +120,7 @@ async function settle(
   fields: Record<string, string | number | undefined>,
 ): Promise<void> {
   const now = deps.now();
-  const beyond = WAITS[failed.code];
-  if (message && beyond !== undefined) {
+  if (message && WAITING_CODES.includes(failed.code)) {
     const waitedMs = message.waited === undefined ? 0 : now.getTime() - Date.parse(message.waited.since);
     if (waitedMs < MAX_WAIT_DAYS * MS_PER_DAY) {
       const delaySeconds = delayOf(failed, message, now, deps.random());
@@ -133,7 +130,7 @@ async function settle(
       await note(message, failed, now, delaySeconds, deps, fields);
       return;
     }
-    if (beyond === "sweep") {
+    if (failed.code !== PARKED_AFTER_WAITING) {
       incoming.ack();
       deps.log.warn("message-left-to-sweep", { ...fields, since: message.waited?.since, message: failed.message });
       return;

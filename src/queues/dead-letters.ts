@@ -4,10 +4,10 @@
  * letter of its first life, and letters that pile up raise an alert.
  */
 import { z } from "zod";
-import { type FailureReport, report } from "../domain/failures.ts";
+import { asFailure, type FailureReport, report } from "../domain/failures.ts";
 import type { Log } from "../observe/log.ts";
 import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
-import { backoffSeconds } from "./backoff.ts";
+import { BACKOFF_CAP_SECONDS, backoffSeconds, QUEUE_TROUBLE_CAP_SECONDS } from "./backoff.ts";
 import type { Incoming } from "./consume.ts";
 import { watchGrowth } from "./growth.ts";
 
@@ -92,13 +92,18 @@ function keeping(letter: Letter): Statement {
   };
 }
 
-interface KeepDeps {
+export interface KeepDeps {
   readonly database: Database;
+  /** Sends a letter to the queue it came from, whole, so that the copy is the same letter. */
+  again(letter: unknown, delaySeconds: number): Promise<void>;
   random(): number;
   readonly log: Log;
 }
 
-/** Writes the letters of a batch. Trouble sends the letter back with backoff; the queue keeps it for its retention. */
+/**
+ * Writes the letters of a batch. With trouble a letter waits as a delayed copy, which spends no attempt: there is no queue
+ * behind this one, and a letter whose attempts are used up would be gone.
+ */
 export async function keepDeadLetters(
   stage: "parse" | "apply",
   messages: readonly Incoming[],
@@ -113,17 +118,22 @@ export async function keepDeadLetters(
       incoming.ack();
       deps.log.error("dead-letter", { stage: letter.stage, correlationId, code: letter.failure.code });
     } catch (thrown) {
-      const delaySeconds = backoffSeconds(incoming.attempts, deps.random());
-      deps.log.error("dead-letter-not-kept", {
-        stage,
-        correlationId,
-        delaySeconds,
-        message: String(thrown).slice(0, 300),
-      });
-      incoming.retry({ delaySeconds });
+      deps.log.error("dead-letter-not-kept", { stage, correlationId, message: asFailure(thrown).message });
+      await waitAgain(incoming, letter, deps);
     }
   }
   await lookAtGrowth(stage, deps);
+}
+
+async function waitAgain(incoming: Incoming, letter: Letter, deps: KeepDeps): Promise<void> {
+  try {
+    await deps.again(letter, Math.max(1, Math.ceil(deps.random() * BACKOFF_CAP_SECONDS)));
+    incoming.ack();
+  } catch (thrown) {
+    const delaySeconds = backoffSeconds(incoming.attempts, deps.random(), QUEUE_TROUBLE_CAP_SECONDS);
+    deps.log.error("queue-trouble", { stage: letter.stage, delaySeconds, message: asFailure(thrown).message });
+    incoming.retry({ delaySeconds });
+  }
 }
 
 /** The letters are rows already: trouble here takes none of them back, and the cron counts again. */

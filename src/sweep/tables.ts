@@ -1,5 +1,5 @@
 /** The rows that the sweep looks at. SQL and nothing else; every statement may come again. */
-import type { FailureCode } from "../domain/failures.ts";
+import { WAITING_CODES } from "../domain/failures.ts";
 import { type Database, jsonText } from "../platform/postgres.ts";
 import type { Stuck, StuckCount, StuckKind, SweepTables } from "./deps.ts";
 
@@ -9,16 +9,6 @@ const FIRST_PAUSE_MINUTES = 20;
 const LONGEST_PAUSE_MINUTES = 1_440;
 /** Doubled no more often than this: it is beyond the longest pause, and far from the end of an integer. */
 const MAX_DOUBLINGS = 10;
-
-/** What a row says that waits for something outside: waking it is not in vain. */
-const WAITING: readonly FailureCode[] = [
-  "database-unavailable",
-  "storage-unavailable",
-  "queue-unavailable",
-  "admission-unavailable",
-  "not-admitted-yet",
-  "feed-busy",
-];
 
 /** The pause after the last wake is over. $1 is the time of the sweep. */
 const rested = (row: string) =>
@@ -156,7 +146,7 @@ export function sweepTables(database: Database): SweepTables {
     },
 
     async woken(kind, ids) {
-      await database.query(COUNT[kind], [ids, WAITING]);
+      await database.query(COUNT[kind], [ids, WAITING_CODES]);
     },
 
     async giveUp({ kind, id, customer, deliveryId, wakes }, message, failure) {

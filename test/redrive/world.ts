@@ -85,7 +85,8 @@ export async function world(): Promise<World> {
         retry: () => void settled.retried++,
       };
     });
-    await keepDeadLetters(stage, incoming, { database: queries, random: () => 0.5, log });
+    const again = async () => void settled.retried++;
+    await keepDeadLetters(stage, incoming, { database: queries, again, random: () => 0.5, log });
     return settled;
   };
 
