@@ -23,20 +23,22 @@ CREATE FUNCTION decide_alone(p_feed int) RETURNS void LANGUAGE sql AS $fn$
   SELECT pg_advisory_xact_lock(hashtext('duplicates of a feed'), p_feed)
 $fn$;
 --> statement-breakpoint
--- The file of the feed that says the same as this one and stands next to it, before or behind, among the files that go on;
--- NULL where there is none. The same are: content, adapter version (another one may read other rows in it) and number. Without
--- a number of its own it must also have come within `p_window_seconds`; of a number that comes again the time says nothing.
+-- The file that this one says again; NULL where there is none. It is looked for next to it, before and behind, among the files
+-- that go on and their duplicates (one with other content in between makes it a statement of its own). The same are: content,
+-- adapter version (another one may read other rows in it) and number. Without a number of its own it must also have come
+-- within `p_window_seconds` of the file that goes on; of a number that comes again the time says nothing.
 CREATE FUNCTION file_repeated(p_file bigint, p_order uuid, p_content text, p_version text, p_sequence bigint, p_window_seconds float8)
 RETURNS bigint LANGUAGE sql STABLE AS $fn$
-  SELECT n.id FROM files f CROSS JOIN LATERAL (
+  SELECT o.id FROM files f CROSS JOIN LATERAL (
     (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.order_key <= p_order
-       AND x.state IN ('parsed', 'applying', 'applied') ORDER BY x.order_key DESC LIMIT 1)
+       AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key DESC LIMIT 1)
     UNION ALL
     (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.order_key > p_order
-       AND x.state IN ('parsed', 'applying', 'applied') ORDER BY x.order_key LIMIT 1)) n
+       AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key LIMIT 1)) n
+  JOIN files o ON o.id = coalesce(n.duplicate_of, n.id)
   WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
     AND n.sequence IS NOT DISTINCT FROM p_sequence
-    AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - n.received_at)) <= p_window_seconds)
+    AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - o.received_at)) <= p_window_seconds)
   ORDER BY n.order_key LIMIT 1
 $fn$;
 --> statement-breakpoint
@@ -48,7 +50,7 @@ BEGIN
   WITH hidden AS (
     SELECT d.id, d.duplicate_of FROM files d JOIN files o ON o.id = d.duplicate_of
     WHERE d.feed_id = NEW.feed_id AND d.state = 'duplicate' AND CASE WHEN NEW.state = 'parsed'
-      THEN o.order_key <= NEW.order_key AND NEW.order_key <= d.order_key
+      THEN NEW.order_key BETWEEN least(o.order_key, d.order_key) AND greatest(o.order_key, d.order_key)
         AND (d.content_sha256, d.adapter_version) IS DISTINCT FROM (NEW.content_sha256, NEW.adapter_version)
       ELSE o.id = NEW.id END
     FOR NO KEY UPDATE OF d),
