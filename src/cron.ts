@@ -57,7 +57,7 @@ export async function onCron(cron: string, due: Date, deps: CronDeps): Promise<v
       },
     });
   const runUpkeep = (daily: boolean) =>
-    upkeep(due, daily, {
+    upkeep(deps.now(), daily, {
       ...shared,
       tables: upkeepTables(database),
       removeChunks: (fileId) => removeUnder(store, chunkPrefix(fileId)),

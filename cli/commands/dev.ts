@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { feeds } from "../../adapters/index.ts";
 import { feedAddress } from "../../src/domain/address.ts";
 import { STUCK_AFTER_MINUTES } from "../../src/sweep/sweep.ts";
+import { LONGEST_PAUSE_MINUTES } from "../../src/sweep/wake.ts";
 import { type Command, EXIT, type Io, numberOption, textOption } from "../command.ts";
 import { deliver, type Landed, table } from "../local/deliver.ts";
 import { getJson } from "../local/mailroom.ts";
@@ -67,7 +68,7 @@ async function hasData(stack: Stack): Promise<boolean> {
 
 /** The local queues are lost with the process that held them: the sweep, told that it is later, finds what was in them. */
 async function wakeAll(stack: Stack): Promise<void> {
-  const later = Date.now() + (STUCK_AFTER_MINUTES + 1) * 60_000;
+  const later = Date.now() + (LONGEST_PAUSE_MINUTES + STUCK_AFTER_MINUTES + 1) * 60_000;
   const query = new URLSearchParams({ cron: "*/10 * * * *", time: String(later), format: "json" });
   const response = await fetch(`${stack.url}/cdn-cgi/local/scheduled?${query}`);
   await response.body?.cancel();

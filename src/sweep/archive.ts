@@ -47,7 +47,6 @@ export const passBegins = (customer: string, lastOkAt: Date | undefined): string
  * @param keep renews the lease; false when it is lost
  */
 export async function compareArchive(
-  now: Date,
   since: Date,
   lastOkAt: Date | undefined,
   left: Pass | undefined,
@@ -55,7 +54,7 @@ export async function compareArchive(
   keep: () => Promise<boolean>,
   deps: SweepDeps,
 ): Promise<Compared> {
-  const pass = left ?? { startedAt: now.toISOString(), customer: null, after: null };
+  const pass = left ?? { startedAt: deps.now().toISOString(), customer: null, after: null };
   const startedAt = new Date(pass.startedAt);
   const customers = [...deps.customers].sort().filter((one) => pass.customer === null || one >= pass.customer);
   let found = 0;
@@ -74,7 +73,7 @@ export async function compareArchive(
       const old = objects.filter(({ uploadedAt }) => uploadedAt < since);
       if (old.length > 0) {
         const strays = old.map(({ key }) => ({ rawKey: key, deliveryId: deliveryIdIn(key), customer }));
-        found += await deps.tables.keepStrays(strays, now);
+        found += await deps.tables.keepStrays(strays, deps.now());
       }
       const last = objects.at(-1);
       if (!more || last === undefined) break;

@@ -63,9 +63,10 @@ export interface SweepTables {
   endWithDelivery(since: Date): Promise<number>;
   /**
    * Takes up what has not moved since, the longest first, and writes down when: what was taken up goes behind what was not,
-   * and waits longer from wake to wake. Two sweeps at once get different ones.
+   * and waits longer from wake to wake. Two sweeps at once get different ones. `now`: when the sweep was due; `at`: the time
+   * of the moment.
    */
-  takeUp(kind: StuckKind, now: Date, since: Date, limit: number): Promise<Stuck[]>;
+  takeUp(kind: StuckKind, now: Date, since: Date, limit: number, at: Date): Promise<Stuck[]>;
   /** Their messages are in the queue. Those that say that they wait for something outside are not counted. */
   woken(kind: StuckKind, ids: readonly string[]): Promise<void>;
   /** What was woken in vain becomes a dead letter, and its row is dead. False: it has moved, and nothing was written. */
@@ -94,7 +95,7 @@ export interface SweepDeps {
   enqueueParse(message: ParseDelivery): Promise<void>;
   enqueueApply(message: ApplyFile): Promise<void>;
   readonly alarm: Alarm;
-  /** The time of the moment, for the lease. */
+  /** The time of the moment, for all that is written down. */
   now(): Date;
   /** A new UUID. */
   token(): string;

@@ -33,7 +33,7 @@ interface Progress {
 /**
  * Answers undefined where another sweep is at it. Throws, after all else is done, when storage could not be listed or a
  * queue did not take a message: the next run tries again.
- * @param now when the cron was due; what has not moved for STUCK_AFTER_MINUTES before it is stuck
+ * @param now when the cron was due (the local stack says that it is later than it is, to wake everything at once); what has not moved for STUCK_AFTER_MINUTES before it is stuck
  */
 export async function sweep(now: Date, deps: SweepDeps): Promise<Swept | undefined> {
   const token = deps.token();
@@ -64,9 +64,9 @@ async function run(
   const said = progress.unknown ?? [];
   const unknown = await sayUnknown(said, deps);
   const returned = said.filter((name) => deps.customers.includes(name));
-  const compared = await compareArchive(now, since, lastOkAt, progress.pass, returned, keep, deps);
+  const compared = await compareArchive(since, lastOkAt, progress.pass, returned, keep, deps);
   if (compared.lost) return takenOver(deps);
-  await deps.tables.settleStrays(since, now);
+  await deps.tables.settleStrays(since, deps.now());
   const ended = await deps.tables.endWithDelivery(since);
   const { sent, givenUp, trouble, lost } = await wakeStuck(now, since, keep, deps);
   if (lost) return takenOver(deps);

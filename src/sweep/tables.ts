@@ -2,12 +2,9 @@
 import { WAITING_CODES } from "../domain/failures.ts";
 import { type Database, jsonText } from "../platform/postgres.ts";
 import type { Stuck, StuckCount, StuckKind, SweepTables } from "./deps.ts";
+import { FIRST_PAUSE_MINUTES, LONGEST_PAUSE_MINUTES } from "./wake.ts";
 
-/** The first time between two wakes of one thing; it doubles. */
-const FIRST_PAUSE_MINUTES = 20;
-/** No pause is longer: what was woken in vain for days is looked at once a day. */
-const LONGEST_PAUSE_MINUTES = 1_440;
-/** Doubled no more often than this: it is beyond the longest pause, and far from the end of an integer. */
+/** The pause is doubled no more often than this: it is beyond the longest one, and far from the end of an integer. */
 const MAX_DOUBLINGS = 10;
 
 /** The pause after the last wake is over. $1 is the time of the sweep. */
@@ -22,17 +19,17 @@ const still = (row: string) => `greatest(${row}.updated_at, ${row}.next_attempt_
 const KNOWN = `(EXISTS (SELECT 1 FROM deliveries d WHERE d.id = s.delivery_id)
   OR EXISTS (SELECT 1 FROM dead_letters l WHERE l.correlation_id = s.delivery_id AND l.state <> 'redriven'))`;
 
-/** Takes up at most $3 rows at $1 of what has been still since $2, the longest first. */
+/** Takes up at most $3 rows of what has been still since $2, the longest first; the clock says $4. */
 const TAKE_UP: Readonly<Record<StuckKind, string>> = {
   stray: `WITH taken AS (
-      SELECT s.raw_key FROM strays s WHERE ${rested("s")} AND s.found_at <= $1::timestamptz AND $2::timestamptz IS NOT NULL
+      SELECT s.raw_key FROM strays s WHERE ${rested("s")} AND $2::timestamptz IS NOT NULL
       ORDER BY coalesce(s.woken_at, s.found_at), s.raw_key LIMIT $3::int FOR UPDATE SKIP LOCKED)
-    UPDATE strays s SET woken_at = $1::timestamptz FROM taken t WHERE s.raw_key = t.raw_key
+    UPDATE strays s SET woken_at = $4::timestamptz FROM taken t WHERE s.raw_key = t.raw_key
     RETURNING s.raw_key AS id, s.customer, NULL::text AS feed, s.delivery_id, s.raw_key, NULL::int AS rows, s.wakes`,
   delivery: `WITH taken AS (
       SELECT s.id FROM deliveries s WHERE s.state = 'parsing' AND ${still("s")} AND ${rested("s")}
       ORDER BY coalesce(s.woken_at, s.updated_at), s.id LIMIT $3::int FOR UPDATE SKIP LOCKED)
-    UPDATE deliveries d SET woken_at = $1::timestamptz FROM taken t, customers c, feeds f
+    UPDATE deliveries d SET woken_at = $4::timestamptz FROM taken t, customers c, feeds f
     WHERE d.id = t.id AND c.id = d.customer_id AND f.id = d.feed_id
     RETURNING d.id, c.slug AS customer, f.slug AS feed, d.id AS delivery_id, d.raw_key, NULL::int AS rows, d.wakes`,
   unread: `WITH taken AS (
@@ -42,7 +39,7 @@ const TAKE_UP: Readonly<Record<StuckKind, string>> = {
     opened AS (
       UPDATE deliveries d SET state = 'parsing', updated_at = now() FROM (SELECT DISTINCT delivery_id FROM taken) t
       WHERE d.id = t.delivery_id RETURNING d.id, d.feed_id, d.raw_key)
-    UPDATE files x SET woken_at = $1::timestamptz FROM taken t, opened o, customers c, feeds f
+    UPDATE files x SET woken_at = $4::timestamptz FROM taken t, opened o, customers c, feeds f
     WHERE x.id = t.id AND o.id = t.delivery_id AND c.id = x.customer_id AND f.id = o.feed_id
     RETURNING x.id::text AS id, c.slug AS customer, f.slug AS feed, x.delivery_id, o.raw_key, NULL::int AS rows, x.wakes`,
   file: `WITH taken AS (
@@ -50,7 +47,7 @@ const TAKE_UP: Readonly<Record<StuckKind, string>> = {
       WHERE s.state IN ('parsed', 'applying') AND ${still("s")} AND ${rested("s")}
         AND NOT (f.active_file_id IS NOT DISTINCT FROM s.id AND f.lease_until > now())
       ORDER BY coalesce(s.woken_at, s.updated_at), s.order_key, s.id LIMIT $3::int FOR UPDATE OF s SKIP LOCKED)
-    UPDATE files x SET woken_at = $1::timestamptz FROM taken t, customers c, feeds f, deliveries d
+    UPDATE files x SET woken_at = $4::timestamptz FROM taken t, customers c, feeds f, deliveries d
     WHERE x.id = t.id AND c.id = x.customer_id AND f.id = x.feed_id AND d.id = x.delivery_id
     RETURNING x.id::text AS id, c.slug AS customer, f.slug AS feed, x.delivery_id, d.raw_key, x.accepted AS rows, x.wakes`,
 };
@@ -131,8 +128,9 @@ export function sweepTables(database: Database): SweepTables {
       return rows.length;
     },
 
-    async takeUp(kind, now, since, limit) {
-      const rows = await database.query<StuckRow>(TAKE_UP[kind], [now.toISOString(), since.toISOString(), limit]);
+    async takeUp(kind, now, since, limit, at) {
+      const times = [now.toISOString(), since.toISOString(), limit, at.toISOString()];
+      const rows = await database.query<StuckRow>(TAKE_UP[kind], times);
       return rows.map(
         ({ feed, delivery_id, raw_key, rows: accepted, ...row }): Stuck => ({
           ...row,

@@ -11,6 +11,10 @@ import { STUCK_KINDS, type Stuck, type StuckKind, type SweepDeps } from "./deps.
 export const MAX_WOKEN = 500;
 /** Taken up at once: what a worker leaves behind that dies between taking up and sending. It waits for its next turn then. */
 export const WAKE_BATCH = 100;
+/** The first time between two wakes of one thing; it doubles. */
+export const FIRST_PAUSE_MINUTES = 20;
+/** No pause is longer: what was woken in vain for days is looked at once a day. */
+export const LONGEST_PAUSE_MINUTES = 1_440;
 /**
  * Messages for one thing that did not move it. Between them it waits 20 minutes, 40, 80 … up to a day, so this is 7 days:
  * longer than a message may wait in a queue. Messages that no queue took do not count, nor those of what says that it waits.
@@ -37,7 +41,7 @@ export async function wakeStuck(now: Date, since: Date, keep: () => Promise<bool
   for (const kind of STUCK_KINDS) {
     for (let taken = 0; taken < MAX_WOKEN; ) {
       if (!(await keep())) return { sent, givenUp, trouble, lost: true };
-      const batch = await deps.tables.takeUp(kind, now, since, Math.min(WAKE_BATCH, MAX_WOKEN - taken));
+      const batch = await deps.tables.takeUp(kind, now, since, Math.min(WAKE_BATCH, MAX_WOKEN - taken), deps.now());
       taken += batch.length;
       const moved: string[] = [];
       let failed = false;

@@ -4,7 +4,7 @@ import { failure } from "../../src/domain/failures.ts";
 import { JOB_LEASE_SECONDS } from "../../src/domain/job.ts";
 import { MAX_PAGES } from "../../src/sweep/archive.ts";
 import { STUCK_AFTER_MINUTES, SWEEP } from "../../src/sweep/sweep.ts";
-import { ALERT_WAKES, MAX_WAKES, MAX_WOKEN } from "../../src/sweep/wake.ts";
+import { ALERT_WAKES, LONGEST_PAUSE_MINUTES, MAX_WAKES, MAX_WOKEN } from "../../src/sweep/wake.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { ago, DAY, HOUR, idOf, keyOf, MINUTE, NOW, type SweepWorld, sweepWorldOn } from "./world.ts";
 
@@ -26,6 +26,12 @@ describe("the archive against the deliveries", () => {
     expect(world.sent).toEqual([
       { v: 2, type: "parse-delivery", customer: "acme", feed: "inventory", correlationId: idOf(1), rawKey: key },
     ]);
+  });
+
+  it("wakes it in the very run that finds it, though the cron is always some seconds late", async () => {
+    world.archived(1, ago(HOUR));
+    await world.sweep(NOW, { now: () => later(5_000) });
+    expect(ids()).toEqual([idOf(1)]);
   });
 
   it("leaves alone what has a row, and what may still be under way", async () => {
@@ -242,6 +248,21 @@ const sweepDaily = async (days: number, first = 0) => {
   for (let day = first; day < first + days; day++) await world.sweep(later(day * DAY + day * MINUTE));
 };
 
+it("told that it is a day later, wakes everything, also what it has just woken; its next run misses nothing for that", async () => {
+  await world.delivery(1, "parsing", ago(HOUR));
+  const wakeAll = (now: Date) =>
+    world.sweep(new Date(now.getTime() + (LONGEST_PAUSE_MINUTES + STUCK_AFTER_MINUTES + 1) * MINUTE), {
+      now: () => now,
+    });
+  await wakeAll(NOW);
+  expect(ids()).toEqual([idOf(1)]);
+  await wakeAll(later(MINUTE));
+  expect(ids()).toEqual([idOf(1)]);
+  world.archived(2, later(2 * MINUTE));
+  await world.sweep(later(HOUR));
+  expect(ids()).toContain(idOf(2));
+});
+
 describe("no retry without limit", () => {
   it("gives up a delivery that was woken in vain: it is dead, a letter says why, and nothing wakes it any more", async () => {
     await world.delivery(1, "parsing", ago(HOUR));
@@ -409,7 +430,7 @@ describe("one sweep at a time", () => {
   it("takes up different things than one that runs beside it, should its lease have failed it", async () => {
     for (let n = 1; n <= 150; n++) await world.delivery(n, "parsing", ago(HOUR));
     const since = ago(STUCK_AFTER_MINUTES * MINUTE);
-    const both = await Promise.all([1, 2].map(() => world.deps.tables.takeUp("delivery", NOW, since, 100)));
+    const both = await Promise.all([1, 2].map(() => world.deps.tables.takeUp("delivery", NOW, since, 100, NOW)));
     const taken = both.flat().map(({ id }) => id);
     expect(new Set(taken).size).toBe(taken.length);
   });
