@@ -85,13 +85,14 @@ export interface ParseTables {
   addRejects(fileId: string, rejects: readonly Reject[], adapterVersion: string): Promise<void>;
   /**
    * `parsing` → `parsed`, or `held` where the whole file was found wanting; or `duplicate`, where the file next to it says the
-   * same, within the feed's window or with the same number. Answers the state it is in now.
+   * same, within the feed's window or with the same number. Answers the state it is in now, and throws like `refuseFile`.
    */
   finishFile(
     fileId: string,
     feed: Feed,
     parsed: ParsedFile & { readonly orderKey: string; readonly asOf?: AsOf | undefined },
     refusal: Refusal | undefined,
+    judgedBy: JudgedBy,
   ): Promise<FileState>;
   /** The number of the feed's last file that goes on, and an earlier file that is being read at the moment. */
   sequenceBefore(fileId: string): Promise<{ previous: number | null; beingRead: string | null }>;

@@ -39,7 +39,7 @@ export function mappingToPin({ adapter, pinned }: KnownFeed): NewVersion[] {
   return [{ kind: "mapping", base: mappingDigest(adapter), data: { columns, key } }];
 }
 
-/** The active versions in one text, e.g. `mapping 2,profile 3`: as `ACTIVE` in tables.ts asks for them. */
+/** The active versions in one text, e.g. `mapping 2,profile 3`: as `activeOf` in tables.ts asks for them. */
 export const activeText = ({ active }: Pick<FeedVersions, "active">): string =>
   active
     .map(({ kind, version }) => `${kind} ${version}`)

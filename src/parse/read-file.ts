@@ -122,7 +122,8 @@ async function readKnown(
     if (asOf !== undefined) tellDisbelieved(asOf, file.facts, deps.log);
     const order = asOf === undefined ? file.order : { ...file.order, asOfMs: asOf.at.getTime() };
     const orderKey = orderKeyOf({ ...order, sequence: parsed.sequence ?? 0 });
-    const state = await deps.tables.finishFile(file.id, feed, { ...parsed, orderKey, asOf }, refusal);
+    const end = { ...parsed, orderKey, asOf };
+    const state = await deps.tables.finishFile(file.id, feed, end, refusal, file.judgedBy);
     return { state, rows: parsed.books.accepted, pinned };
   } catch (thrown) {
     const failed = aboutFile(thrown);

@@ -116,9 +116,9 @@ export function parseTables(database: Database): ParseTables {
           text: `INSERT INTO files AS f (delivery_id, position, customer_id, feed_id, path, content_type, state,
                                          adapter_version, as_of, as_of_source, order_key, received_at, attempts,
                                          as_of_disbelieved)
-                 SELECT d.id, $2::int, d.customer_id, r.feed_id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1,
-                   $16::jsonb
-                 FROM deliveries d, register_feed($10, $11, $12, $13, $14, $15) r WHERE d.id = $1
+                 SELECT d.id, $2::int, d.customer_id, r.id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1,
+                   $11::jsonb
+                 FROM deliveries d JOIN feeds r ON r.customer_id = d.customer_id AND r.slug = $10 WHERE d.id = $1
                  ON CONFLICT (delivery_id, position) DO UPDATE SET attempts = f.attempts + 1, updated_at = now(),
                    adapter_version = CASE WHEN f.state = 'parsing' THEN excluded.adapter_version ELSE f.adapter_version END
                  RETURNING f.id::text AS id, f.state`,
@@ -132,12 +132,7 @@ export function parseTables(database: Database): ParseTables {
             file.asOf.source,
             file.orderKey,
             facts.receivedAt,
-            feed.customer,
-            feed.customerTitle,
             feed.feed,
-            feed.title,
-            feed.mode,
-            feed.version,
             disbelievedText(file.asOf),
           ],
         },
@@ -161,7 +156,7 @@ export function parseTables(database: Database): ParseTables {
       );
     },
 
-    async finishFile(fileId, feed, parsed, refusal) {
+    async finishFile(fileId, feed, parsed, refusal, judgedBy) {
       const { books } = parsed;
       const update = {
         text: `WITH twin AS MATERIALIZED (
@@ -176,9 +171,10 @@ export function parseTables(database: Database): ParseTables {
              as_of_source = coalesce($23, f.as_of_source), as_of_disbelieved = coalesce($26::jsonb, f.as_of_disbelieved),
              parsed_at = now(), updated_at = now()
            FROM twin t WHERE f.id = $1::bigint AND f.state = 'parsing' AND f.adapter_version = $2
-           RETURNING f.state)
-         SELECT state FROM done
-         UNION ALL SELECT state FROM files WHERE id = $1::bigint AND NOT EXISTS (SELECT 1 FROM done)`,
+             AND ($27::text IS NULL OR ${activeOf("f")} = $27)
+           RETURNING f.state, f.adapter_version)
+         SELECT * FROM done
+         UNION ALL SELECT state, adapter_version FROM files WHERE id = $1::bigint AND NOT EXISTS (SELECT 1 FROM done)`,
         params: [
           fileId,
           feed.version,
@@ -206,19 +202,21 @@ export function parseTables(database: Database): ParseTables {
           feed.duplicateWindowHours > 0 && mayBeDuplicate(refusal),
           feed.duplicateWindowHours * SECONDS_PER_HOUR,
           parsed.asOf === undefined ? null : disbelievedText(parsed.asOf),
+          heldFor(refusal, judgedBy),
         ],
       };
       // A statement of its own, so that the next one sees what others decided before.
       const alone = { text: "SELECT decide_alone(feed_id) FROM files WHERE id = $1::bigint", params: [fileId] };
-      const [, rows] = await database.transaction([alone, update, ...beside(fileId, refusal)]);
-      return (rows![0] as { state: FileState }).state;
+      const before = [...feedFirst(fileId, refusal), alone];
+      const answers = await database.transaction([...before, update, ...beside(fileId, refusal)]);
+      return ended(answers[before.length], judgedBy);
     },
 
     async refuseFile(fileId, refusal, judgedBy) {
       const update = {
         text: `WITH done AS (
            UPDATE files SET state = $2, failure = $3::jsonb, drift_report = $4::jsonb, parsed_at = now(), updated_at = now()
-           WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $5 AND ($6::text IS NULL OR ${ACTIVE} = $6)
+           WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $5 AND ($6::text IS NULL OR ${activeOf("files")} = $6)
            RETURNING state, adapter_version)
          SELECT * FROM done
          UNION ALL SELECT state, adapter_version FROM files WHERE id = $1::bigint AND NOT EXISTS (SELECT 1 FROM done)`,
@@ -279,8 +277,9 @@ const disbelievedText = ({ disbelieved }: AsOf): string | null =>
 const stateOf = ({ failure }: Refusal): FileState => (failure.disposition === "hold" ? "held" : "rejected");
 
 /** The active versions of a file's feed: as `activeText` writes them. */
-const ACTIVE = `(SELECT coalesce(string_agg(v.kind || ' ' || v.version, ',' ORDER BY v.kind COLLATE "C"), '') FROM feed_versions v
-  WHERE v.feed_id = files.feed_id AND v.state = 'active')`;
+const activeOf = (files: "f" | "files"): string =>
+  `(SELECT coalesce(string_agg(v.kind || ' ' || v.version, ',' ORDER BY v.kind COLLATE "C"), '') FROM feed_versions v
+    WHERE v.feed_id = ${files}.feed_id AND v.state = 'active')`;
 
 /** A hold waits for a decision; it must not stand on versions about which the decision has fallen already. */
 const heldFor = (refusal: Refusal | undefined, { active }: JudgedBy): string | null =>

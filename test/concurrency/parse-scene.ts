@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
 import type { DeliveryFacts } from "../../src/domain/delivery.ts";
-import type { ApplyFile, ParseDelivery } from "../../src/domain/messages.ts";
+import { type ApplyFile, parseDeliveryMessage } from "../../src/domain/messages.ts";
 import { composeMessage } from "../../src/notify/compose.ts";
 import { parseHandler } from "../../src/parse/handler.ts";
 import { bytesSource } from "../../src/parse/open/source.ts";
@@ -67,14 +67,15 @@ export interface Scene {
   state(): Promise<object>;
 }
 
-/** A delivery of a customer of its own, or of one that is there. */
+/** A delivery of a customer of its own; or one more of a customer that is there, with `more` at its end. */
 export function sceneOn(
   connectionString: string,
   customer = `c${randomBytes(6).toString("hex")}`,
+  more = "",
 ): Scene & { readonly database: Database } {
   const database = postgres(connectionString);
   const id = randomBytes(16).toString("hex");
-  const bytes = new TextEncoder().encode(CONTENT);
+  const bytes = new TextEncoder().encode(`${CONTENT}${more}`);
   const chunks = new Map<string, string>();
   const sent: ApplyFile[] = [];
   const rawKey = `raw/${customer}/2026/11/20/${id}.bin`;
@@ -91,7 +92,7 @@ export function sceneOn(
     bytes: bytes.length,
     sha256: "0".repeat(64),
   };
-  const message = { v: 1, type: "parse-delivery", customer, feed: "stock", correlationId: id, rawKey };
+  const message = parseDeliveryMessage({ customer, feed: "stock", correlationId: id, rawKey });
 
   return {
     database,
@@ -99,7 +100,7 @@ export function sceneOn(
     id,
     sent,
     consume: (adapter, over = database) =>
-      parseHandler(message as unknown as ParseDelivery, {
+      parseHandler(message, {
         feeds: [adapterOf(customer, adapter)],
         openRaw: async () => ({ facts, source: bytesSource(bytes) }),
         archivePassword: () => undefined,
@@ -117,7 +118,7 @@ export function sceneOn(
         [id],
       );
       const files = await database.query<{ id: string; version: string; chunks: { n: number }[] }>(
-        `SELECT id::text, adapter_version AS version, state, failure->>'code' AS code, chunks, accepted, rejected, lines, order_key::text,
+        `SELECT id::text, adapter_version AS version, state, failure->>'code' AS code, chunks, accepted, rejected, lines, as_of::text,
            content_sha256 FROM files WHERE delivery_id = $1 ORDER BY position`,
         [id],
       );

@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { asFailure } from "../../src/domain/failures.ts";
-import { Died, FAULTS, faulty } from "../apply/faults.ts";
+import { Died, FAULTS, type Fault, faulty } from "../apply/faults.ts";
 import { type TestFeed, type TestFile, type TestRow, valuesOf, type World, worldOn } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { type Exact, exactState } from "./exact.ts";
@@ -26,7 +26,12 @@ const anyRow = fc.record({
 });
 const anyFiles = fc.array(fc.array(anyRow, { minLength: 1, maxLength: 10 }), { minLength: 2, maxLength: 3 });
 /** One try to apply a file: which one, and where it dies; beyond its last statement it does not. */
-const anyTry = fc.record({
+interface Try {
+  readonly file: number;
+  readonly at: number;
+  readonly fault: Fault;
+}
+const anyTry: fc.Arbitrary<Try> = fc.record({
   file: fc.nat(),
   at: fc.integer({ min: 1, max: 14 }),
   fault: fc.constantFrom(...FAULTS),
@@ -49,7 +54,7 @@ interface Run {
 async function run(
   scheduler: fc.Scheduler,
   contents: readonly (readonly TestRow[])[],
-  workers: readonly (readonly fc.Value<typeof anyTry>[])[],
+  workers: readonly (readonly Try[])[],
   earlierFirstSeconds: number,
 ): Promise<Run> {
   const feed = await world.feed();

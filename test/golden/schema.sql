@@ -739,10 +739,11 @@ DECLARE
   v_file files%ROWTYPE;
 BEGIN
   PERFORM 1 FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
-  SELECT * INTO v_file FROM files x WHERE x.id = p_file;
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file FOR NO KEY UPDATE;
   IF v_file.state IN ('applied', 'held') THEN
     outcome := v_file.state;
-  ELSIF NOT EXISTS (SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token) THEN
+  ELSIF v_file.state <> 'applying' OR NOT EXISTS (
+      SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token) THEN
     outcome := 'lease-lost';
   ELSE
     SELECT coalesce(sum(l.inserted), 0), coalesce(sum(l.changed), 0), coalesce(sum(l.unchanged), 0), coalesce(sum(l.stale), 0), p_superseded
@@ -804,6 +805,7 @@ BEGIN
     CONTINUE WHEN to_regclass(v_name) IS NOT NULL;
     v_low := v_day::timestamp AT TIME ZONE 'UTC';
     v_high := (v_day + 1)::timestamp AT TIME ZONE 'UTC';
+    LOCK TABLE ONLY changes IN SHARE ROW EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE %I (LIKE changes INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
     EXECUTE format('WITH moved AS (DELETE FROM changes_default WHERE created_at >= %L AND created_at < %L RETURNING *)
                     INSERT INTO %I SELECT * FROM moved', v_low, v_high, v_name);
@@ -911,8 +913,8 @@ CREATE OR REPLACE FUNCTION public.hold_file(p_file bigint, p_token uuid, p_failu
 AS $function$
 BEGIN
   IF release_lease(p_file, p_token) THEN
-    UPDATE files x SET state = 'held', failure = p_failure, plan = p_plan, updated_at = now() WHERE x.id = p_file;
-    RETURN true;
+    UPDATE files x SET state = 'held', failure = p_failure, plan = p_plan, updated_at = now()
+      WHERE x.id = p_file AND x.state = 'applying';
   END IF;
   RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
 END $function$
