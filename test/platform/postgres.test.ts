@@ -163,6 +163,7 @@ describe("trouble with the database", () => {
 
   it.each([
     ["nobody answers", unsent(new TypeError("fetch failed for postgres://user:secret@host/db"))],
+    ["an answer has no SQLSTATE", status(413, "request for postgres://user:secret@host/db is too large")],
     ["the connection string is refused", answered("28P01", "no: postgresql://user:secret@host/db")],
     ["a statement is refused", answered("22P02", 'invalid input: "postgres://user:secret@host/db"')],
   ])("never shows the connection string where %s", (_, thrown) => {
