@@ -34,6 +34,7 @@ const broken = (): RedriveDeps => ({ ...w.deps, enqueue: () => Promise.reject(ne
 describe("redriving one letter", () => {
   it("puts its delivery back to parsing as if it had never failed, writes down who did it, and sends it once", async () => {
     const { delivery, letter } = await w.deadDelivery();
+    await w.rows("UPDATE deliveries SET attempts = 7 WHERE id = $1", [delivery]);
     expect(await w.row("deliveries", delivery)).toMatchObject({ state: "dead", failure: { code: "raw-missing" } });
     expect(await redriveOne(w.deps, letter, "ops")).toEqual({ kind: "done", state: "redriven", sent: true });
     expect(w.sent).toEqual([toParse(w.alpha, delivery, letter)]);
@@ -287,7 +288,10 @@ describe("a redrive that fails again", () => {
     const { delivery, letter } = await w.deadDelivery();
     await redriveOne(broken(), letter, "ops");
     await w.park("parse", { message: toParse(w.alpha, delivery), failure: MISSING });
-    expect((await w.letters()).map((one) => one.redrive_of)).toEqual([null, letter]);
+    const [, second] = await w.letters();
+    await redriveOne(broken(), String(second?.id), "ops");
+    await w.park("parse", { message: toParse(w.alpha, delivery), failure: MISSING });
+    expect((await w.letters()).map((one) => one.redrive_of)).toEqual([null, letter, letter]);
   });
 
   it("links nothing to a letter about something else, whatever the message says", async () => {
@@ -391,6 +395,14 @@ describe("a cause that is marked as fixed", () => {
     await markFixed(w.deps, cause, "ops", "now really");
     await redriveFixed(w.deps, new Date());
     expect(w.sent).toHaveLength(2);
+  });
+
+  it("does not go round again for the sake of an old letter that still cannot be redriven", async () => {
+    await w.park("parse", { message: { v: 99 }, failure: MISSING });
+    await markFixed(w.deps, cause, "ops", null);
+    await w.deadDelivery();
+    expect(await redriveFixed(w.deps, new Date())).toEqual({ resent: 0, redriven: 0, stays: 1, left: 0 });
+    expect(w.sent).toEqual([]);
   });
 
   it("that no letter ever had is unknown", async () => {
