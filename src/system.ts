@@ -30,13 +30,13 @@ import { payloadAt } from "./parse/stored-payload.ts";
 import { parseTables } from "./parse/tables.ts";
 import { planFile } from "./plan/plan-file.ts";
 import { sendMail } from "./platform/mail.ts";
+import { type Database, neonSql, type PostgresOptions, patient, postgres } from "./platform/postgres.ts";
 import { sendTo } from "./platform/queues.ts";
-import { type Database, neonSql, type PostgresOptions, postgres } from "./platform/postgres.ts";
 import { archiveRaw, getBytes, headOf, objectSource, putBytes } from "./platform/r2.ts";
 import { type ConsumeDeps, consume, type Incoming } from "./queues/consume.ts";
 import { keepDeadLetters } from "./queues/dead-letters.ts";
-import { troubleOn } from "./queues/trouble.ts";
 import { watchGrowth } from "./queues/growth.ts";
+import { troubleOn } from "./queues/trouble.ts";
 import type { RedriveDeps } from "./redrive/deps.ts";
 import { redriveFixed } from "./redrive/redrive.ts";
 import { redriveTables } from "./redrive/tables.ts";
@@ -114,7 +114,7 @@ const parseDeps = (feeds: readonly Adapter[], config: System, database: Database
   },
   archivePassword: config.archivePassword,
   compose: composeMessage,
-  tables: parseTables(database),
+  tables: parseTables(patient(database, config)),
   putChunk: (fileId, version, entry, bytes) => putBytes(config.store, chunkKey(fileId, version, entry.n), bytes),
   enqueueApply: enqueueApply(config),
   log: config.log,
@@ -229,7 +229,8 @@ function consumerOf(
       else await apply(message, config, database);
     },
     async defer(message, delaySeconds) {
-      const to = message.type === "parse-delivery" ? config.parseQueue(message.customer) : config.applyQueue(message.rows);
+      const to =
+        message.type === "parse-delivery" ? config.parseQueue(message.customer) : config.applyQueue(message.rows);
       await sendTo(to, message, delaySeconds);
     },
     async park(letter) {

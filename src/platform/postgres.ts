@@ -6,6 +6,7 @@
  * idempotent.
  */
 import { NeonDbError, neon, neonConfig } from "@neondatabase/serverless";
+import { attempt, type Waiting } from "../domain/attempt.ts";
 import { asFailure, type Failure, failure, shown, wordsOf } from "../domain/failures.ts";
 import { isFault, isUnsendable } from "./faults.ts";
 
@@ -133,6 +134,15 @@ export function postgres(connectionString: string, options: PostgresOptions = {}
     },
   };
 }
+
+/**
+ * The same database for those who do not try again themselves: a statement that may succeed a moment later is sent up to five
+ * times, so that one conflict does not cost the work of a whole message. For statements that may come again.
+ */
+export const patient = (database: Database, waiting: Waiting): Database => ({
+  query: (text, params) => attempt(waiting, () => database.query(text, params)),
+  transaction: (statements) => attempt(waiting, () => database.transaction(statements)),
+});
 
 /** What a column of type text can hold of a longer text. */
 const MAX_STORED_CHARS = 10_000;
