@@ -15,9 +15,10 @@ interface Named {
   readonly carries?: string[];
   readonly inlineBody?: boolean;
   readonly kind?: "delimited" | "sheet" | "json";
+  readonly more?: Pick<Parameters<typeof defineFeed>[0], "controls" | "asOf">;
 }
 
-const feedNamed = (slug: string, fileName: string, { kind = "delimited", ...intake }: Named = {}): Adapter =>
+const feedNamed = (slug: string, fileName: string, { kind = "delimited", more = {}, ...intake }: Named = {}): Adapter =>
   defineFeed({
     customer: "acme",
     customerTitle: "Acme",
@@ -28,6 +29,7 @@ const feedNamed = (slug: string, fileName: string, { kind = "delimited", ...inta
     file: { kind, header: true },
     columns: [{ name: "id", source: { header: `${slug} id` }, type: "identifier" }],
     key: ["id"],
+    ...more,
   });
 
 const FEEDS = [
@@ -66,7 +68,16 @@ async function parsed(
     feeds = FEEDS,
     door = "upload" as const,
     env = {},
-  }: { feeds?: readonly Adapter[]; door?: "mail" | "upload"; env?: Record<string, string> } = {},
+    name = "export.zip",
+    previous = null,
+  }: {
+    feeds?: readonly Adapter[];
+    door?: "mail" | "upload";
+    env?: Record<string, string>;
+    name?: string;
+    /** The number of the feed's last file. */
+    previous?: number | null;
+  } = {},
 ): Promise<Told> {
   const said: unknown[] = [];
   const files: Record<string, string> = {};
@@ -76,7 +87,7 @@ async function parsed(
   const log = (event: string, fields?: unknown) => said.push([event, fields]);
   const deps: ParseDeps = {
     feeds,
-    openRaw: async () => ({ facts: facts(door, "export.zip"), source: bytesSource(bytes) }),
+    openRaw: async () => ({ facts: facts(door, name), source: bytesSource(bytes) }),
     archivePassword: (customer, feed) => env[archivePasswordName(customer, feed)],
     tables: {
       beginDelivery: async () => "parsing",
@@ -87,7 +98,7 @@ async function parsed(
         said.push(file);
         return { id, state: "parsing" };
       },
-      sequenceBefore: async () => ({ previous: null, beingRead: null }),
+      sequenceBefore: async () => ({ previous, beingRead: null }),
       addRejects: async (...given) => void said.push(given),
       async finishFile(id, feed, read, refusal) {
         const { path } = paths.get(id)!;
@@ -155,6 +166,55 @@ describe("a zip with the files of several feeds", () => {
     });
     expect(refusals[0]?.failure).toMatchObject({ disposition: "hold", evidence: { feeds: ["prices", "orders"] } });
   });
+});
+
+describe("the number of a file", () => {
+  type Policy = "hold" | "warn";
+  const numbered = (gap: Policy, repeat: Policy, reset: Policy): Adapter[] => [
+    feedNamed("inventory", "^stock", {
+      more: { controls: { sequence: { at: { fileName: "(\\d+)" }, gap, repeat, reset } } },
+    }),
+  ];
+  const bytes = Buffer.from(table("inventory"));
+
+  it.each([
+    ["gap", 5],
+    ["repeated", 7],
+    ["reset", 9],
+  ] as const)(
+    "that is not the one expected (%s) holds the file, or is told where the feed passes it",
+    async (kind, previous) => {
+      const held = await parsed(bytes, { feeds: numbered("hold", "hold", "hold"), name: "stock_7.csv", previous });
+      expect(held.files).toEqual({ "stock_7.csv": `inventory 1 sequence-${kind}` });
+      expect(held.everything).not.toContain("sequence-passed");
+      const passed = await parsed(bytes, { feeds: numbered("warn", "warn", "warn"), name: "stock_7.csv", previous });
+      expect(passed.files).toEqual({ "stock_7.csv": "inventory 1" });
+      expect(passed.everything).toContain(`"sequence-passed",{"correlationId":"${"0".repeat(32)}"`);
+      expect(passed.everything).toContain(`"code":"sequence-${kind}","sequence":7`);
+    },
+  );
+
+  it("that is the one expected is not told of", async () => {
+    const { everything } = await parsed(bytes, {
+      feeds: numbered("warn", "warn", "warn"),
+      name: "stock_7.csv",
+      previous: 6,
+    });
+    expect(everything).not.toContain("sequence-passed");
+  });
+});
+
+it("a time in a file's name that cannot be believed is told, and the file is ordered by its arrival", async () => {
+  const asOf = { from: "file-name", pattern: "(?<year>\\d{4})(?<month>\\d\\d)(?<day>\\d\\d)" } as const;
+  const dated = feedNamed("inventory", "^stock", { more: { asOf } });
+  const bytes = Buffer.from(table("inventory"));
+  const mistyped = await parsed(bytes, { feeds: [dated], name: "stock_20161120.csv" });
+  expect(mistyped.everything).toContain(`"as-of-disbelieved"`);
+  expect(mistyped.everything).toContain(
+    `"source":"arrival","disbelieved":{"from":"file-name","read":"2016-11-20T00:00:00Z"}`,
+  );
+  const right = await parsed(bytes, { feeds: [dated], name: "stock_20261119.csv" });
+  expect(right.everything).not.toContain("disbelieved");
 });
 
 describe("a mail that cannot be read", () => {
