@@ -43,8 +43,11 @@ const MS_PER_DAY = 86_400_000;
 /** But for this one, which is put before a human: a file is applied in minutes, so what holds its feed for days is a fault. */
 const PARKED_AFTER_WAITING: FailureCode = "feed-busy";
 
-/** A file that comes again this soon for its turn is not worth a statement: nobody reads the row meanwhile. */
-const NOTED_FROM_SECONDS = 60;
+/**
+ * A file that comes again sooner for its turn says nothing on its row: nobody looks meanwhile, and while the database is away
+ * its schedule lets everybody ask again after a minute at most, so nobody bothers it with this.
+ */
+const NOTED_FROM_SECONDS = 90;
 
 /** The message each stage reads; any other one came into the wrong queue. */
 const READS: Readonly<Record<Stage, StageMessage["type"]>> = { parse: "parse-delivery", apply: "apply-file" };

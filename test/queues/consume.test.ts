@@ -167,8 +167,8 @@ describe("the row of a message that comes again", () => {
     expect(seen.noted).toEqual([{ message: body, failure: thrown.report, nextAttemptAt: "2026-11-20T06:00:02.000Z" }]);
   });
 
-  it("says so for a feed that is busy, and for a turn that is a minute away", async () => {
-    for (const thrown of [busy, notYet(60)]) {
+  it("says so for a feed that is busy, and for a turn that is minutes away", async () => {
+    for (const thrown of [busy, notYet(90)]) {
       const { seen, deps } = shell(failing(thrown));
       await consume([incoming()], deps);
       const at = new Date(NOW.getTime() + seen.deferred[0]!.delay * 1_000).toISOString();
@@ -177,7 +177,7 @@ describe("the row of a message that comes again", () => {
   });
 
   it("is not asked while the database is away, nor for a turn that comes at once", async () => {
-    for (const thrown of [down, notYet(59)]) {
+    for (const thrown of [down, notYet(89)]) {
       const { seen, deps } = shell(failing(thrown));
       await consume([incoming()], deps);
       expect([seen.deferred.length, seen.noted]).toEqual([1, []]);
