@@ -8,11 +8,7 @@ beforeAll(async () => {
   w = await world();
 });
 afterAll(() => w?.database.drop());
-beforeEach(async () => {
-  await w.rows("TRUNCATE dead_letters, deliveries, files, rejects, alerts, audit_log, feed_versions, notifications");
-  w.sent.length = 0;
-  w.lines.length = 0;
-});
+beforeEach(() => w.empty());
 
 describe("the consumer of a dead-letter queue", () => {
   it("keeps a letter once, however often it comes", async () => {

@@ -35,6 +35,9 @@ export interface World {
   deadFile(feed?: Feed, failure?: typeof MISSING): Promise<{ delivery: string; file: string; letter: string }>;
   row(table: "deliveries" | "files" | "dead_letters", id: string): Promise<Values>;
   letters(): Promise<Values[]>;
+  audits(): Promise<Values[]>;
+  /** As if nothing had died yet. */
+  empty(): Promise<void>;
   rows(statement: string, params?: readonly unknown[]): Promise<Values[]>;
 }
 
@@ -123,6 +126,14 @@ export async function world(): Promise<World> {
       return found ?? {};
     },
     letters,
+    audits: () => rows("SELECT actor, action, subject, detail FROM audit_log ORDER BY id"),
+    async empty() {
+      await rows(
+        "TRUNCATE dead_letters, deliveries, files, rejects, fixed_causes, alerts, audit_log, feed_versions, notifications",
+      );
+      sent.length = 0;
+      lines.length = 0;
+    },
     rows,
   };
 }
