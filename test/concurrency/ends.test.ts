@@ -135,6 +135,26 @@ describe("releasing a held file", () => {
   });
 });
 
+describe("a held file opened again", () => {
+  it("is left alone by an old message to apply, which waits for the decision, until it is read again", async () => {
+    const { feed, file } = await secondToCome(world);
+    await forceIn(world.database, "UPDATE files SET state = 'held', failure = $2 WHERE id = $1", [
+      file.id,
+      JSON.stringify(report("format-unconfirmed", { questions: 0 })),
+    ]);
+    await holder.query("BEGIN");
+    await holder.query("SELECT reopen_files($1, '{format-unconfirmed}', 'operator')", [feed.feedId]);
+    const old = ended(world.apply(file));
+    await blockedBy(world.database, holder);
+    await holder.query("COMMIT");
+    expect(await old).toEqual({ value: { done: "already" } });
+    expect(await stateOf(file)).toEqual({ state: "parsing", code: null });
+    await world.parse(file.id, "v1", SECOND);
+    expect(await world.apply(file)).toEqual({ done: "applied" });
+    expect(await exactState(world, feed)).toEqual(expected);
+  });
+});
+
 describe("a copy of the message is parked while another one is at work", () => {
   const log = jsonLog(
     () => new Date(0),
@@ -152,7 +172,8 @@ describe("a copy of the message is parked while another one is at work", () => {
       attempts: 8,
     };
     const incoming = { id: `dlq-${letters}`, body, attempts: 1, ack: () => undefined, retry: () => undefined };
-    return keepDeadLetters("apply", [incoming], { database: world.database as never, random: () => 0, log });
+    const again = async () => undefined;
+    return keepDeadLetters("apply", [incoming], { database: world.database, again, random: () => 0, log });
   };
 
   it.each(["plan_chunk", "apply_chunk", "close_file"])(

@@ -102,7 +102,8 @@ function finish({ file, orderKey, arrival }: Awaited<ReturnType<typeof begun>>):
     failure: null,
     orderKey,
   };
-  return tables.finishFile(file, { ...tableFeed(), ...policy, version }, parsed, refusal);
+  const judgedBy = { adapterVersion: version, active: "" };
+  return tables.finishFile(file, { ...tableFeed(), ...policy, version }, parsed, refusal, judgedBy);
 }
 
 async function arrive(feed: Feed, arrival: Arrival): Promise<{ file: string; state: FileState }> {
