@@ -137,7 +137,10 @@ describe("the mail door", () => {
 
   it("the queue is away: a temporary error; the sender's next try finds the archive and sends the message", async () => {
     const down = bindings({ FEED_ACME: { send: failing("the queue") } });
-    expect(await arrive(down.env)).toEqual({ rejected: [], temporary: "A queue did not take a message: the queue is away." });
+    expect(await arrive(down.env)).toEqual({
+      rejected: [],
+      temporary: "A queue did not take a message: the queue is away.",
+    });
     expect(await archived()).toHaveLength(1);
     const up = bindings();
     expect(await arrive(up.env)).toEqual({ rejected: [], temporary: undefined });
