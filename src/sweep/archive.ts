@@ -6,7 +6,7 @@
 import { rawCustomerPrefix, rawPrefix } from "../domain/keys.ts";
 import type { SweepDeps } from "./deps.ts";
 
-/** Pages of 1,000 keys listed by one run: each costs two subrequests, of 10,000 that an invocation has. */
+/** Pages of 1,000 keys listed by one run: each costs three subrequests, of 10,000 that an invocation has. */
 export const MAX_PAGES = 200;
 /**
  * A pass begins this long before the last one began: what was too young then (STUCK_AFTER_MINUTES), and objects that came

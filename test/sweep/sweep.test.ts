@@ -93,9 +93,9 @@ describe("the archive against the deliveries", () => {
     await world.sweep();
     // Arrives where the pass has been already; its message is lost.
     world.archived(0, later(MINUTE));
-    await world.sweep(later(3 * HOUR));
+    await world.sweep(later(2 * DAY));
     expect(ids()).not.toContain(idOf(0));
-    await world.sweep(later(3 * HOUR + 10 * MINUTE));
+    await world.sweep(later(2 * DAY + 10 * MINUTE));
     expect(ids()).toContain(idOf(0));
   });
 
@@ -425,6 +425,24 @@ describe("one sweep at a time", () => {
     expect(taken).toBeUndefined();
     const row = await world.one<{ last_ok_at: Date | string }>("SELECT last_ok_at FROM jobs");
     expect(new Date(row.last_ok_at)).toEqual(later(10 * MINUTE));
+  });
+
+  it("whose lease is another's can neither end, fail nor keep the job", async () => {
+    const { jobs } = world.deps;
+    const [first, second] = [randomUUID(), randomUUID()];
+    await jobs.take(SWEEP, first, NOW);
+    await jobs.take(SWEEP, second, later(2 * JOB_LEASE_SECONDS * 1_000));
+    const taken = await world.one("SELECT * FROM jobs");
+    await jobs.end(SWEEP, first, { okAt: NOW, progress: { stale: true }, result: { stale: true } });
+    await jobs.fail(SWEEP, first, "stale");
+    expect(await jobs.keep(SWEEP, first, NOW)).toBe(false);
+    expect(await world.one("SELECT * FROM jobs")).toEqual(taken);
+  });
+
+  it("asked twice for its lease, because the answer was lost, has it", async () => {
+    const token = randomUUID();
+    await world.deps.jobs.take(SWEEP, token, NOW);
+    expect(await world.deps.jobs.take(SWEEP, token, later(1_000))).toBeDefined();
   });
 
   it("takes up different things than one that runs beside it, should its lease have failed it", async () => {

@@ -28,7 +28,8 @@ describe("how long everything is kept", () => {
   });
 
   it("has a job for everything that is removed, and nothing that a job does is missing", () => {
-    for (const { what, days, job } of RETENTION) expect([what, days === undefined], what.join()).toEqual([what, job === undefined]);
+    for (const { what, days, job } of RETENTION)
+      expect([what, days === undefined], what.join()).toEqual([what, job === undefined]);
     expect(RETENTION.flatMap(({ job }) => job ?? []).toSorted()).toEqual([...JOBS].toSorted());
   });
 });
