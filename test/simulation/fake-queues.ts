@@ -52,6 +52,8 @@ export interface LostMessage {
 export class FakeQueues {
   /** Messages that a real queue would have dropped by its rules. */
   readonly lost: LostMessage[] = [];
+  /** Of any message, as its consumer was told. */
+  mostAttempts = 0;
   readonly #queues = new Map<string, { settings: QueueSettings; kept: Kept[]; running: number }>();
   readonly #scheduler: Scheduler;
   readonly #weather: Weather;
@@ -144,6 +146,7 @@ export class FakeQueues {
     const messages = batch.map((message): Handed => {
       message.taken = true;
       message.attempts++;
+      this.mostAttempts = Math.max(this.mostAttempts, message.attempts);
       return {
         id: message.id,
         body: JSON.parse(message.body),

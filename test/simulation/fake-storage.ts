@@ -1,5 +1,5 @@
 /**
- * R2 as far as the product uses it: put (conditional, with checksum), head, get by range, list. Writes are atomic and seen
+ * R2 as far as the product uses it: put (conditional, with checksum), head, get by range, list, delete. Writes are atomic and seen
  * at once by everybody (strong consistency).
  */
 import { createHash } from "node:crypto";
@@ -12,8 +12,8 @@ interface Stored {
   readonly uploaded: Date;
 }
 
-/** R2 lists 1,000 keys a page; a few show paging with the few objects of a run. */
-const PAGE_KEYS = 5;
+/** R2 lists 1,000 names a page; a few show paging with the few objects of a run. */
+const PAGE_NAMES = 5;
 
 export class FakeStorage {
   readonly objects = new Map<string, Stored>();
@@ -52,7 +52,11 @@ export class FakeStorage {
           body: { getReader: () => readerOf(bytes, read) },
         };
       },
-      list: ({ prefix = "", cursor }: R2ListOptions = {}) => effect(`list ${prefix}`, () => this.#list(prefix, cursor)),
+      list: (options: R2ListOptions = {}) => effect(`list ${options.prefix ?? ""}`, () => this.#list(options)),
+      delete: (keys: string | string[]) =>
+        effect(`delete ${keys}`, () => {
+          for (const key of [keys].flat()) this.objects.delete(key);
+        }),
     };
     return binding as unknown as R2Bucket;
   }
@@ -69,12 +73,25 @@ export class FakeStorage {
     return headOf(key, stored);
   }
 
-  #list(prefix: string, cursor: string | undefined) {
-    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
-    const rest = cursor === undefined ? keys : keys.filter((key) => key > cursor);
-    const objects = rest.slice(0, PAGE_KEYS).map((key) => headOf(key, this.objects.get(key)));
-    const truncated = rest.length > PAGE_KEYS;
-    return { objects, truncated, ...(truncated ? { cursor: rest[PAGE_KEYS - 1] } : {}) };
+  /** Objects and folders come in one order, and a page holds so many of both together. */
+  #list({ prefix = "", delimiter, startAfter = "", cursor = "" }: R2ListOptions) {
+    const after = cursor > startAfter ? cursor : startAfter;
+    const names = new Set<string>();
+    for (const key of this.objects.keys()) {
+      if (!key.startsWith(prefix)) continue;
+      const end = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
+      const name = end === -1 ? key : key.slice(0, end + 1);
+      if (name > after) names.add(name);
+    }
+    const sorted = [...names].sort();
+    const page = sorted.slice(0, PAGE_NAMES);
+    const truncated = sorted.length > PAGE_NAMES;
+    return {
+      objects: page.filter((name) => this.objects.has(name)).map((key) => headOf(key, this.objects.get(key))),
+      delimitedPrefixes: page.filter((name) => !this.objects.has(name)),
+      truncated,
+      ...(truncated ? { cursor: page.at(-1) } : {}),
+    };
   }
 }
 

@@ -1,10 +1,11 @@
 /**
  * The mail servers of the customers: a temporary error is tried again with the very same message under other transport
  * headers, a final no never; some messages are sent twice.
+ * Uploads are sent by a program that does the same with its Idempotency-Key.
  */
 import type { Chance } from "./random.ts";
 import type { SentMail } from "./workload.ts";
-import type { World } from "./world.ts";
+import type { HttpAnswer, SmtpAnswer, World } from "./world.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -46,8 +47,7 @@ export class Senders {
     const { scheduler } = this.#world;
     const told = this.told.get(mail.messageId)!;
     told.sessionsMs.push(scheduler.nowMs);
-    const raw = withTransportHeaders(mail.raw, scheduler.nowMs, attempt);
-    this.#world.smtp({ from: mail.from, to: mail.to, raw }, (answer) => {
+    this.#deliver(mail, attempt, (answer) => {
       this.#open--;
       if (answer.kind === "refused") {
         told.refused = answer.why;
@@ -59,6 +59,27 @@ export class Senders {
       }
     });
   }
+
+  #deliver(mail: SentMail, attempt: number, answered: (answer: SmtpAnswer) => void): void {
+    const { customer, kind, from, to, messageId, upload } = mail;
+    if (upload === undefined) {
+      this.#world.smtp(
+        { from, to, raw: withTransportHeaders(mail.raw, this.#world.scheduler.nowMs, attempt) },
+        answered,
+      );
+      return;
+    }
+    const path = `/v1/feeds/${customer}/${kind.slug}/files?name=${encodeURIComponent(upload.name)}`;
+    const headers = { "Content-Type": "text/csv", "Idempotency-Key": messageId };
+    this.#world.http({ method: "POST", path, headers, body: upload.text }, (answer) => answered(smtpOf(answer)));
+  }
+}
+
+/** The status says what SMTP says in its way. */
+function smtpOf({ status, body }: HttpAnswer): SmtpAnswer {
+  if (status === 202) return { kind: "accepted" };
+  const why = `${status} ${body}`;
+  return status === 0 || status >= 500 ? { kind: "temporary", why } : { kind: "refused", why };
 }
 
 /** What servers put on top on the way: other words at every attempt. */

@@ -1,11 +1,14 @@
 /** A short set of simulations for every change; thousands are run by command: see README.md. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { MAX_ATTEMPTS } from "../../src/queues/consume.ts";
 import { type Engine, openEngine, underClock } from "./engine.ts";
 import { reportOf } from "./report.ts";
-import { simulate } from "./simulate.ts";
+import { type Scenario, simulate } from "./simulate.ts";
+import { NO_RATES } from "./weather.ts";
+import { workloadOf } from "./workload.ts";
 
 /** Bare seeds of every run of the tests. */
-const SEEDS = [1, 2, 3, 4, 6, 8, 9, 10, 11, 13].map(String);
+const SEEDS = Array.from({ length: 32 }, (_, i) => String(i + 1));
 
 let engine: Engine;
 beforeAll(async () => {
@@ -42,6 +45,41 @@ describe("the simulator", () => {
         expect(await expired()).toBe(true);
       },
     );
+  });
+});
+
+const MINUTE = 60_000;
+
+/** Ten customers who go on sending while the database is away for half an hour. */
+const AWAY: Scenario = {
+  workload: (chance, startMs) =>
+    workloadOf(chance, {
+      customers: 10,
+      files: { least: 2, most: 4 },
+      fromMs: startMs,
+      untilMs: startMs + 40 * MINUTE,
+      poison: false,
+      uploads: false,
+    }),
+  climate: (_, startMs) => ({
+    rates: NO_RATES,
+    spells: [{ of: "database", kind: "away", fromMs: startMs + 5 * MINUTE, untilMs: startMs + 35 * MINUTE }],
+    calmFromMs: startMs + 35 * MINUTE,
+  }),
+};
+
+describe("a database that is away for 30 minutes under load of 10 customers", () => {
+  it("makes no dead letter, loses nothing and uses up no attempts: all is applied afterwards", async () => {
+    const result = await simulate("away", engine, AWAY);
+    expect(reportOf(result) ?? "").toBe("");
+    const { tables, world, mails } = result;
+    expect(result.faults["database: away"]).toBeGreaterThan(100);
+    expect(mails).toBeGreaterThan(30);
+    expect(tables.deliveries).toHaveLength(mails);
+    expect(tables.letters).toEqual([]);
+    expect(tables.files.filter(({ state }) => state !== "applied" && state !== "duplicate")).toEqual([]);
+    // Waiting spends none; what is counted here are messages that came twice.
+    expect(world.queues.mostAttempts).toBeLessThan(MAX_ATTEMPTS.apply.passing);
   });
 });
 

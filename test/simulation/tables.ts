@@ -5,6 +5,7 @@ import type { Said } from "./workload.ts";
 
 export interface DeliveryRow {
   readonly id: string;
+  /** Or the name of an upload, as the archive knows it. */
   readonly message_id: string;
   readonly state: string;
   readonly code: string | null;
@@ -77,15 +78,20 @@ const MS = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const FEED = "c.slug || '/' || f.slug AS feed";
 
 export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Tables> {
+  const archive = [...storage.objects.values()].flatMap(({ metadata }) => {
+    if (metadata.facts === undefined) return [];
+    const { id, messageId, name } = JSON.parse(metadata.facts);
+    return [{ id, message_id: messageId ?? name }];
+  });
+  const deliveries = await engine.rows<Omit<DeliveryRow, "message_id">>(
+    "SELECT id, state, failure->>'code' AS code FROM deliveries ORDER BY id",
+  );
   return {
-    archive: [...storage.objects.values()].flatMap(({ metadata }) => {
-      if (metadata.facts === undefined) return [];
-      const { id, messageId } = JSON.parse(metadata.facts);
-      return [{ id, message_id: messageId }];
-    }),
-    deliveries: await engine.rows<DeliveryRow>(
-      "SELECT id, message_id, state, failure->>'code' AS code FROM deliveries ORDER BY id",
-    ),
+    archive,
+    deliveries: deliveries.map((row) => ({
+      ...row,
+      message_id: archive.find(({ id }) => id === row.id)?.message_id ?? "not in the archive",
+    })),
     files: await engine.rows<FileRow>(
       `SELECT x.id::text, x.delivery_id, ${FEED}, x.path, x.state, x.failure->>'code' AS code, ${MS("x.as_of")} AS as_of_ms,
          ${MS("x.received_at")} AS received_ms, x.position, x.lines, x.accepted, x.rejected, x.inserted, x.changed, x.unchanged,
@@ -108,12 +114,12 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
   };
 }
 
-/** Deliveries and files that are still on their way. */
+/** Deliveries and files that are still on their way. A file waits with its delivery where that is dead. */
 export async function openIn(engine: Engine): Promise<string[]> {
   const rows = await engine.rows<{ what: string }>(
     `SELECT 'delivery ' || id || ' is ' || state AS what FROM deliveries WHERE state IN ('new', 'parsing')
-     UNION ALL SELECT 'file ' || id || ' of ' || delivery_id || ' is ' || state FROM files
-       WHERE state IN ('new', 'parsing', 'parsed', 'applying') ORDER BY 1`,
+     UNION ALL SELECT 'file ' || x.id || ' of ' || d.id || ' is ' || x.state FROM files x JOIN deliveries d ON d.id = x.delivery_id
+       WHERE x.state IN ('parsed', 'applying') OR (x.state IN ('new', 'parsing') AND d.state <> 'dead') ORDER BY 1`,
   );
   return rows.map(({ what }) => what);
 }

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 
 /** Lines kept for people; the digest covers all of them. */
-const KEPT_LINES = 4_000;
+const KEPT_LINES = 50_000;
 
 export class Trace {
   readonly #digest = createHash("sha256");

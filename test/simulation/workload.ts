@@ -42,7 +42,9 @@ export type Fate =
   | "dead at parse"
   | "dead at apply";
 
+/** One mail, or one upload. */
 export interface SentMail {
+  /** Of an upload its file's name. */
   readonly messageId: string;
   readonly customer: string;
   readonly kind: FeedKind;
@@ -54,6 +56,8 @@ export interface SentMail {
   readonly to: string;
   /** Without the headers that servers put on top on the way. */
   readonly raw: Uint8Array<ArrayBuffer>;
+  /** Sent to the API instead of mailed. */
+  readonly upload?: { readonly name: string; readonly text: string };
   /** The text that the database does not take. */
   readonly poison?: string;
   /** How long after it was taken the sender's server sends it once more. */
@@ -69,6 +73,8 @@ export interface WorkloadOptions {
   readonly untilMs: number;
   /** Mails that no good can come of. */
   readonly poison: boolean;
+  /** Some files are uploaded. */
+  readonly uploads: boolean;
 }
 
 interface Values {
@@ -200,7 +206,9 @@ function mailFor(
   const from = fate === "quarantined" ? "somebody@else.example" : senderOf(customer);
   const to = fate === "refused" ? address.replace(/\.[^.@]+@/, ".aaaaaaaaaaaaaaaa@") : address;
   const delayMs = chance.hits(0.25) ? chance.spread(MINUTE, 3 * HOUR) : chance.spread(SECOND, MINUTE);
-  const messageId = `<${name}@${customer}.example>`;
+  const isUpload = options.uploads && files.length === 1 && MAY_BE_UPLOADED.includes(fate) && chance.hits(0.15);
+  const upload = isUpload ? { name: `${name}-${files[0]!.name}`, text: textOf(files[0]!) } : undefined;
+  const messageId = upload?.name ?? `<${name}@${customer}.example>`;
   const raw = mailOf({
     from,
     to,
@@ -224,7 +232,8 @@ function mailFor(
     customer,
     kind,
     fate,
-    files,
+    files: upload === undefined ? files : files.map((file) => ({ ...file, name: upload.name })),
+    ...(upload === undefined ? {} : { upload }),
     dateMs: asOfMs,
     submitMs: asOfMs + delayMs,
     from,
@@ -245,11 +254,13 @@ const BAD_FATES: readonly Fate[] = [
   "dead at apply",
 ];
 
+const MAY_BE_UPLOADED: readonly Fate[] = ["applied", "dead at parse", "dead at apply"];
+
 const cursedRow = (line: number, { merges }: FeedKind, note: string): SentRow => ({
   line,
   text: `K99,${merges ? "" : "1"},${note}`,
   good: { key: "K99", said: merges ? { sku: "K99", note } : { sku: "K99", qty: 1, note } },
 });
 
-const bytesOf = ({ rows }: SentFile): Uint8Array =>
-  new Uint8Array(Buffer.from(["sku,qty,note", ...rows.map((row) => row.text), ""].join("\r\n")));
+const textOf = ({ rows }: SentFile): string => ["sku,qty,note", ...rows.map((row) => row.text), ""].join("\r\n");
+const bytesOf = (file: SentFile): Uint8Array => new Uint8Array(Buffer.from(textOf(file)));

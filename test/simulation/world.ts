@@ -1,20 +1,13 @@
 /** The product's own Worker over fakes: every door and every cron of it, each call an actor that may die. */
 
 import type { Adapter } from "../../src/domain/adapter.ts";
-import {
-  APPLY_DLQ,
-  APPLY_LARGE_QUEUE,
-  APPLY_QUEUE,
-  PARSE_DLQ,
-  parseQueueBinding,
-  parseQueueName,
-} from "../../src/domain/keys.ts";
 import type { LogFields } from "../../src/observe/log.ts";
 import { type Surroundings, systemOf } from "../../src/system.ts";
+import { type Deployment, deploymentOf } from "./deployment.ts";
 import type { Engine } from "./engine.ts";
 import { databaseUrlOf, FakeDatabase } from "./fake-database.ts";
 import { FakeAdmissions } from "./fake-objects.ts";
-import { FakeQueues, type Handed, type QueueSettings } from "./fake-queues.ts";
+import { FakeQueues, type Handed } from "./fake-queues.ts";
 import { FakeStorage } from "./fake-storage.ts";
 import { type Chance, chanceOf } from "./random.ts";
 import { Actor, Scheduler } from "./scheduler.ts";
@@ -34,8 +27,28 @@ const SWEEP_EVERY_MS = 10 * MINUTE;
 const DAILY_CRON = "10 0 * * *";
 const DAILY_AT_MS = 10 * MINUTE;
 
+/** What is said in any weather where a letter is written. */
+const TOLD_OF_THE_DEAD: ReadonlySet<string> = new Set(["message-parked", "dead-letter", "alert-raised"]);
+
 /** Rows written by one statement: few, so that small files take several. */
 const MAX_ROWS = 5;
+
+/** Tokens of the API, as the engine's `api_tokens` must hold them. */
+export const OPERATOR_TOKEN = `mf_${"o".repeat(43)}`;
+const API = "https://api.simulation.example";
+
+/** What came back of a request; `status` 0: the connection was cut. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
 
 /** How a mail ended for its sender: taken, refused for good, or to be tried again. */
 export type SmtpAnswer =
@@ -63,7 +76,10 @@ export class World {
   readonly database: FakeDatabase;
   readonly admissions: FakeAdmissions;
   readonly chance: Chance;
+  /** Errors that were logged though nothing goes wrong any more. */
+  readonly trouble: { readonly actor: string; readonly line: string }[] = [];
   readonly #feeds: readonly Adapter[];
+  readonly #deployment: Deployment;
   readonly #actors = new Map<string, Actor>();
   #running = 0;
 
@@ -75,8 +91,9 @@ export class World {
     this.database = new FakeDatabase(engine, this.scheduler, this.weather, this.chance.fork("database"), this.#actors);
     this.admissions = new FakeAdmissions(this.scheduler, this.weather, this.chance.fork("admissions"));
     this.#feeds = feeds;
+    this.#deployment = deploymentOf(feeds.map(({ customer }) => customer));
     this.queues = new FakeQueues(
-      queueSettings(feeds),
+      this.#deployment.consumers,
       this.scheduler,
       this.weather,
       this.chance.fork("queues"),
@@ -99,12 +116,7 @@ export class World {
   /** Everything that one call of the Worker works with: each call has bindings and surroundings of its own. */
   #worker(actor: Actor) {
     const chance = this.chance.fork(actor.name);
-    const log =
-      (level: string) =>
-      (event: string, fields: LogFields = {}) => {
-        if (actor.alive)
-          this.trace.line(this.scheduler.nowMs, actor.name, `${level} ${event} ${JSON.stringify(fields)}`);
-      };
+    const log = (level: string) => (event: string, fields?: LogFields) => this.#logged(actor, level, event, fields);
     const surroundings: Surroundings = {
       now: () => new Date(this.scheduler.nowMs),
       random: () => chance.next(),
@@ -119,16 +131,19 @@ export class World {
       ADDRESS_SECRET,
       MAIL_DOMAIN,
       STORE: this.storage.bindingOf(actor),
-      APPLY: this.queues.bindingOf(actor, APPLY_QUEUE),
-      APPLY_LARGE: this.queues.bindingOf(actor, APPLY_LARGE_QUEUE),
       ADMISSION: this.admissions.bindingOf(actor),
-      PARSE_DLQ: this.queues.bindingOf(actor, PARSE_DLQ),
-      APPLY_DLQ: this.queues.bindingOf(actor, APPLY_DLQ),
     };
-    for (const { customer } of this.#feeds) {
-      env[parseQueueBinding(customer)] = this.queues.bindingOf(actor, parseQueueName(customer));
-    }
+    for (const [binding, queue] of this.#deployment.producers) env[binding] = this.queues.bindingOf(actor, queue);
     return { env, worker: systemOf(this.#feeds, surroundings) };
+  }
+
+  #logged(actor: Actor, level: string, event: string, fields: LogFields = {}): void {
+    if (!actor.alive) return;
+    const { nowMs } = this.scheduler;
+    const line = withoutRequestId(`${level} ${event} ${JSON.stringify(fields)}`);
+    this.trace.line(nowMs, actor.name, line);
+    const isCalm = nowMs > this.weather.climate.calmFromMs + INVOCATION_MS;
+    if (isCalm && level === "error" && !TOLD_OF_THE_DEAD.has(event)) this.trouble.push({ actor: actor.name, line });
   }
 
   /** Counts an invocation and stops it when the platform would. */
@@ -193,6 +208,38 @@ export class World {
     );
   }
 
+  /** One request of an operator to the API. */
+  http({ method, path, headers = {}, body }: HttpRequest, answered: (answer: HttpAnswer) => void): void {
+    const actor = this.#actor("http");
+    const { env, worker } = this.#worker(actor);
+    let over = false;
+    const end = (answer: HttpAnswer) => {
+      if (over) return;
+      over = true;
+      const line = withoutRequestId(`answers ${answer.status} ${answer.body}`).slice(0, 200);
+      this.trace.line(this.scheduler.nowMs, actor.name, line);
+      answered(answer);
+    };
+    const request = new Request(API + path, {
+      method,
+      headers: { Authorization: `Bearer ${OPERATOR_TOKEN}`, ...headers },
+      ...(body === undefined ? {} : { body }),
+    });
+    const context = { waitUntil: () => undefined, passThroughOnException: () => undefined };
+    this.trace.line(this.scheduler.nowMs, actor.name, `${method} ${path}`);
+    actor.onDeath(() => end({ status: 0, body: "the connection was cut" }));
+    this.#invoke(actor, async () => {
+      const response = await worker.fetch(as(request), as(env), as(context));
+      return { status: response.status, body: await response.text() };
+    }).then(
+      (answer) => {
+        const isLost = this.weather.strikes(this.scheduler.nowMs, "http: answer lost", 0.03);
+        end(isLost ? { status: 0, body: "the answer was lost" } : answer);
+      },
+      (thrown) => end({ status: 500, body: String(thrown) }),
+    );
+  }
+
   /** Crons come by the clock until then. */
   startCrons(untilMs: number): void {
     const cron = (pattern: string, everyMs: number, atMs: number) => {
@@ -214,23 +261,11 @@ export class World {
   }
 }
 
+/** The API draws it for itself. */
+const withoutRequestId = (line: string): string => line.replace(/"request_id":"[^"]*",?/, "");
+
 /** Version 4 in form. */
 function uuidOf(chance: Chance): string {
   const digits = Array.from({ length: 32 }, () => chance.int(0, 15).toString(16)).join("");
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-a${digits.slice(17, 20)}-${digits.slice(20)}`;
-}
-
-/** As in wrangler.toml. */
-function queueSettings(feeds: readonly Adapter[]): Record<string, QueueSettings> {
-  const deadLetters = { maxBatch: 10, maxRetries: 100, maxConcurrency: 1 };
-  const settings: Record<string, QueueSettings> = {
-    [APPLY_QUEUE]: { maxBatch: 1, maxRetries: 20, maxConcurrency: 10, deadLetters: APPLY_DLQ },
-    [APPLY_LARGE_QUEUE]: { maxBatch: 1, maxRetries: 20, maxConcurrency: 10, deadLetters: APPLY_DLQ },
-    [PARSE_DLQ]: deadLetters,
-    [APPLY_DLQ]: deadLetters,
-  };
-  for (const { customer } of feeds) {
-    settings[parseQueueName(customer)] = { maxBatch: 1, maxRetries: 20, maxConcurrency: 2, deadLetters: PARSE_DLQ };
-  }
-  return settings;
 }
