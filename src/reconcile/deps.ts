@@ -52,4 +52,6 @@ export interface ReconcileDeps extends Waiting {
   /** Milliseconds since 1970. */
   now(): number;
   readonly log: Log;
+  /** Rows of the database in memory at once; GROUP_MAX_ROWS where absent. */
+  readonly groupRows?: number;
 }

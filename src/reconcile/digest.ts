@@ -2,7 +2,7 @@
  * The cheap half of a comparison: rows are dealt out into buckets by a hash of their key, and of each bucket both sides make
  * a digest. Here it is made of a file, in `record_buckets` (SQL) of the records; a property test holds them equal. Pure.
  */
-import { hash } from "node:crypto";
+import { Md5 } from "./md5.ts";
 
 /** The first two bytes of a key's MD5 tell its bucket. */
 export const BUCKET_MAX_BITS = 16;
@@ -18,24 +18,29 @@ export function bucketBits(rows: number): number {
   return Math.min(BUCKET_MAX_BITS, Math.ceil(Math.log2(buckets)));
 }
 
-/** The bucket of a key, from 0. */
-export const bucketOf = (key: string, bits: number): number =>
-  Number.parseInt(hash("md5", key, "hex").slice(0, 4), 16) >>> (BUCKET_MAX_BITS - bits);
+/** Every use reads its words before the next: nothing here waits for anything. */
+const md5 = new Md5();
 
-/** Bytes of a bucket as the database answers it: a digest of 8 and a count of 4. */
+/** The bucket of a key, from 0. */
+export function bucketOf(key: string, bits: number): number {
+  md5.update(key);
+  return (((md5.a & 0xff) << 8) | ((md5.a >>> 8) & 0xff)) >>> (BUCKET_MAX_BITS - bits);
+}
+
+/** Bytes of a bucket as the database answers it: a digest of 8, as the bytes of an MD5 stand, and a count of 4. */
 const BUCKET_BYTES = 12;
 
 /** The digests of 2^bits buckets: 12 bytes each, whatever the number of rows. */
 export class Buckets {
   readonly bits: number;
-  readonly #high: Int32Array;
-  readonly #low: Int32Array;
+  readonly #first: Int32Array;
+  readonly #second: Int32Array;
   readonly #counts: Int32Array;
 
   constructor(bits: number) {
     this.bits = bits;
-    this.#high = new Int32Array(2 ** bits);
-    this.#low = new Int32Array(2 ** bits);
+    this.#first = new Int32Array(2 ** bits);
+    this.#second = new Int32Array(2 ** bits);
     this.#counts = new Int32Array(2 ** bits);
   }
 
@@ -45,8 +50,8 @@ export class Buckets {
     if (bytes.length !== 2 ** bits * BUCKET_BYTES) throw new RangeError(`${bytes.length} bytes for 2^${bits} buckets`);
     const buckets = new Buckets(bits);
     for (let n = 0; n < 2 ** bits; n++) {
-      buckets.#high[n] = bytes.readInt32BE(n * BUCKET_BYTES);
-      buckets.#low[n] = bytes.readInt32BE(n * BUCKET_BYTES + 4);
+      buckets.#first[n] = bytes.readInt32LE(n * BUCKET_BYTES);
+      buckets.#second[n] = bytes.readInt32LE(n * BUCKET_BYTES + 4);
       buckets.#counts[n] = bytes.readInt32BE(n * BUCKET_BYTES + 8);
     }
     return buckets;
@@ -55,9 +60,9 @@ export class Buckets {
   /** Takes a row. `seal`: 32 hex digits that say what it holds. XOR, so rows may come in any order. */
   add(key: string, seal: string): void {
     const bucket = bucketOf(key, this.bits);
-    const digest = hash("md5", key + seal, "hex");
-    this.#high[bucket]! ^= Number.parseInt(digest.slice(0, 8), 16);
-    this.#low[bucket]! ^= Number.parseInt(digest.slice(8, 16), 16);
+    md5.update(key + seal);
+    this.#first[bucket]! ^= md5.a;
+    this.#second[bucket]! ^= md5.b;
     this.#counts[bucket]!++;
   }
 
@@ -75,7 +80,11 @@ export class Buckets {
   differing(other: Buckets): number[] {
     const found: number[] = [];
     for (let n = 0; n < 2 ** this.bits; n++) {
-      if (this.#high[n] !== other.#high[n] || this.#low[n] !== other.#low[n] || this.#counts[n] !== other.#counts[n]) {
+      if (
+        this.#first[n] !== other.#first[n] ||
+        this.#second[n] !== other.#second[n] ||
+        this.#counts[n] !== other.#counts[n]
+      ) {
         found.push(n);
       }
     }
@@ -95,5 +104,6 @@ const BETWEEN_VALUES = "\u001e";
 
 /** The seal of a record by the values of some fields; one that is not there is null. */
 export function sealOfFields(record: Readonly<Record<string, unknown>>, fields: readonly string[]): string {
-  return hash("md5", fields.map((field) => JSON.stringify(record[field] ?? null)).join(BETWEEN_VALUES), "hex");
+  md5.update(fields.map((field) => JSON.stringify(record[field] ?? null)).join(BETWEEN_VALUES));
+  return md5.hex();
 }

@@ -82,8 +82,14 @@ async function rejectedRows(
 }
 
 /** The values that a natural key is joined from, by `|`, in which `\` escapes both. */
-export const keyTexts = (key: string): string[] =>
-  (key.match(/(?:[^\\|]|\\[\s\S])+|(?<=^|\|)(?=\||$)/g) ?? [key]).map((part) => part.replace(/\\([\s\S])/g, "$1"));
+export function keyTexts(key: string): string[] {
+  const parts = [""];
+  for (let i = 0; i < key.length; i++) {
+    if (key[i] === "|") parts.push("");
+    else parts[parts.length - 1] += key[i] === "\\" ? (key[++i] ?? "") : key[i]!;
+  }
+  return parts;
+}
 
 const longest = (texts: readonly string[]): string => texts.reduce((a, b) => (b.length > a.length ? b : a), "");
 

@@ -8,7 +8,7 @@ import { sealOfFields } from "./digest.ts";
 import type { SealedBy } from "./tables.ts";
 
 /** A row that counts, while its chunk is in memory. */
-interface SealedRow {
+export interface SealedRow {
   readonly key: string;
   /** See `seal_expression` of the migration. */
   readonly seal: string;
@@ -36,26 +36,32 @@ export async function readLastLines(deps: ReconcileDeps, file: SnapshotFile): Pr
   return lastLinesOf(tails);
 }
 
-/** Calls `take` for every row that counts, in any order. Hashes are read from the heads alone, values from whole chunks. */
+/**
+ * Calls `take` for every row that counts and whose key is wanted, in any order. Hashes are read from the heads alone, values
+ * from whole chunks; rows that are not wanted are not even parsed.
+ */
 export async function eachRow(
   deps: ReconcileDeps,
   file: SnapshotFile,
   by: SealedBy,
   lastLines: ReadonlyMap<string, number>,
   take: (row: SealedRow) => void,
+  wants: (key: string) => boolean = () => true,
 ): Promise<void> {
   await inLanes(file.chunks, async (entry) => {
     if (by === undefined) {
       const head = decodeHead(await deps.chunks.head(file, entry));
       for (const at of standing(head, lastLines)) {
-        take({ key: head.keys[at]!, seal: head.hashes[at]!, n: entry.n, at });
+        const key = head.keys[at]!;
+        if (wants(key)) take({ key, seal: head.hashes[at]!, n: entry.n, at });
       }
       return;
     }
     const chunk = decodeChunk(await deps.chunks.whole(file, entry), entry.headBytes);
     for (const at of standing(chunk, lastLines)) {
-      const record = JSON.parse(chunk.records[at]!) as Record_;
-      take({ key: chunk.keys[at]!, seal: sealOfFields(record, by), n: entry.n, at });
+      const key = chunk.keys[at]!;
+      if (!wants(key)) continue;
+      take({ key, seal: sealOfFields(JSON.parse(chunk.records[at]!) as Record_, by), n: entry.n, at });
     }
   });
 }

@@ -6,7 +6,7 @@ import { type Context, compare, type Drift, type TheirRow } from "./compare.ts";
 import type { ReconcileDeps, Reconciliation, SnapshotFile } from "./deps.ts";
 import { Buckets, bucketBits, bucketOf } from "./digest.ts";
 import { evidenceReader, NO_EVIDENCE } from "./evidence.ts";
-import { eachRow, ownText, type PlacedRow, readLastLines, readRows } from "./rows.ts";
+import { eachRow, ownText, type PlacedRow, readLastLines, readRows, type SealedRow } from "./rows.ts";
 import { bucketRows, recordBuckets, recordDetails, type SealedBy } from "./tables.ts";
 
 /** Rows of the database in memory at once, with key and seal: some 10 MB. */
@@ -87,6 +87,7 @@ const rowsIn = ({ ours, theirs }: Sides, bucket: number): number =>
   Math.max(ours.rowsIn(bucket), theirs.rowsIn(bucket));
 
 function inVain(sides: Sides): boolean {
+  if (sides.by !== undefined) return false;
   const rows = sides.differing.reduce((sum, bucket) => sum + rowsIn(sides, bucket), 0);
   return rows >= HASHES_IN_VAIN_ROWS && rows * 2 > Math.max(sides.ours.rows, sides.theirs.rows);
 }
@@ -117,15 +118,15 @@ async function* pages(
 ): AsyncGenerator<Drift[]> {
   const judge = judgeOf(deps, file, how);
   const { bits } = sides.theirs;
-  for (const group of groups(sides, GROUP_MAX_ROWS)) {
+  for (const group of groups(sides, deps.groupRows ?? GROUP_MAX_ROWS)) {
     const wanted = new Set(group);
     const left = await bucketRows(deps, file, bits, sides.by, group);
     const differing: PlacedRow[] = [];
-    await eachRow(deps, file, sides.by, lastLines, ({ key, seal, n, at }) => {
-      if (!wanted.has(bucketOf(key, bits))) return;
+    const take = ({ key, seal, n, at }: SealedRow) => {
       if (left.get(key) !== seal) differing.push({ key: ownText(key), n, at });
       left.delete(key);
-    });
+    };
+    await eachRow(deps, file, sides.by, lastLines, take, (key) => wanted.has(bucketOf(key, bits)));
     for await (const rows of inPages(readRows(deps, file, differing))) {
       yield await judge(
         rows.map(({ key }) => key),
