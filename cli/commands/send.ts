@@ -7,6 +7,8 @@ import { inputFile } from "../input.ts";
 import { type DeliveryStatus, describe, follow, mailIn } from "../local/mailroom.ts";
 import { mailOf } from "../samples/mail.ts";
 
+/** A duplicate has landed before. */
+const LANDED: ReadonlySet<string> = new Set(["applied", "duplicate"]);
 const DEFAULT_FROM = "erp@customer.example";
 const DEFAULT_TIMEOUT_SECONDS = 300;
 
@@ -44,8 +46,7 @@ export const send: Command = {
       onChange: (now) => io.progress(`${accepted.deliveryId.slice(0, 8)}  ${describe(now)}`),
     });
     io.out(args.json ? JSON.stringify(status) : report(status));
-    const landed =
-      status.failure === null && status.files.length > 0 && status.files.every((f) => f.state === "applied");
+    const landed = status.failure === null && status.files.length > 0 && status.files.every((f) => LANDED.has(f.state));
     return landed ? EXIT.ok : EXIT.refused;
   },
 };

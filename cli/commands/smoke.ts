@@ -46,8 +46,12 @@ export const smoke: Command = {
       const after = await totals(stack);
       const versions = after.versions - before.versions;
       const events = after.events - before.events;
+      const landed = (f: Landed) => f.state === "applied" && f.balanced;
       const ok =
-        [...first, ...again].every((f) => f.state === "applied" && f.balanced) && versions === 0 && events === 0;
+        first.every(landed) &&
+        again.every((f) => f.state === "duplicate" || landed(f)) &&
+        versions === 0 &&
+        events === 0;
       if (args.json) {
         io.out(JSON.stringify({ files: first, again, versions, events, ok }));
       } else {

@@ -21,6 +21,8 @@ export interface FileStatus {
   readonly id: string;
   readonly path: string;
   readonly state: string;
+  /** The file that it repeats. */
+  readonly duplicate_of?: string | null;
   readonly failure: { readonly code: string; readonly sentence: string; readonly hint: string } | null;
   readonly books: {
     /** Null until they are counted. */
@@ -132,6 +134,7 @@ export function describe(status: DeliveryStatus | undefined): string {
   return status.files
     .map((f) => {
       if (f.failure) return `${f.path} ${f.state}: ${f.failure.sentence}`;
+      if (f.state === "duplicate") return `${f.path} duplicate: file ${f.duplicate_of} says the same, nothing to apply`;
       if (f.state !== "applied") return `${f.path} ${f.state}`;
       const { lines, records } = f.books;
       const rejected = lines?.rejected ? `, ${lines.rejected} rows rejected` : "";

@@ -42,7 +42,7 @@ it(
         samples.map((s) => [name(s), "applied", s.rows + s.rejects, s.rows, 0, true]),
       );
       expect(numbers(answer!.again)).toEqual(
-        samples.toReversed().map((s) => [name(s), "applied", s.rows + s.rejects, 0, s.rows, true]),
+        samples.toReversed().map((s) => [name(s), "duplicate", s.rows + s.rejects, 0, 0, true]),
       );
       for (const { seconds } of [...answer!.files, ...answer!.again]) expect(seconds).toBeGreaterThan(0);
     } finally {

@@ -44,7 +44,7 @@ describe("send", () => {
       {
         state: "parsed",
         subject: "Once more",
-        files: [{ state: "applied", books: { records: { unchanged: sample.rows, inserted: 0 }, balanced: true } }],
+        files: [{ state: "duplicate", books: { lines: { accepted: sample.rows }, records: null, balanced: true } }],
       },
     ]);
   });

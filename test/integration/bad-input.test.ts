@@ -9,7 +9,7 @@ import {
   largestMail,
   tooLargeMail,
 } from "../support/bad-input.ts";
-import { type Mail, mailOfSample, standingRecords, startTestStack, type TestStack } from "../support/stack.ts";
+import { longAgo, type Mail, mailOfSample, standingRecords, startTestStack, type TestStack } from "../support/stack.ts";
 
 let stack: TestStack;
 let before: Awaited<ReturnType<typeof standingRecords>>;
@@ -23,6 +23,7 @@ beforeAll(async () => {
 afterAll(() => stack?.stop());
 
 async function landsWhole(mail: Mail): Promise<void> {
+  await longAgo(stack.sql);
   const { state, files } = await stack.deliver(mail);
   expect({ state, files: files.map((file) => [file.state, file.failure]) }).toEqual({
     state: "parsed",

@@ -283,7 +283,9 @@ describe("a feed whose files are numbered", () => {
     const early = await batch(3);
     expect(endOf(early)).toEqual([["held", "sequence-gap"]]);
     expect(endOf(await batch(2))).toEqual(LANDED);
-    expect(endOf(await batch(2))).toEqual([["held", "sequence-repeated"]]);
+    expect(endOf(await batch(2))).toEqual([["duplicate", null]]);
+    const other = await send("batches", "Batch;State\r\nB-2;sold\r\n", "batch_2.csv");
+    expect(endOf(other)).toEqual([["held", "sequence-repeated"]]);
     const { id } = early.files[0]!;
     expect((await post(`/v1/files/${id}/release`)).status).toBe(202);
     expect(endOf(await stack.follow(early.id))).toEqual(LANDED);

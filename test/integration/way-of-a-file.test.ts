@@ -4,6 +4,7 @@ import type { DeliveryStatus, FileStatus } from "../../cli/local/mailroom.ts";
 import { generateSamples, type Sample } from "../../cli/samples/generate.ts";
 import {
   forgetEverything,
+  longAgo,
   type Mail,
   mailOfSample,
   standingRecords,
@@ -159,6 +160,7 @@ describe("five feeds by mail", () => {
   });
 
   it("the same files in new mails are new deliveries, and unchanged to the last row", async () => {
+    await longAgo(stack.sql);
     const before = await written(stack);
     for (const { sample, file } of await deliverAll(second, 2)) {
       expect({ feed: named(sample), state: file.state, records: file.books.records }).toEqual({
@@ -169,6 +171,20 @@ describe("five feeds by mail", () => {
     }
     expect(await written(stack)).toEqual(before);
     expect(await standingRecords(stack)).toEqual(recordsOfSecond);
+  });
+
+  it("and once more, so soon behind, are duplicates that nobody has to look at", async () => {
+    const before = await written(stack);
+    for (const { sample, file } of await deliverAll(second, 3)) {
+      const { body } = await stack.api<{ path: string; content_sha256: string }>(`/v1/files/${file.duplicate_of}`);
+      expect({ feed: named(sample), state: file.state, failure: file.failure, of: body.path }).toEqual({
+        feed: named(sample),
+        state: "duplicate",
+        failure: null,
+        of: file.path,
+      });
+    }
+    expect(await written(stack)).toEqual(before);
   });
 
   it.each(first.map((sample) => [named(sample)]))(
@@ -322,7 +338,6 @@ describe("the same editions on other ways", () => {
       const { status, body } = await stack.post<{ delivery: { id: string } }>(path, { ...init, token });
       expect(status).toBe(202);
       const delivery = await stack.follow(body.delivery.id);
-      expect(delivery.files.map(({ state }) => state)).toEqual(["applied"]);
       return { delivery, file: delivery.files[0]! };
     };
     const asForm = (sample: Sample) => {
@@ -337,7 +352,7 @@ describe("the same editions on other ways", () => {
         const { file } = await upload(sample, { body: sample.bytes });
         expect(file.books.records).toMatchObject({ inserted: sample.inserted, changed: sample.changed });
         const again = await upload(sample, asForm(sample));
-        expect(again.file.books.records).toMatchObject({ inserted: 0, changed: 0, unchanged: sample.rows });
+        expect([file.state, again.file.state, again.file.duplicate_of]).toEqual(["applied", "duplicate", file.id]);
         const [row] = await stack.sql`SELECT raw_key FROM deliveries WHERE id = ${again.delivery.id}`;
         expect(Buffer.compare((await stack.object(String(row!.raw_key)))!, sample.bytes)).toBe(0);
       }),

@@ -7,6 +7,7 @@ import { jsonText } from "../../src/platform/postgres.ts";
 import {
   addressOf,
   forgetEverything,
+  longAgo,
   type Mail,
   mailOfSample,
   standingRecords,
@@ -68,6 +69,7 @@ function mail(change: {
 
 /** A good mail after something bad: it lands, so whoever consumes is still at work. */
 async function aGoodMailLands(): Promise<void> {
+  await longAgo(stack.sql);
   const { files } = await stack.deliver(mail({}));
   expect(files.map(({ state, failure }) => ({ state, failure }))).toEqual([{ state: "applied", failure: null }]);
 }
@@ -124,6 +126,7 @@ describe("at the door", () => {
     ["in capitals", good.toUpperCase()],
     ["with a detail behind a plus", good.replace("@", "+nightly@")],
   ])("the right address %s is the right address", async (_, to) => {
+    await longAgo(stack.sql);
     const { files } = await stack.deliver({ ...mail({}), to });
     expect(files.map(({ state }) => state)).toEqual(["applied"]);
   });
