@@ -30,6 +30,7 @@ const RELEASABLE: ReadonlySet<FailureCode> = new Set([
 const INSTEAD: Readonly<Record<string, string>> = {
   "format-unconfirmed": "Accept the format that is proposed for its feed.",
   "format-drift": "Accept the drift, or reject the file.",
+  "file-too-old": "Reject it, and have the ERP send the records as they are now.",
 };
 
 export async function releaseDelivery({ c, deps, caller }: Call): Promise<Response> {
