@@ -94,6 +94,43 @@ describe("two consumers of one delivery at once", () => {
   });
 });
 
+describe("rejects of a parse that is being overtaken", () => {
+  it("are written before the file is another's, and removed with the others, or not written", async () => {
+    const one = scene();
+    const { query, transaction } = one.database;
+    const rejects = /INSERT INTO rejects/;
+    let arrive: () => void = () => undefined;
+    let open: () => void = () => undefined;
+    const written = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const slow = ended(
+      one.consume("old", {
+        transaction,
+        async query(text, params) {
+          if (!rejects.test(text)) return query(text, params);
+          await holder.query("BEGIN");
+          const answer = await holder.query(text, params);
+          arrive();
+          await gate;
+          return answer as never;
+        },
+      }),
+    );
+    await written;
+    const overtaking = ended(one.consume("new"));
+    await blockedBy(one.database, holder);
+    await holder.query("COMMIT");
+    expect(await overtaking).toEqual({ value: undefined });
+    open();
+    expect(await slow).toEqual({ value: undefined });
+    expect(await one.state()).toEqual(await readOnce("new"));
+  });
+});
+
 const feedId = async (one: Made): Promise<number> => {
   const [row] = await one.database.query<{ id: number }>(
     "SELECT f.id FROM feeds f JOIN customers c ON c.id = f.customer_id WHERE c.slug = $1",

@@ -43,16 +43,20 @@ export const ended = <T>(work: Promise<T>): Promise<Ended<T>> =>
 export const applyOver = (world: World, file: TestFile, database: Queries, more: Partial<ApplyDeps> = {}) =>
   world.apply(file, world.deps(database, more));
 
-/** A worker stops before its `at`-th statement, from 1, until it is let go; the later ones pass. */
+/**
+ * A worker stops before its `at`-th statement, from 1, until it is let go; the later ones wait with it. It has `reached`
+ * that place when those before it, which other lanes may have sent, are done.
+ */
 export function stopsBefore(database: Queries, at: number) {
   let calls = 0;
+  const passed: Promise<unknown>[] = [];
   let open: () => void = () => undefined;
   let arrive: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
   const reached = new Promise<"reached">((resolve) => {
-    arrive = () => resolve("reached");
+    arrive = () => void Promise.allSettled(passed).then(() => resolve("reached"));
   });
   return {
     reached,
@@ -62,8 +66,11 @@ export function stopsBefore(database: Queries, at: number) {
       if (calls >= at) {
         arrive();
         await gate;
+        return database.query<T>(text, params);
       }
-      return database.query<T>(text, params);
+      const answer = database.query<T>(text, params);
+      passed.push(answer);
+      return answer;
     },
   };
 }

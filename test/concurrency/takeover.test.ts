@@ -57,8 +57,10 @@ describe("a worker that wakes up after its lease was taken over", () => {
         const nextWay = stopsBefore(world.database, next);
         const successor = ended(applyOver(world, file, nextWay));
         await Promise.race([nextWay.reached, successor]);
+        const before = await exactState(world, feed);
         zombieWay.letGo();
         expect(GONE, `statements ${at} and ${next}`).toContainEqual(await zombie);
+        expect(await exactState(world, feed), `statements ${at} and ${next}`).toEqual(before);
         nextWay.letGo();
         expect(await successor, `statements ${at} and ${next}`).toEqual({ value: { done: "applied" } });
         expect(await exactState(world, feed), `statements ${at} and ${next}`).toEqual(expected);
@@ -78,8 +80,10 @@ describe("a worker that wakes up after its lease was taken over", () => {
     zombieWay.letGo();
     await blockedBy(world.database, holder);
 
+    const { lease } = await exactState(world, feed);
     const successor = ended(world.apply(file));
     await blockedBy(world.database, worker);
+    expect((await exactState(world, feed)).lease, "it waits for the lease itself").toBe(lease);
     await holder.query("COMMIT");
     expect(await Promise.all([zombie, successor])).toEqual([{ code: "lease-lost" }, { value: { done: "applied" } }]);
     expect(await exactState(world, feed)).toEqual(expected);
