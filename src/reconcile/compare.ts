@@ -87,6 +87,14 @@ export interface Drift {
   readonly explanation: Explanation | undefined;
 }
 
+/** What may explain a difference besides the record itself. */
+export interface Evidence {
+  /** A file that holds the key and is not applied. */
+  openFile(key: string): OpenFile | undefined;
+  /** The newest rejected row that names the key. */
+  rejectedRow(key: string): RejectedRow | undefined;
+}
+
 /** What is known besides the two sides. */
 export interface Context {
   readonly fields: readonly string[];
@@ -95,10 +103,8 @@ export interface Context {
   readonly orderKey: string;
   /** See `Reconciliation.marginMs`. */
   readonly marginMs: number;
-  /** By key: a file that holds it and is not applied. */
-  readonly openFiles: ReadonlyMap<string, OpenFile>;
-  /** By key: the newest rejected row that names it. */
-  readonly rejected: ReadonlyMap<string, RejectedRow>;
+  /** Undefined: not looked for. */
+  readonly evidence: Evidence | undefined;
 }
 
 /** The drift of one key; undefined where both sides say the same. One of the two must be there. */
@@ -152,11 +158,11 @@ function explain(found: Omit<Drift, "explanation">, context: Context): Explanati
       return { reason: "too-close", asOfMs, fileId: ours.fileId };
     }
   }
-  const open = context.openFiles.get(key);
+  const open = context.evidence?.openFile(key);
   if (open !== undefined) {
     return { reason: open.state === "held" ? "held-file" : "file-under-way", fileId: open.fileId };
   }
-  const reject = context.rejected.get(key);
+  const reject = context.evidence?.rejectedRow(key);
   // A reject explains why something did not arrive; what has changed here since has arrived.
   if (reject !== undefined && (ours === undefined || reject.orderKey > ours.orderKey)) {
     return { reason: "rejected-row", fileId: reject.fileId, line: reject.line, sentence: reject.sentence };

@@ -27,6 +27,12 @@ export function bucketOf(key: string, bits: number): number {
   return (((md5.a & 0xff) << 8) | ((md5.a >>> 8) & 0xff)) >>> (BUCKET_MAX_BITS - bits);
 }
 
+/** 52 bits of a key's hash, as a number: for sets of keys of which the texts need not be kept. */
+export function keyNumber(key: string): number {
+  md5.update(key);
+  return (md5.a >>> 0) + (md5.b & 0xfffff) * 2 ** 32;
+}
+
 /** Bytes of a bucket as the database answers it: a digest of 8, as the bytes of an MD5 stand, and a count of 4. */
 const BUCKET_BYTES = 12;
 

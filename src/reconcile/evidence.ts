@@ -1,10 +1,14 @@
-/** What may explain a difference besides the record itself: files that wait, and rows that were rejected. */
-import { type ChunkHead, decodeHead } from "../domain/chunk.ts";
+/**
+ * What may explain a difference besides the record itself: files that wait, and rows that were rejected. Read once per
+ * comparison, when the first difference needs it, into a form in which any number of keys can be looked up.
+ */
+import { decodeHead } from "../domain/chunk.ts";
 import { asFailure } from "../domain/failures.ts";
 import { inLanes } from "../domain/lanes.ts";
-import type { Context, OpenFile, RejectedRow } from "./compare.ts";
+import type { Evidence, OpenFile, RejectedRow } from "./compare.ts";
 import type { ReconcileDeps, SnapshotFile } from "./deps.ts";
-import { type OpenFileRow, openFiles, rejectMentions } from "./tables.ts";
+import { keyNumber } from "./digest.ts";
+import { type OpenFileRow, openFiles, rejectedRows } from "./tables.ts";
 
 /** A reject explains a difference for so long: by then the customer has sent the row again, or will not. */
 export const REJECT_EXPLAINS_DAYS = 7;
@@ -12,74 +16,99 @@ export const REJECT_EXPLAINS_DAYS = 7;
 export const REJECTS_LOOKED_AT = 2_000;
 /** Files that wait at once; a feed with more has stopped, and people know. */
 export const OPEN_FILES_LOOKED_AT = 20;
+/** Rows of all of them, at 8 bytes each. */
+export const OPEN_ROWS_LOOKED_AT = 2_000_000;
 
 const DAY_MS = 86_400_000;
 
-export type Evidence = Pick<Context, "openFiles" | "rejected">;
-
-export const NO_EVIDENCE: Evidence = { openFiles: new Map(), rejected: new Map() };
-
-/** Reads what there is on these keys. Which files wait is asked once per comparison. */
-export function evidenceReader(
-  deps: ReconcileDeps,
-  file: SnapshotFile,
-): (keys: readonly string[]) => Promise<Evidence> {
-  let waiting: Promise<OpenFileRow[]> | undefined;
-  return async (keys) => {
-    waiting ??= openFiles(deps, file, OPEN_FILES_LOOKED_AT);
-    const wanted = new Set(keys);
-    const found = new Map<string, OpenFile>();
-    for (const open of await waiting) await lookInto(deps, open, wanted, found);
-    return { openFiles: found, rejected: await rejectedRows(deps, file, keys) };
+export async function readEvidence(deps: ReconcileDeps, file: SnapshotFile): Promise<Evidence> {
+  const sinceMs = deps.now() - REJECT_EXPLAINS_DAYS * DAY_MS;
+  const [rejects, open] = await Promise.all([
+    rejectedRows(deps, file, sinceMs, REJECTS_LOOKED_AT),
+    openFiles(deps, file, OPEN_FILES_LOOKED_AT),
+  ]);
+  const waiting: { readonly file: OpenFile; readonly keys: Float64Array }[] = [];
+  let rows = 0;
+  for (const one of open) {
+    rows += one.chunks.reduce((sum, entry) => sum + entry.rows, 0);
+    if (rows > OPEN_ROWS_LOOKED_AT) {
+      deps.log.warn("open-files-not-all-looked-at", {
+        fileId: file.id,
+        lookedAt: waiting.length,
+        waiting: open.length,
+      });
+      break;
+    }
+    waiting.push({ file: { fileId: one.id, state: one.state }, keys: await keysOf(deps, one) });
+  }
+  return {
+    openFile(key) {
+      const number = keyNumber(key);
+      return waiting.find(({ keys }) => holds(keys, number))?.file;
+    },
+    rejectedRow: rejectedRowsByKey(rejects),
   };
 }
 
-/** Adds the keys that stand in the file. The newest file that holds a key is kept. */
-async function lookInto(
-  deps: ReconcileDeps,
-  open: OpenFileRow,
-  wanted: ReadonlySet<string>,
-  found: Map<string, OpenFile>,
-): Promise<void> {
-  await inLanes(open.chunks, async (entry) => {
-    const head = await headOf(deps, open, entry);
-    for (const key of head?.keys ?? []) {
-      if (wanted.has(key) && !found.has(key)) found.set(key, { fileId: open.id, state: open.state });
-    }
-  });
-}
-
-/** The chunks of a file that waits for very long have expired: then it explains nothing, and says so in the log. */
-async function headOf(
-  deps: ReconcileDeps,
-  open: OpenFileRow,
-  entry: OpenFileRow["chunks"][number],
-): Promise<ChunkHead | undefined> {
+/** The keys of a file as numbers, ascending. The chunks of one that waits for very long have expired: it explains nothing. */
+async function keysOf(deps: ReconcileDeps, open: OpenFileRow): Promise<Float64Array> {
+  const keys: number[] = [];
   try {
-    return decodeHead(await deps.chunks.head(open, entry));
+    await inLanes(open.chunks, async (entry) => {
+      const head = decodeHead(await deps.chunks.head(open, entry));
+      for (const key of head.keys) keys.push(keyNumber(key));
+    });
   } catch (thrown) {
     if (asFailure(thrown).code !== "chunk-missing") throw thrown;
-    deps.log.warn("open-file-without-chunks", { fileId: open.id, n: entry.n });
-    return undefined;
+    deps.log.warn("open-file-without-chunks", { fileId: open.id });
+    return new Float64Array();
   }
+  return Float64Array.from(keys).sort();
 }
 
-async function rejectedRows(
-  deps: ReconcileDeps,
-  file: SnapshotFile,
-  keys: readonly string[],
-): Promise<Map<string, RejectedRow>> {
-  const parts = keys.map(keyTexts);
-  const sinceMs = deps.now() - REJECT_EXPLAINS_DAYS * DAY_MS;
-  const mentions = await rejectMentions(deps, file, sinceMs, REJECTS_LOOKED_AT, parts.map(longest));
-  const found = new Map<string, RejectedRow>();
-  for (const { place, file_id, order_key, line, raw, sentence } of mentions) {
-    const key = keys[place - 1]!;
-    if (found.has(key) || !parts[place - 1]!.every((text) => standsIn(raw, text))) continue;
-    found.set(key, { fileId: file_id, orderKey: order_key, line, sentence });
+function holds(ascending: Float64Array, wanted: number): boolean {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ascending[middle]! < wanted) low = middle + 1;
+    else high = middle;
   }
-  return found;
+  return ascending[low] === wanted;
 }
+
+/** A rejected row as it stood in its file. */
+export interface RawReject extends RejectedRow {
+  readonly raw: string;
+}
+
+/**
+ * Finds the first of these rows (the newest, if they are in that order) in which every value of a key stands as a value. The
+ * rows were not read, so what a value is in them is told by the marks around it.
+ */
+export function rejectedRowsByKey(rejects: readonly RawReject[]): (key: string) => RejectedRow | undefined {
+  const places = new Map<string, Set<number>>();
+  for (const [i, { raw }] of rejects.entries()) {
+    for (const value of valuesIn(raw)) {
+      const found = places.get(value);
+      if (found) found.add(i);
+      else places.set(value, new Set([i]));
+    }
+  }
+  return (key) => {
+    const texts = keyTexts(key).filter((text) => text !== "");
+    const [first = new Set<number>(), ...others] = texts.map((text) => places.get(text) ?? new Set<number>());
+    for (const i of first) if (others.every((set) => set.has(i))) return rejects[i];
+    return undefined;
+  };
+}
+
+/** What may stand between two values, from the surest on: a text may hold commas, a name blanks. */
+const BETWEEN_VALUES = [/[;\t|"\r\n]+/, /[,;\t|"\r\n]+/, /[\s,;|"']+/];
+
+/** Every text of a row that may be a value. */
+const valuesIn = (raw: string): Set<string> =>
+  new Set(BETWEEN_VALUES.flatMap((between) => raw.split(between).map((value) => value.trim())));
 
 /** The values that a natural key is joined from, by `|`, in which `\` escapes both. */
 export function keyTexts(key: string): string[] {
@@ -89,20 +118,4 @@ export function keyTexts(key: string): string[] {
     else parts[parts.length - 1] += key[i] === "\\" ? (key[++i] ?? "") : key[i]!;
   }
   return parts;
-}
-
-const longest = (texts: readonly string[]): string => texts.reduce((a, b) => (b.length > a.length ? b : a), "");
-
-/** What goes on as a word, a number or a code: `12` is not in `12.50`, and `ART-1` not in `ART-1-B`. */
-const GOES_ON = /[\p{L}\p{N}._/\\-]/u;
-
-/** Whether a text stands in a row as a value, not as a part of a longer one. */
-export function standsIn(raw: string, text: string): boolean {
-  if (text === "") return true;
-  for (let at = raw.indexOf(text); at >= 0; at = raw.indexOf(text, at + 1)) {
-    const before = raw.slice(Math.max(0, at - 1), at);
-    const after = raw.slice(at + text.length, at + text.length + 1);
-    if (!GOES_ON.test(before) && !GOES_ON.test(after)) return true;
-  }
-  return false;
 }

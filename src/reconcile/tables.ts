@@ -1,10 +1,11 @@
-/** The statements of reconcile; all of them are functions of the migration that says why they are as they are. */
+/** The statements of reconcile. Those that are more than a lookup are functions; their migration says why they are as they are. */
 import { attempt, oneRow } from "../domain/attempt.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
 import { failure } from "../domain/failures.ts";
 import type { OpenFile, OurRecord, Record_ } from "./compare.ts";
 import type { ReconcileDeps, SnapshotFile } from "./deps.ts";
 import { Buckets, bucketMask } from "./digest.ts";
+import type { RawReject } from "./evidence.ts";
 
 /** By what rows are compared: the values of these fields, or, without any, the row hash. */
 export type SealedBy = readonly string[] | undefined;
@@ -60,7 +61,7 @@ export async function recordBuckets(
 ): Promise<Buckets> {
   const { buckets } = await attempt(deps, async () =>
     oneRow(
-      await deps.database.query<{ buckets: string }>("SELECT buckets FROM record_buckets($1, $2, $3, $4)", [
+      await deps.database.query<{ buckets: string }>("SELECT record_buckets($1, $2, $3, $4) AS buckets", [
         file.customerId,
         file.feedId,
         bits,
@@ -143,9 +144,7 @@ export async function recordDetails(
 /** Whatever somebody wrote into `data`: what is no object has no fields. */
 const objectOf = (value: unknown): Record_ => (typeof value === "object" && value !== null ? (value as Record_) : {});
 
-export interface RejectMention {
-  /** Place of the text among those asked for, from 1. */
-  readonly place: number;
+interface RejectRow {
   readonly file_id: string;
   readonly order_key: string;
   readonly line: number;
@@ -153,20 +152,33 @@ export interface RejectMention {
   readonly sentence: string;
 }
 
-/** Rejected rows that hold one of the texts, newest first. */
-export const rejectMentions = (
+/** Characters of a rejected row that are looked at: keys stand at the beginning. */
+const RAW_LOOKED_AT_CHARS = 300;
+
+/** Rejected rows of the snapshot itself, and of the files of the feed since some time, the newest first. */
+export async function rejectedRows(
   deps: ReconcileDeps,
   file: SnapshotFile,
   sinceMs: number,
   maxRows: number,
-  texts: readonly string[],
-): Promise<RejectMention[]> =>
-  attempt(deps, () =>
-    deps.database.query<RejectMention>(
-      "SELECT place, file_id::text, order_key, line, raw, sentence FROM reject_mentions($1, $2, $3, $4, $5)",
-      [file.feedId, file.id, new Date(sinceMs).toISOString(), maxRows, JSON.stringify(texts)],
+): Promise<RawReject[]> {
+  const rows = await attempt(deps, () =>
+    deps.database.query<RejectRow>(
+      `SELECT x.file_id::text, f.order_key, x.line, left(x.raw, $5) AS raw, x.sentence
+       FROM files f JOIN rejects x ON x.file_id = f.id
+       WHERE (f.id = $1 OR f.customer_id = $2 AND f.feed_id = $3 AND f.received_at >= $4) AND x.position = 0
+       ORDER BY f.id = $1 DESC, f.order_key DESC, x.line LIMIT $6`,
+      [file.id, file.customerId, file.feedId, new Date(sinceMs).toISOString(), RAW_LOOKED_AT_CHARS, maxRows],
     ),
   );
+  return rows.map((row) => ({
+    fileId: row.file_id,
+    orderKey: row.order_key,
+    line: row.line,
+    raw: row.raw,
+    sentence: row.sentence,
+  }));
+}
 
 export interface OpenFileRow {
   readonly id: string;

@@ -2,10 +2,10 @@
  * From digests to drift: which buckets differ, which rows in them, what the two sides say of these, and why. Everything is
  * done in pages of bounded size, however much differs.
  */
-import { type Context, compare, type Drift, type TheirRow } from "./compare.ts";
+import { type Context, compare, type Drift, type Evidence, type TheirRow } from "./compare.ts";
 import type { ReconcileDeps, Reconciliation, SnapshotFile } from "./deps.ts";
 import { Buckets, bucketBits, bucketOf } from "./digest.ts";
-import { evidenceReader, NO_EVIDENCE } from "./evidence.ts";
+import { readEvidence } from "./evidence.ts";
 import { eachRow, ownText, type PlacedRow, readLastLines, readRows, type SealedRow } from "./rows.ts";
 import { bucketRows, recordBuckets, recordDetails, type SealedBy } from "./tables.ts";
 
@@ -155,19 +155,16 @@ async function* inPages(lots: AsyncIterable<TheirRow[]>): AsyncGenerator<TheirRo
 
 /** Compares the records of some keys with what the snapshot says of them; looks for evidence only where it is needed. */
 function judgeOf(deps: ReconcileDeps, file: SnapshotFile, { comparison, marginMs }: Reconciliation) {
-  const readEvidence = evidenceReader(deps, file);
   const { fields, platformFields } = comparison;
-  const base: Context = { fields, platformFields, orderKey: file.orderKey, marginMs, ...NO_EVIDENCE };
+  const bare: Context = { fields, platformFields, orderKey: file.orderKey, marginMs, evidence: undefined };
+  let reading: Promise<Evidence> | undefined;
   return async (keys: readonly string[], theirs: ReadonlyMap<string, TheirRow>): Promise<Drift[]> => {
     const ours = await recordDetails(deps, file, keys);
-    const drifts = keys
-      .map((key) => compare(ours.get(key), theirs.get(key), base))
-      .filter((drift) => drift !== undefined);
-    const open = drifts.filter(({ explanation }) => explanation === undefined).map(({ key }) => key);
-    if (open.length === 0) return drifts;
-    const context: Context = { ...base, ...(await readEvidence(open)) };
-    return drifts.map((drift) =>
-      drift.explanation === undefined ? (compare(ours.get(drift.key), theirs.get(drift.key), context) ?? drift) : drift,
-    );
+    const judged = (context: Context) =>
+      keys.map((key) => compare(ours.get(key), theirs.get(key), context)).filter((drift) => drift !== undefined);
+    const drifts = judged(bare);
+    if (drifts.every(({ explanation }) => explanation !== undefined)) return drifts;
+    reading ??= readEvidence(deps, file);
+    return judged({ ...bare, evidence: await reading });
   };
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { orderKeyOf } from "../../src/domain/ids.ts";
 import { type Context, compare, type Drift, type OurRecord, type TheirRow } from "../../src/reconcile/compare.ts";
 import { comparisonFaults, comparisonOf } from "../../src/reconcile/comparison.ts";
-import { keyTexts, standsIn } from "../../src/reconcile/evidence.ts";
+import { keyTexts, rejectedRowsByKey } from "../../src/reconcile/evidence.ts";
 import { healing } from "../../src/reconcile/healing.ts";
 import { asOfMsIn } from "../../src/reconcile/order.ts";
 import { DEFAULT_LIMITS, type DriftNumbers, marginMsOf, verdictOf } from "../../src/reconcile/verdict.ts";
@@ -26,8 +26,7 @@ const context = (more: Partial<Context> = {}): Context => ({
   platformFields: [],
   orderKey: orderAt(0),
   marginMs: 0,
-  openFiles: new Map(),
-  rejected: new Map(),
+  evidence: undefined,
   ...more,
 });
 
@@ -113,11 +112,13 @@ describe("an explanation", () => {
   });
 
   it("is a file that waits, or a rejected row that came after the last change", () => {
-    const openFiles = new Map([["k", { fileId: "9", state: "held" as const }]]);
-    expect(differing({}, { openFiles })).toEqual({ reason: "held-file", fileId: "9" });
-    const rejected = new Map([["k", { fileId: "9", orderKey: orderAt(-30), line: 4, sentence: "No." }]]);
-    expect(differing({}, { rejected })).toEqual({ reason: "rejected-row", fileId: "9", line: 4, sentence: "No." });
-    expect(differing({ orderKey: orderAt(-20) }, { rejected })).toBeUndefined();
+    const none = { openFile: () => undefined, rejectedRow: () => undefined };
+    const held = { ...none, openFile: () => ({ fileId: "9", state: "held" as const }) };
+    expect(differing({}, { evidence: held })).toEqual({ reason: "held-file", fileId: "9" });
+    const reject = { fileId: "9", orderKey: orderAt(-30), line: 4, sentence: "No." };
+    const evidence = { ...none, rejectedRow: () => reject };
+    expect(differing({}, { evidence })).toEqual({ reason: "rejected-row", fileId: "9", line: 4, sentence: "No." });
+    expect(differing({ orderKey: orderAt(-20) }, { evidence })).toBeUndefined();
   });
 
   it("and every kind of drift, is told in a sentence", () => {
@@ -238,12 +239,18 @@ describe("rejected rows", () => {
     ["12", "12;Bolt", true],
     ["12", '"12","Bolt"', true],
     ["12", "Bolt\t12", true],
+    ["12", "Bolt   12   7", true],
     ["12", "112;Bolt;12.50", false],
     ["ART-1", "ART-1-B;x", false],
     ["ART-1", "ART-1-B;ART-1", true],
+    ["M6, long", "M6, long;x", true],
     ["é", "né;x", false],
-  ])("%s stands in %s: %s", (text, raw, expected) => {
-    expect(standsIn(raw, text)).toBe(expected);
+    ["a|b", "b;a", true],
+    ["a|b", "a;c", false],
+    ["a\\|b", "x;y", false],
+  ])("%s stands in %s: %s", (key, raw, expected) => {
+    const find = rejectedRowsByKey([{ fileId: "1", orderKey: orderAt(0), line: 2, sentence: "No.", raw }]);
+    expect(find(key) !== undefined).toBe(expected);
   });
 });
 

@@ -34,7 +34,7 @@ const MASK = bucketMask(BITS, [3, 77]);
 
 describe.each(STATISTICS)("with statistics of %s", (statistics) => {
   it("digests of hashes read the index of the feed alone, once", async () => {
-    const scans = await scansOf(pool, statistics, "SELECT * FROM record_buckets(1, 2, $1, NULL)", [BITS], "bit_xor");
+    const scans = await scansOf(pool, statistics, "SELECT record_buckets(1, 2, $1, NULL)", [BITS], "bit_xor");
     expect(scans).toMatchObject([{ "Node Type": "Index Only Scan", "Actual Rows": ROWS / FEEDS, "Heap Fetches": 0 }]);
   });
 
@@ -45,7 +45,7 @@ describe.each(STATISTICS)("with statistics of %s", (statistics) => {
   });
 
   it("digests of values read the records of the feed, and not those of others", async () => {
-    const scans = await scansOf(pool, statistics, "SELECT * FROM record_buckets(1, 2, $1, '{a,b}')", [BITS], "bit_xor");
+    const scans = await scansOf(pool, statistics, "SELECT record_buckets(1, 2, $1, '{a,b}')", [BITS], "bit_xor");
     expect(scans).toHaveLength(1);
     expect(scans[0]!["Node Type"]).not.toBe("Seq Scan");
     expect(scans[0]).toMatchObject({ "Actual Rows": ROWS / FEEDS });
