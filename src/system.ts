@@ -175,16 +175,16 @@ async function apply(message: ApplyFile, config: System, postgresDatabase: Datab
       chunkBytes(config, file, entry.n, entry.headBytes),
   };
   await admitted(
-    { door: config.admission(message.customer), slowestMs, log },
+    { door: config.admission(message.customer), slowestMs, nowMs: now, sleep, log },
     { id: message.fileId, rows: message.rows ?? 0 },
-    (stillHere) =>
+    (underWay) =>
       applyHandler(message, {
         database,
         chunks: { whole: (file, entry) => chunkBytes(config, file, entry.n) },
         plan: (file, lease) => planFile({ database, chunks, sleep, random, ...rows }, file, { record: true, ...lease }),
         gate,
         token: config.uuid,
-        stillHere,
+        ...underWay,
         now,
         sleep,
         random,

@@ -4,11 +4,12 @@
  *
  * - Slots: `filesAtOnce` leases. They expire, so a dead consumer stops nobody for long.
  * - Rate: GCRA over accepted rows. A file is let in while what was let in before is worked off but for the burst; it is
- *   charged once, however often it comes back.
+ *   charged once, however often it comes back, and told its pace: beyond the burst its rows go at the rate, too.
  * - Line: who has to wait keeps its place by file id. The first in line is always waited for; a newcomer passes nobody.
  * - Breaker: while the database is away nobody is let in, then one file finds out; a slow one gets half the files.
  */
 import type { Limits } from "./limits.ts";
+import type { Pace } from "./pace.ts";
 import { type AdmissionState, at, type Place } from "./state.ts";
 
 /** Renewed by the consumer every 20 seconds: two renewals may fail. A dead consumer holds its slot this long. */
@@ -47,7 +48,7 @@ export interface Request {
 }
 
 export type Answer =
-  | { readonly admitted: true; readonly lease: string; readonly untilMs: number }
+  | { readonly admitted: true; readonly lease: string; readonly untilMs: number; readonly pace: Pace }
   | { readonly admitted: false; readonly atMs: number; readonly because: Because };
 
 /** Why a file waits: all slots are taken, the rate is used up, the database is away, or it is being applied already. */
@@ -69,6 +70,10 @@ export const slotsOf = ({ limits, slow }: AdmissionState): number =>
   slow ? Math.max(1, Math.floor(limits.filesAtOnce / 2)) : limits.filesAtOnce;
 
 const msOfRows = (rows: number, { rowsPerSecond }: Limits): number => (rows / rowsPerSecond) * 1_000;
+
+/** What is left of the burst; below 0 while rows that were let in have to be worked off. */
+const rowsLeft = ({ limits, workedOffMs }: AdmissionState, nowMs: number): number =>
+  Math.floor(limits.burstRows - (Math.max(0, workedOffMs - nowMs) / 1_000) * limits.rowsPerSecond);
 
 /** Rows that are still to be charged. */
 const owed = (state: AdmissionState, { id, rows }: Request): number =>
@@ -138,6 +143,7 @@ function admit(state: AdmissionState, request: Request, nowMs: number): Step<Ans
   // The time is part of it: a state that was lost and began anew must not take an old lease for one of its own.
   const lease = `${nowMs.toString(36)}-${given}`;
   const untilMs = nowMs + LEASE_MS;
+  const freeRows = Math.max(0, rowsLeft(state, nowMs));
   const others = state.paid.filter((one) => one.id !== id).slice(-(MAX_PLACES - 1));
   return {
     state: {
@@ -148,7 +154,7 @@ function admit(state: AdmissionState, request: Request, nowMs: number): Step<Ans
       paid: [...others, { id, untilMs: nowMs + PAID_KEPT_MS }],
       workedOffMs: Math.max(state.workedOffMs, nowMs) + msOfRows(owed(state, request), state.limits),
     },
-    answer: { admitted: true, lease, untilMs },
+    answer: { admitted: true, lease, untilMs, pace: { freeRows, rowsPerSecond: state.limits.rowsPerSecond } },
   };
 }
 
@@ -236,12 +242,11 @@ export interface Look {
 export function look(before: AdmissionState, nowMs: number): Look {
   const state = at(before, nowMs);
   const { limits, leases, line, away } = state;
-  const aheadMs = Math.max(0, state.workedOffMs - nowMs);
   return {
     limits,
     slots: { of: slotsOf(state), files: leases.map(({ id, sinceMs }) => ({ id, sinceMs })) },
     waiting: { files: line.length, rows: sumOwed(state, line), sinceMs: line[0]?.sinceMs ?? null },
-    rowsLeft: Math.floor(limits.burstRows - (aheadMs / 1_000) * limits.rowsPerSecond),
+    rowsLeft: rowsLeft(state, nowMs),
     database: away
       ? { is: nowMs < away.untilMs ? "away" : "probing", sinceMs: away.sinceMs, untilMs: away.untilMs }
       : { is: state.slow ? "slow" : "well" },

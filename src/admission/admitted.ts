@@ -3,6 +3,7 @@ import { asFailure, failure } from "../domain/failures.ts";
 import type { Log } from "../observe/log.ts";
 import type { Because, Outcome, Request } from "./admission.ts";
 import type { AdmissionDoor } from "./keeper.ts";
+import { pacer } from "./pace.ts";
 
 /** Many times what a statement takes where it was measured: a database that needs longer has too much to do. */
 export const SLOW_STATEMENT_MS = 10_000;
@@ -18,18 +19,28 @@ export interface AdmittedDeps {
   readonly door: AdmissionDoor;
   /** The longest statement of the work so far. */
   slowestMs(): number;
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  sleep(ms: number): Promise<void>;
   readonly log: Log;
+}
+
+/** What work under admission calls as it goes on. */
+export interface UnderWay {
+  /** Now and then, when the database has just answered. Never fails: nothing but the limits depends on it. */
+  stillHere(): Promise<void>;
+  /** Before so many rows are sent to the database: waits until they may go. */
+  pace(rows: number): Promise<void>;
 }
 
 /**
  * Runs `work` when the file is let in. Throws `not-admitted-yet` with the time to come again, and `admission-unavailable`
- * where nobody can be asked; neither has begun anything. `work` gets what it should call now and then when the database has
- * just answered; that never fails, since nothing but the limits depends on it.
+ * where nobody can be asked; neither has begun anything.
  */
 export async function admitted<T>(
   deps: AdmittedDeps,
   request: Request,
-  work: (stillHere: () => Promise<void>) => Promise<T>,
+  work: (underWay: UnderWay) => Promise<T>,
 ): Promise<T> {
   const { door, log } = deps;
   const answer = await asked(() => door.reserve(request));
@@ -46,7 +57,10 @@ export async function admitted<T>(
     }
   };
   try {
-    const result = await work(() => calmly("admission-not-renewed", () => door.renew(lease)));
+    const result = await work({
+      stillHere: () => calmly("admission-not-renewed", () => door.renew(lease)),
+      pace: pacer(answer.pace, deps),
+    });
     outcome = deps.slowestMs() > SLOW_STATEMENT_MS ? "slow" : "done";
     return result;
   } catch (thrown) {

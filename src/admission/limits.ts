@@ -11,9 +11,9 @@ export interface Limits {
 /** Of the ten consumers of the apply queue, so that two busy customers leave some to all others. */
 export const DEFAULT_FILES_AT_ONCE = 4;
 /** About half of what one file reaches where it was measured: a customer who sends without end leaves the other half. */
-export const DEFAULT_ROWS_PER_SECOND = 20_000;
-/** Two of the largest usual files (300,000 rows): nobody who sends a few times a day ever waits for the rate. */
-export const DEFAULT_BURST_ROWS = 600_000;
+export const DEFAULT_ROWS_PER_SECOND = 25_000;
+/** Two or three seconds of the database: files of usual size never feel the rate, and large ones leave room beside them. */
+export const DEFAULT_BURST_ROWS = 100_000;
 
 export const DEFAULT_LIMITS: Limits = {
   filesAtOnce: DEFAULT_FILES_AT_ONCE,

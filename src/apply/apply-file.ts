@@ -30,6 +30,7 @@ export async function applyFile(deps: ApplyDeps, file: FileToApply, plan: Plan, 
 }
 
 async function applyBatch(deps: ApplyDeps, file: FileToApply, batch: Batch, lease: HeldLease): Promise<void> {
+  await deps.pace?.(batch.rows);
   await lease.beat();
   const { outcome } = await attempt(deps, async () =>
     oneRow(

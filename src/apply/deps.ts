@@ -34,6 +34,8 @@ export interface ApplyDeps extends Waiting {
   token(): string;
   /** Told whenever the lease was renewed: the file is still being applied, and the database has just answered. */
   stillHere?(): Promise<void>;
+  /** Waits until so many rows may be sent to the database. */
+  pace?(rows: number): Promise<void>;
   /** Milliseconds since 1970. */
   now(): number;
   readonly log: Log;

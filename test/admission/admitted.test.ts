@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { type AdmittedDeps, admitted, SLOW_STATEMENT_MS } from "../../src/admission/admitted.ts";
 import type { AdmissionDoor } from "../../src/admission/keeper.ts";
 import { DEFAULT_LIMITS } from "../../src/admission/limits.ts";
+import { MAX_PACE_MS } from "../../src/admission/pace.ts";
 import { watched } from "../../src/admission/watched.ts";
 import { type Failure, failure } from "../../src/domain/failures.ts";
 import { memoryAdmission } from "../support/admission.ts";
@@ -13,8 +14,15 @@ async function scene(change: Partial<AdmissionDoor> = {}, slowestMs = 0) {
   const { door } = memoryAdmission(() => NOON);
   await door.configure({ ...DEFAULT_LIMITS, filesAtOnce: 1 });
   const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-  const deps: AdmittedDeps = { door: { ...door, ...change }, slowestMs: () => slowestMs, log };
-  return { door, deps, log };
+  const sleep = vi.fn(async () => undefined);
+  const deps: AdmittedDeps = {
+    door: { ...door, ...change },
+    slowestMs: () => slowestMs,
+    nowMs: () => NOON,
+    sleep,
+    log,
+  };
+  return { door, deps, log, sleep };
 }
 const thrownBy = (work: Promise<unknown>): Promise<Failure> =>
   work.then(
@@ -80,12 +88,33 @@ describe("work under admission", () => {
     const lost = new Error("Network connection lost");
     const { deps, log } = await scene({ renew: fails(lost), release: fails(lost) });
     expect(
-      await admitted(deps, file, async (stillHere) => {
+      await admitted(deps, file, async ({ stillHere }) => {
         await stillHere();
         return "done";
       }),
     ).toBe("done");
     expect(log.warn.mock.calls.map(([event]) => event)).toEqual(["admission-not-renewed", "admission-not-released"]);
+  });
+});
+
+describe("the pace of a file", () => {
+  it("lets go what is left of the burst, then keeps the rate, all lanes together", async () => {
+    const { door, deps, sleep } = await scene();
+    await door.configure({ filesAtOnce: 1, rowsPerSecond: 1_000, burstRows: 5_000 });
+    await admitted(deps, { id: "7", rows: 9_000 }, async ({ pace }) => {
+      for (let i = 0; i < 9; i++) await pace(1_000);
+    });
+    expect(sleep.mock.calls).toEqual([[1_000], [2_000], [3_000]]);
+  });
+
+  it("never keeps a batch waiting so long that its lease could end, whatever the rate", async () => {
+    const { door, deps, sleep } = await scene();
+    await door.configure({ filesAtOnce: 1, rowsPerSecond: 10, burstRows: 0 });
+    await admitted(deps, { id: "7", rows: 10_000 }, async ({ pace }) => {
+      await pace(5_000);
+      await pace(5_000);
+    });
+    expect(sleep.mock.calls).toEqual([[MAX_PACE_MS]]);
   });
 });
 
