@@ -75,7 +75,7 @@ const delivery = {
     ["parsing", "rejected", "there is nothing to read in it"],
     ["parsing", "dead", "its message is parked"],
     ["quarantined", "parsing", "the operator releases it"],
-    ["parsed", "parsing", "a question about its files is answered"],
+    ["parsed", "parsing", "a question about a file is answered, or one was left unread"],
     ["dead", "parsing", "its dead letter is redriven"],
   ],
 } as const satisfies Machine;

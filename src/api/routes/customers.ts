@@ -2,6 +2,7 @@
 import { and, asc, count, desc, eq, gt, gte, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import { type PgColumn, unionAll } from "drizzle-orm/pg-core";
 import type { FailureReport } from "../../domain/failures.ts";
+import { statesMovedBy } from "../../domain/states.ts";
 import { customers, deliveries, feeds, files } from "../../platform/schema.ts";
 import { type Caller, visibleTo } from "../auth/caller.ts";
 import type { ApiDatabase, Call } from "../deps.ts";
@@ -109,27 +110,22 @@ function stuckItems(db: ApiDatabase, ids: readonly number[], cutoff: Date) {
     failure: sql<FailureReport | null>`${t.failure}`.as("item_failure"),
     since: sql<string>`${t.updatedAt}`.as("item_since"),
   });
-  const notMoving = (state: PgColumn, updatedAt: PgColumn, waiting: string[], working: string[]): SQL | undefined =>
-    or(inArray(state, waiting), and(inArray(state, working), lt(updatedAt, cutoff)));
+  const notMoving = (kind: "delivery" | "file", state: PgColumn, updatedAt: PgColumn): SQL | undefined =>
+    or(
+      inArray(state, statesMovedBy(kind, "operator")),
+      and(inArray(state, statesMovedBy(kind, "sweep")), lt(updatedAt, cutoff)),
+    );
   const all = unionAll(
     db
       .select(columns("delivery", deliveries.id, deliveries))
       .from(deliveries)
       .where(
-        and(
-          inArray(deliveries.customerId, [...ids]),
-          notMoving(deliveries.state, deliveries.updatedAt, ["quarantined", "dead"], ["parsing"]),
-        ),
+        and(inArray(deliveries.customerId, [...ids]), notMoving("delivery", deliveries.state, deliveries.updatedAt)),
       ),
     db
       .select(columns("file", files.id, files))
       .from(files)
-      .where(
-        and(
-          inArray(files.customerId, [...ids]),
-          notMoving(files.state, files.updatedAt, ["held", "dead"], ["parsing", "parsed", "applying"]),
-        ),
-      ),
+      .where(and(inArray(files.customerId, [...ids]), notMoving("file", files.state, files.updatedAt))),
   ).as("every");
   return db
     .select({

@@ -1,6 +1,7 @@
 /** GET /v1/feeds/:customer/:feed: one feed as it stands. */
 import { and, count, desc, eq, inArray, sql } from "drizzle-orm";
 import type { VersionKind } from "../../domain/feed-version.ts";
+import { statesMovedBy } from "../../domain/states.ts";
 import { deliveries, feeds, files, records } from "../../platform/schema.ts";
 import { visibleTo } from "../auth/caller.ts";
 import { feedOf } from "../auth/scope.ts";
@@ -11,7 +12,7 @@ import { customerInPath, feedInPath, readQuery } from "../query/query.ts";
 import { fileColumns } from "./files.ts";
 import { iso, presentFile } from "./present.ts";
 
-const IN_WORK = ["parsing", "parsed", "applying"] as const;
+const IN_WORK = statesMovedBy("file", "sweep");
 /** More at once means a backlog: then the list of files, not this page, is the place to look. */
 const IN_WORK_MAX_FILES = 20;
 /** Counting reads every row; beyond this many it would make the answer slow, so it stops and says so. */
@@ -39,7 +40,7 @@ export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
     deps.db
       .select(fileColumns)
       .from(files)
-      .where(and(ofFeed, inArray(files.state, [...IN_WORK])))
+      .where(and(ofFeed, inArray(files.state, IN_WORK)))
       .orderBy(desc(files.orderKey))
       .limit(IN_WORK_MAX_FILES),
     deps.db.select({ status: some.status, n: count() }).from(some).groupBy(some.status),
