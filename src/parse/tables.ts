@@ -205,9 +205,7 @@ export function parseTables(database: Database): ParseTables {
           heldFor(refusal, judgedBy),
         ],
       };
-      // A statement of its own, so that the next one sees what others decided before.
-      const alone = { text: "SELECT decide_alone(feed_id) FROM files WHERE id = $1::bigint", params: [fileId] };
-      const before = [...feedFirst(fileId, refusal), alone];
+      const before = [...feedFirst(fileId, refusal), alone(fileId)];
       const answers = await database.transaction([...before, update, ...beside(fileId, refusal)]);
       return ended(answers[before.length], judgedBy);
     },
@@ -229,7 +227,7 @@ export function parseTables(database: Database): ParseTables {
           heldFor(refusal, judgedBy),
         ],
       };
-      const before = feedFirst(fileId, refusal);
+      const before = [...feedFirst(fileId, refusal), alone(fileId)];
       const answers = await database.transaction([...before, update, ...beside(fileId, refusal)]);
       return ended(answers[before.length], judgedBy);
     },
@@ -295,6 +293,15 @@ const feedFirst = (fileId: string, refusal: Refusal | undefined): Statement[] =>
           params: [fileId],
         },
       ];
+
+/**
+ * Ends of the feed's files are written one after the other, since one may make a duplicate of another one, or open it again.
+ * A statement of its own, so that the next one sees what others decided before; ahead of the file's row, as everywhere.
+ */
+const alone = (fileId: string): Statement => ({
+  text: "SELECT decide_alone(feed_id) FROM files WHERE id = $1::bigint",
+  params: [fileId],
+});
 
 /** The state a file is in now. Throws `database-conflict` (serialization failure) where its end was not written, and is to be. */
 function ended(rows: Row[] | undefined, { adapterVersion }: JudgedBy): FileState {

@@ -60,9 +60,11 @@ describe("a statement of apply", () => {
     await brake.query("BEGIN");
     await lockRecord(brake, feed.feedId, "k1");
 
-    const working = ended(applyOver(world, file, way));
+    // Tried again at once it could be faster than the other one, and meet it again.
+    let crossing: Promise<unknown> | undefined;
+    const working = ended(applyOver(world, file, way, { sleep: async () => void (await crossing) }));
     const [worker] = await blockedBy(world.database, brake);
-    const crossing = lockRecord(patient, feed.feedId, "k0");
+    crossing = lockRecord(patient, feed.feedId, "k0");
     await blockedBy(world.database, { pid: worker! });
     await brake.query("COMMIT");
     await crossing;
