@@ -2,9 +2,12 @@
  * The cheap half of a comparison: rows are dealt out into buckets by a hash of their key, and of each bucket both sides make
  * a digest. Here it is made of a file, in `record_buckets` (SQL) of the records; a property test holds them equal. Pure.
  */
-import { Md5 } from "./md5.ts";
+import { Hash64 } from "./hash64.ts";
 
-/** The first two bytes of a key's MD5 tell its bucket. */
+/** By what rows are the same: their row hash, or the values of the compared fields. */
+export type Seal = "hash" | "fields";
+
+/** 65,536 buckets are 1 MB on the wire. */
 export const BUCKET_MAX_BITS = 16;
 /**
  * Rows of a bucket: each costs 16 characters on the wire however many rows it has, and each that differs the rows in it. At
@@ -19,56 +22,81 @@ export function bucketBits(rows: number): number {
 }
 
 /** Every use reads its words before the next: nothing here waits for anything. */
-const md5 = new Md5();
+const hash = new Hash64();
+
+const bucketAt = (bits: number): number => hash.low & (2 ** bits - 1);
 
 /** The bucket of a key, from 0. */
 export function bucketOf(key: string, bits: number): number {
-  md5.update(key);
-  return (((md5.a & 0xff) << 8) | ((md5.a >>> 8) & 0xff)) >>> (BUCKET_MAX_BITS - bits);
+  hash.text(key);
+  return bucketAt(bits);
 }
 
-/** 52 bits of a key's hash, as a number: for sets of keys of which the texts need not be kept. */
+/** 53 bits of a key's hash, as a number: for sets of keys of which the texts need not be kept. */
 export function keyNumber(key: string): number {
-  md5.update(key);
-  return (md5.a >>> 0) + (md5.b & 0xfffff) * 2 ** 32;
+  hash.text(key);
+  return (hash.low >>> 0) + (hash.high & 0x1fffff) * 2 ** 32;
 }
 
-/** Bytes of a bucket as the database answers it: a digest of 8, as the bytes of an MD5 stand, and a count of 4. */
+/** Leaves the digest of a row behind the hash of its key, so that a value that went to another row is another digest. */
+function takeContent(seal: Seal, content: string): void {
+  if (seal === "hash") hash.uuid(content, hash.high, hash.low);
+  else hash.text(content, hash.high, hash.low);
+}
+
+/** The digest of a row as 16 hex digits. `content`: its row hash, or its values as `valuesText` writes them. */
+export function rowDigest(seal: Seal, key: string, content: string): string {
+  hash.text(key);
+  takeContent(seal, content);
+  return hash.hex();
+}
+
+/** Between values; JSON escapes it inside them. */
+const BETWEEN_VALUES = "\u001e";
+
+/** The values of some fields of a record as JSON texts; one that is not there is null. */
+export const valuesText = (record: Readonly<Record<string, unknown>>, fields: readonly string[]): string =>
+  fields.map((field) => JSON.stringify(record[field] ?? null)).join(BETWEEN_VALUES);
+
+/** Bytes of a bucket as the database answers it: a digest of 8 and a count of 4. */
 const BUCKET_BYTES = 12;
 
 /** The digests of 2^bits buckets: 12 bytes each, whatever the number of rows. */
 export class Buckets {
   readonly bits: number;
-  readonly #first: Int32Array;
-  readonly #second: Int32Array;
+  readonly #seal: Seal;
+  readonly #high: Int32Array;
+  readonly #low: Int32Array;
   readonly #counts: Int32Array;
 
-  constructor(bits: number) {
+  constructor(bits: number, seal: Seal) {
     this.bits = bits;
-    this.#first = new Int32Array(2 ** bits);
-    this.#second = new Int32Array(2 ** bits);
+    this.#seal = seal;
+    this.#high = new Int32Array(2 ** bits);
+    this.#low = new Int32Array(2 ** bits);
     this.#counts = new Int32Array(2 ** bits);
   }
 
   /** Reads what `record_buckets` answers. Throws RangeError if it is not of that many buckets. */
-  static read(bits: number, base64: string): Buckets {
+  static read(bits: number, seal: Seal, base64: string): Buckets {
     const bytes = Buffer.from(base64, "base64");
     if (bytes.length !== 2 ** bits * BUCKET_BYTES) throw new RangeError(`${bytes.length} bytes for 2^${bits} buckets`);
-    const buckets = new Buckets(bits);
+    const buckets = new Buckets(bits, seal);
     for (let n = 0; n < 2 ** bits; n++) {
-      buckets.#first[n] = bytes.readInt32LE(n * BUCKET_BYTES);
-      buckets.#second[n] = bytes.readInt32LE(n * BUCKET_BYTES + 4);
+      buckets.#high[n] = bytes.readInt32BE(n * BUCKET_BYTES);
+      buckets.#low[n] = bytes.readInt32BE(n * BUCKET_BYTES + 4);
       buckets.#counts[n] = bytes.readInt32BE(n * BUCKET_BYTES + 8);
     }
     return buckets;
   }
 
-  /** Takes a row. `seal`: 32 hex digits that say what it holds. XOR, so rows may come in any order. */
-  add(key: string, seal: string): void {
-    const bucket = bucketOf(key, this.bits);
-    md5.update(key + seal);
-    this.#first[bucket]! ^= md5.a;
-    this.#second[bucket]! ^= md5.b;
+  /** Takes a row; `content` as in `rowDigest`. XOR, so rows may come in any order. */
+  add(key: string, content: string): void {
+    hash.text(key);
+    const bucket = bucketAt(this.bits);
+    takeContent(this.#seal, content);
+    this.#high[bucket]! ^= hash.high;
+    this.#low[bucket]! ^= hash.low;
     this.#counts[bucket]!++;
   }
 
@@ -86,13 +114,9 @@ export class Buckets {
   differing(other: Buckets): number[] {
     const found: number[] = [];
     for (let n = 0; n < 2 ** this.bits; n++) {
-      if (
-        this.#first[n] !== other.#first[n] ||
-        this.#second[n] !== other.#second[n] ||
-        this.#counts[n] !== other.#counts[n]
-      ) {
-        found.push(n);
-      }
+      const same =
+        this.#high[n] === other.#high[n] && this.#low[n] === other.#low[n] && this.#counts[n] === other.#counts[n];
+      if (!same) found.push(n);
     }
     return found;
   }
@@ -103,13 +127,4 @@ export function bucketMask(bits: number, buckets: Iterable<number>): string {
   const bytes = Buffer.alloc(Math.max(1, 2 ** bits / 8));
   for (const n of buckets) bytes[n >> 3]! |= 1 << (n & 7);
   return bytes.toString("hex");
-}
-
-/** Between the values of a seal; JSON escapes it inside them. */
-const BETWEEN_VALUES = "\u001e";
-
-/** The seal of a record by the values of some fields; one that is not there is null. */
-export function sealOfFields(record: Readonly<Record<string, unknown>>, fields: readonly string[]): string {
-  md5.update(fields.map((field) => JSON.stringify(record[field] ?? null)).join(BETWEEN_VALUES));
-  return md5.hex();
 }

@@ -4,14 +4,14 @@ import { inLanes } from "../domain/lanes.ts";
 import { lastLinesOf, standing } from "../domain/plan.ts";
 import type { Record_, TheirRow } from "./compare.ts";
 import type { ReconcileDeps, SnapshotFile } from "./deps.ts";
-import { sealOfFields } from "./digest.ts";
+import { valuesText } from "./digest.ts";
 import type { SealedBy } from "./tables.ts";
 
 /** A row that counts, while its chunk is in memory. */
-export interface SealedRow {
+export interface RowInChunk {
   readonly key: string;
-  /** See `seal_expression` of the migration. */
-  readonly seal: string;
+  /** Its row hash, or the values of the compared fields. */
+  readonly content: string;
   readonly n: number;
   /** Its place in the chunk. */
   readonly at: number;
@@ -45,7 +45,7 @@ export async function eachRow(
   file: SnapshotFile,
   by: SealedBy,
   lastLines: ReadonlyMap<string, number>,
-  take: (row: SealedRow) => void,
+  take: (row: RowInChunk) => void,
   wants: (key: string) => boolean = () => true,
 ): Promise<void> {
   await inLanes(file.chunks, async (entry) => {
@@ -53,7 +53,7 @@ export async function eachRow(
       const head = decodeHead(await deps.chunks.head(file, entry));
       for (const at of standing(head, lastLines)) {
         const key = head.keys[at]!;
-        if (wants(key)) take({ key, seal: head.hashes[at]!, n: entry.n, at });
+        if (wants(key)) take({ key, content: head.hashes[at]!, n: entry.n, at });
       }
       return;
     }
@@ -61,7 +61,7 @@ export async function eachRow(
     for (const at of standing(chunk, lastLines)) {
       const key = chunk.keys[at]!;
       if (!wants(key)) continue;
-      take({ key, seal: sealOfFields(JSON.parse(chunk.records[at]!) as Record_, by), n: entry.n, at });
+      take({ key, content: valuesText(JSON.parse(chunk.records[at]!) as Record_, by), n: entry.n, at });
     }
   });
 }

@@ -4,11 +4,13 @@ import type { ChunkEntry } from "../domain/chunk.ts";
 import { failure } from "../domain/failures.ts";
 import type { OpenFile, OurRecord, Record_ } from "./compare.ts";
 import type { ReconcileDeps, SnapshotFile } from "./deps.ts";
-import { Buckets, bucketMask } from "./digest.ts";
+import { Buckets, bucketMask, type Seal } from "./digest.ts";
 import type { RawReject } from "./evidence.ts";
 
 /** By what rows are compared: the values of these fields, or, without any, the row hash. */
 export type SealedBy = readonly string[] | undefined;
+
+export const sealOf = (by: SealedBy): Seal => (by === undefined ? "hash" : "fields");
 
 /** A text array for Postgres; names of fields are lower_snake_case, so nothing is to be escaped. */
 const fieldArray = (fields: SealedBy): string | null => (fields === undefined ? null : `{${fields.join(",")}}`);
@@ -69,10 +71,10 @@ export async function recordBuckets(
       ]),
     ),
   );
-  return Buckets.read(bits, buckets);
+  return Buckets.read(bits, sealOf(by), buckets);
 }
 
-/** The active records in some buckets: key → seal. */
+/** The active records in some buckets: key → digest of the row, as `rowDigest` makes it. */
 export async function bucketRows(
   deps: ReconcileDeps,
   file: SnapshotFile,
@@ -82,7 +84,7 @@ export async function bucketRows(
 ): Promise<Map<string, string>> {
   const row = await attempt(deps, async () =>
     oneRow(
-      await deps.database.query<{ keys: string; seals: string }>("SELECT * FROM bucket_rows($1, $2, $3, $4, $5)", [
+      await deps.database.query<{ keys: string; digests: string }>("SELECT * FROM bucket_rows($1, $2, $3, $4, $5)", [
         file.customerId,
         file.feedId,
         bits,
@@ -92,8 +94,8 @@ export async function bucketRows(
     ),
   );
   const keys = JSON.parse(row.keys) as string[];
-  const seals = row.seals.split(",");
-  return new Map(keys.map((key, i) => [key, seals[i]!]));
+  const digests = row.digests.split(",");
+  return new Map(keys.map((key, i) => [key, digests[i]!]));
 }
 
 interface DetailRow {

@@ -1,5 +1,7 @@
 /** What follows from the drift that was found: nothing, healing, or a person. Pure. */
 
+import type { Seal } from "./digest.ts";
+
 /** Drift above either waits for a release. */
 export interface Limits {
   readonly maxRows: number;
@@ -15,7 +17,7 @@ export const ALWAYS_FEW_ROWS = 3;
 
 /** Numbers of a comparison. `drift` are the rows that nothing explains; the others stand in `explained` by reason. */
 export interface DriftNumbers {
-  readonly seal: "hash" | "fields";
+  readonly seal: Seal;
   readonly snapshotRows: number;
   /** Active records of the feed. */
   readonly records: number;

@@ -4,10 +4,10 @@
  */
 import { type Context, compare, type Drift, type Evidence, type TheirRow } from "./compare.ts";
 import type { ReconcileDeps, Reconciliation, SnapshotFile } from "./deps.ts";
-import { Buckets, bucketBits, bucketOf } from "./digest.ts";
+import { Buckets, bucketBits, bucketOf, rowDigest, type Seal } from "./digest.ts";
 import { readEvidence } from "./evidence.ts";
-import { eachRow, ownText, type PlacedRow, readLastLines, readRows, type SealedRow } from "./rows.ts";
-import { bucketRows, recordBuckets, recordDetails, type SealedBy } from "./tables.ts";
+import { eachRow, ownText, type PlacedRow, type RowInChunk, readLastLines, readRows } from "./rows.ts";
+import { bucketRows, recordBuckets, recordDetails, type SealedBy, sealOf } from "./tables.ts";
 
 /** Rows of the database in memory at once, with key and seal: some 10 MB. */
 const GROUP_MAX_ROWS = 40_000;
@@ -21,7 +21,7 @@ const HASHES_IN_VAIN_ROWS = 10_000;
 
 /** What digests say, and the differences one page after the other. */
 export interface Walk {
-  readonly seal: "hash" | "fields";
+  readonly seal: Seal;
   /** Rows of the snapshot that count. */
   readonly snapshotRows: number;
   /** Active records of the feed. */
@@ -59,7 +59,7 @@ export async function walk(
   }
   const { by, ours, theirs, differing } = sides;
   return {
-    seal: by === undefined ? "hash" : "fields",
+    seal: sealOf(by),
     snapshotRows: theirs.rows,
     records: ours.rows,
     differing: differing.length,
@@ -74,10 +74,10 @@ async function digests(
   by: SealedBy,
   lastLines: ReadonlyMap<string, number>,
 ): Promise<Sides> {
-  const theirs = new Buckets(bits);
+  const theirs = new Buckets(bits, sealOf(by));
   const [ours] = await Promise.all([
     recordBuckets(deps, file, bits, by),
-    eachRow(deps, file, by, lastLines, ({ key, seal }) => theirs.add(key, seal)),
+    eachRow(deps, file, by, lastLines, ({ key, content }) => theirs.add(key, content)),
   ]);
   return { by, ours, theirs, differing: ours.differing(theirs) };
 }
@@ -118,12 +118,13 @@ async function* pages(
 ): AsyncGenerator<Drift[]> {
   const judge = judgeOf(deps, file, how);
   const { bits } = sides.theirs;
+  const seal = sealOf(sides.by);
   for (const group of groups(sides, deps.groupRows ?? GROUP_MAX_ROWS)) {
     const wanted = new Set(group);
     const left = await bucketRows(deps, file, bits, sides.by, group);
     const differing: PlacedRow[] = [];
-    const take = ({ key, seal, n, at }: SealedRow) => {
-      if (left.get(key) !== seal) differing.push({ key: ownText(key), n, at });
+    const take = ({ key, content, n, at }: RowInChunk) => {
+      if (left.get(key) !== rowDigest(seal, key, content)) differing.push({ key: ownText(key), n, at });
       left.delete(key);
     };
     await eachRow(deps, file, sides.by, lastLines, take, (key) => wanted.has(bucketOf(key, bits)));

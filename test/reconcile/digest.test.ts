@@ -9,7 +9,8 @@ import {
   bucketBits,
   bucketMask,
   bucketOf,
-  sealOfFields,
+  rowDigest,
+  valuesText,
 } from "../../src/reconcile/digest.ts";
 import { bucketRows, recordBuckets } from "../../src/reconcile/tables.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
@@ -66,7 +67,7 @@ describe("the digests of buckets", () => {
         const feeds = await world.feeds();
         await store(feeds, keys, []);
         const ours = await recordBuckets(world.deps(), fileOf(feeds), bits, undefined);
-        const theirs = new Buckets(bits);
+        const theirs = new Buckets(bits, "hash");
         for (const key of keys.toReversed()) theirs.add(key, md5(key));
         expect(ours.differing(theirs)).toEqual([]);
         expect(ours.rows).toBe(keys.length);
@@ -92,8 +93,8 @@ describe("the digests of buckets", () => {
         await store(feeds, keys, records);
         const fields = ["c", "a", "b_2"];
         const ours = await recordBuckets(world.deps(), fileOf(feeds), 4, fields);
-        const theirs = new Buckets(4);
-        for (const [i, key] of keys.entries()) theirs.add(key, sealOfFields(records[i]!, fields));
+        const theirs = new Buckets(4, "fields");
+        for (const [i, key] of keys.entries()) theirs.add(key, valuesText(records[i]!, fields));
         expect(ours.differing(theirs)).toEqual([]);
       }),
       { numRuns: 40 },
@@ -106,10 +107,10 @@ describe("the digests of buckets", () => {
     await store(feeds, keys, []);
     const ours = await recordBuckets(world.deps(), fileOf(feeds), 3, undefined);
     const [a, b] = keys.filter((key) => bucketOf(key, 3) === 5) as [string, string];
-    const swapped = new Buckets(3);
+    const swapped = new Buckets(3, "hash");
     for (const key of keys) swapped.add(key, md5(key === a ? b : key === b ? a : key));
     expect(ours.differing(swapped)).toEqual([5]);
-    const fewer = new Buckets(3);
+    const fewer = new Buckets(3, "hash");
     for (const key of keys.slice(1)) fewer.add(key, md5(key));
     expect(ours.differing(fewer)).toEqual([bucketOf("k0", 3)]);
   });
@@ -132,7 +133,7 @@ describe("the digests of buckets", () => {
       const wanted = new Set(HOSTILE.slice(0, 4).map((key) => bucketOf(key, bits)));
       const rows = await bucketRows(world.deps(), fileOf(feeds), bits, undefined, wanted);
       const expected = HOSTILE.filter((key) => wanted.has(bucketOf(key, bits)));
-      expect(rows).toEqual(new Map(expected.map((key) => [key, md5(key)])));
+      expect(rows).toEqual(new Map(expected.map((key) => [key, rowDigest("hash", key, md5(key))])));
     }
   });
 
@@ -142,7 +143,7 @@ describe("the digests of buckets", () => {
   });
 
   it("refuse an answer of another number of buckets", () => {
-    expect(() => Buckets.read(1, Buffer.alloc(12).toString("base64"))).toThrow("12 bytes for 2^1 buckets");
+    expect(() => Buckets.read(1, "hash", Buffer.alloc(12).toString("base64"))).toThrow("12 bytes for 2^1 buckets");
   });
 
   it("write a mask as Postgres reads it", () => {
