@@ -116,6 +116,19 @@ describe("slots", () => {
     expect(schedule.reserve("2").admitted).toBe(true);
   });
 
+  it("lets a newcomer in beside those who wait only where a slot is left for each of them", () => {
+    const schedule = scheduleOf({ ...wide, filesAtOnce: 3 });
+    const leases = ["1", "2", "3"].map((id) => leaseOf(schedule.reserve(id)));
+    schedule.reserve("4");
+    schedule.reserve("5");
+    for (const lease of leases.slice(1)) schedule.release(lease);
+    expect(schedule.reserve("6").admitted).toBe(false);
+    schedule.release(leases[0]!);
+    expect(schedule.reserve("7").admitted).toBe(false);
+    expect(schedule.reserve("5").admitted).toBe(true);
+    expect(schedule.reserve("4").admitted).toBe(true);
+  });
+
   it("does not wait for ever for the first in line, and keeps its place all the same", () => {
     const schedule = scheduleOf({ ...wide, filesAtOnce: 1 });
     const lease = leaseOf(schedule.reserve("1"));
@@ -158,6 +171,13 @@ describe("the rate", () => {
     schedule.release(leaseOf(schedule.reserve("1", 5_000)), "done");
     schedule.reserve("1", 5_000);
     expect(schedule.look().rowsLeft).toBe(-5_000);
+  });
+
+  it("is worked off in the same time when the clock is set back", () => {
+    const schedule = scheduleOf(slow);
+    schedule.reserve("1", 8_000);
+    schedule.pass(-86_400_000);
+    expect(waitOf(schedule.reserve("2"), schedule.now())).toBe(3_000);
   });
 
   it("tells nobody to come later than the longest wait, whatever is ahead", () => {
