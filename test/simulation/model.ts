@@ -29,8 +29,8 @@ interface KnownFile {
 }
 
 /**
- * `answers`: what the senders were told, by Message-ID. `fixed`: what the database refused was put right, and what had died of
- * it was sent again.
+ * `answers`: what the senders were told, by Message-ID. `fixed`: what the database refused was put right, what had died of it
+ * was sent again, and what was in quarantine is released.
  */
 export function violationsOf(
   mails: readonly SentMail[],
@@ -90,7 +90,8 @@ class Model {
 
   mail(mail: SentMail, told: Told): KnownFile[] {
     const rows = this.#tables.deliveries.filter((row) => row.message_id === mail.messageId);
-    const wanted = this.#fixed && mail.fate.startsWith("dead") ? STATE_OF.applied : STATE_OF[mail.fate];
+    const isDecided = this.#fixed && (mail.fate.startsWith("dead") || mail.fate === "quarantined");
+    const wanted = isDecided ? STATE_OF.applied : STATE_OF[mail.fate];
     if (mail.fate === "refused") {
       if (told.accepted) this.broken("a final no is final", mail.messageId, [], "refused", "accepted");
       if (rows.length > 0) this.broken("nothing of what was refused", mail.messageId, [], "no delivery", text(rows));

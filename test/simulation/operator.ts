@@ -1,4 +1,7 @@
-/** Somebody of ours who looks after dead letters: when a cause is fixed, what died of it is sent again, in one way or another. */
+/**
+ * Somebody of ours who looks after what waits: dead letters, which are sent again in one way or another when their cause is
+ * fixed, and deliveries in quarantine, which are released.
+ */
 import type { Chance } from "./random.ts";
 import type { HttpRequest, World } from "./world.ts";
 
@@ -15,7 +18,7 @@ export class Operator {
   readonly #world: World;
   readonly #chance: Chance;
 
-  /** Fixes what the database refuses at `fixMs`, and redrives from then on until `untilMs`. */
+  /** Fixes what the database refuses at `fixMs`, and looks from then on until `untilMs`. */
   constructor(world: World, fixMs: number, untilMs: number) {
     this.#world = world;
     this.#chance = world.chance.fork("operator");
@@ -24,10 +27,18 @@ export class Operator {
   }
 
   #look(): void {
+    this.#release();
     this.#world.http({ method: "GET", path: "/v1/dead-letters?state=open" }, ({ status, body }) => {
       if (status !== 200) return;
       const letters: readonly Listed[] = JSON.parse(body).items;
       if (letters.length > 0) this.#world.scheduler.after(MINUTE, () => this.#decide(letters));
+    });
+  }
+
+  #release(): void {
+    this.#world.http({ method: "GET", path: "/v1/deliveries?state=quarantined" }, ({ status, body }) => {
+      if (status !== 200) return;
+      for (const { id } of JSON.parse(body).items) this.#post(`/v1/deliveries/${id}/release`, {});
     });
   }
 

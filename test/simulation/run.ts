@@ -28,9 +28,9 @@ async function work(seeds: Iterable<string>, tell: (told: Told) => void): Promis
   for (const seed of seeds) {
     if (violated >= MAX_VIOLATED) break;
     const result = await simulate(seed, engine);
-    const { effects, mails, virtualMs, faults } = result;
+    const { effects, workload, virtualMs, faults } = result;
     if (result.violations.length > 0) violated++;
-    tell({ seed, effects, mails, virtualMs, faults, report: reportOf(result) });
+    tell({ seed, effects, mails: workload.length, virtualMs, faults, report: reportOf(result) });
   }
   await engine.close();
 }
@@ -87,7 +87,7 @@ async function one(seed: string, trace: boolean): Promise<void> {
   await engine.close();
   if (trace) console.info(result.world.trace.last(1_000_000).join("\n"));
   console.info(reportOf(result) ?? `seed ${seed}: 0 violations`);
-  console.info(`${result.effects} effects, ${result.mails} mails, digest ${result.digest.slice(0, 16)}`);
+  console.info(`${result.effects} effects, ${result.workload.length} mails, digest ${result.digest.slice(0, 16)}`);
   console.info(`faults: ${JSON.stringify(result.faults)}`);
   process.exit(result.violations.length > 0 ? 1 : 0);
 }

@@ -58,7 +58,7 @@ const AWAY: Scenario = {
       files: { least: 2, most: 4 },
       fromMs: startMs,
       untilMs: startMs + 40 * MINUTE,
-      poison: false,
+      poison: 0,
       uploads: false,
     }),
   climate: (_, startMs) => ({
@@ -72,14 +72,50 @@ describe("a database that is away for 30 minutes under load of 10 customers", ()
   it("makes no dead letter, loses nothing and uses up no attempts: all is applied afterwards", async () => {
     const result = await simulate("away", engine, AWAY);
     expect(reportOf(result) ?? "").toBe("");
-    const { tables, world, mails } = result;
+    const { tables, world, workload } = result;
     expect(result.faults["database: away"]).toBeGreaterThan(100);
-    expect(mails).toBeGreaterThan(30);
-    expect(tables.deliveries).toHaveLength(mails);
+    expect(workload.length).toBeGreaterThan(30);
+    expect(tables.deliveries).toHaveLength(workload.length);
     expect(tables.letters).toEqual([]);
     expect(tables.files.filter(({ state }) => state !== "applied" && state !== "duplicate")).toEqual([]);
     // Waiting spends none; what is counted here are messages that came twice.
     expect(world.queues.mostAttempts).toBeLessThan(MAX_ATTEMPTS.apply.passing);
+  });
+});
+
+const FIXED_AFTER_MS = 60 * MINUTE;
+
+/** Half of all mails have something wrong with them, which is put right after an hour. The weather is fine. */
+const POISON: Scenario = {
+  workload: (chance, startMs) =>
+    workloadOf(chance, {
+      customers: 4,
+      files: { least: 4, most: 4 },
+      fromMs: startMs,
+      untilMs: startMs + 20 * MINUTE,
+      poison: 0.5,
+      uploads: true,
+    }),
+  climate: (_, startMs) => ({ rates: NO_RATES, spells: [], calmFromMs: startMs }),
+  fixMs: (_, startMs) => startMs + FIXED_AFTER_MS,
+};
+
+describe("a poison mail, a poison file and a poison row", () => {
+  it("are parked alone at the first attempt while the rest flows, and apply once when redriven after the fix", async () => {
+    const result = await simulate("poison 27", engine, POISON);
+    expect(reportOf(result) ?? "").toBe("");
+    const { tables, workload, startMs } = result;
+    const wrong = (...fates: string[]) => workload.filter(({ fate }) => fates.includes(fate)).length;
+    expect(wrong("dead before its row")).toBeGreaterThan(1);
+    expect(wrong("dead at parse")).toBeGreaterThan(1);
+    expect(wrong("dead at apply")).toBeGreaterThan(1);
+    expect(tables.letters.map(({ attempts }) => attempts)).toEqual(tables.letters.map(() => 1));
+    expect(tables.letters.filter(({ state }) => state !== "redriven")).toEqual([]);
+    // Nobody waited for the fix but those that needed it: the sweep and a slow sender are long done by then.
+    const late = tables.files.filter(({ applied_ms }) => (applied_ms ?? 0) > startMs + FIXED_AFTER_MS);
+    expect(late.length).toBeLessThanOrEqual(
+      2 * wrong("dead before its row", "dead at parse", "dead at apply", "quarantined"),
+    );
   });
 });
 

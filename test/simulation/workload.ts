@@ -71,8 +71,8 @@ export interface WorkloadOptions {
   /** When exports are made. */
   readonly fromMs: number;
   readonly untilMs: number;
-  /** Mails that no good can come of. */
-  readonly poison: boolean;
+  /** The share of mails that something is wrong with. */
+  readonly poison: number;
   /** Some files are uploaded. */
   readonly uploads: boolean;
 }
@@ -194,7 +194,7 @@ function mailFor(
   options: WorkloadOptions,
 ): SentMail {
   const name = `${customer}.${kind.slug}.${i}`;
-  const fate = options.poison && chance.hits(0.12) ? chance.pick(BAD_FATES) : "applied";
+  const fate = chance.hits(options.poison) ? chance.pick(BAD_FATES) : "applied";
   const poison = fate.startsWith("dead") ? `cursed-${name}` : undefined;
   const files = made.map((rows, n): SentFile => {
     const cursed = fate === "dead at apply" && n === 0 ? [...rows, cursedRow(rows.length + 2, kind, poison!)] : rows;
