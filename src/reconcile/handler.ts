@@ -111,7 +111,7 @@ const storedRow = (drift: Drift) => ({
   fileId: drift.ours?.fileId ?? null,
   fields: drift.fields.slice(0, FIELDS_STORED).map(cut),
   explanation: drift.explanation ?? null,
-  sentence: driftSentence(drift),
+  sentence: storable(driftSentence(drift)),
 });
 
 /** What no jsonb holds; JSON may say it all the same. */

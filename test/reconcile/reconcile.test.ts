@@ -233,6 +233,26 @@ describe("injected drift", () => {
       },
     ]);
   });
+
+  it("in values that no database holds, or that are very long, is stored all the same", async () => {
+    const feeds = await world.feeds();
+    await world.send(feeds, 1, stocks(3));
+    const name = `${"x".repeat(39)}😀\u0000\ud800`;
+    const rows = [
+      stock("k0", { name }),
+      stock("k1", { name: `${"y".repeat(199)}😀` }),
+      stock("k2", { name: "\ud800" }),
+    ];
+    const { report, numbers } = await reconcile(await world.snapshot(feeds, 2, rows));
+    expect(numbers).toMatchObject({ differs: 3 });
+    const stored = await world.rows(report);
+    expect(stored.map(({ fields }) => fields[0]!.theirs)).toEqual([
+      `${"x".repeat(39)}😀\\u0000\ufffd`,
+      `${"y".repeat(199)}\ufffd…`,
+      "\ufffd",
+    ]);
+    expect(stored[0]!.sentence).toContain(`${"x".repeat(39)}\ufffd…”`);
+  });
 });
 
 describe("what can be explained is no drift", () => {

@@ -275,7 +275,7 @@ export function worldOn(connectionString: string) {
       for (const { entry, bytes } of written) stored.set(`${id}/v1/${entry.n}`, bytes);
       await apply(id, delivery);
       await database.query(
-        `WITH gone AS (UPDATE records SET status = 'retired', row_hash = '00000000-0000-0000-0000-000000000000', version = version + 1,
+        `WITH gone AS (UPDATE records SET status = 'retired', row_hash = '00000000-0000-0000-0000-000000000000', version = version + 1, updated_at = now(),
            order_key = $2, file_id = $3 WHERE id = ANY ($1::bigint[]) RETURNING *)
          INSERT INTO changes (record_id, customer_id, feed_id, file_id, line, version, kind, row_hash, natural_key, before)
          SELECT id, customer_id, feed_id, file_id, line, version, 'retired', row_hash, natural_key, data FROM gone`,
