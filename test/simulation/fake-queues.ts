@@ -40,17 +40,20 @@ export interface Handed {
   retry(options?: { delaySeconds?: number }): void;
 }
 
+/** What of a delivery is not at its end. */
+export type StillOpen = (deliveryId: string) => Promise<readonly string[]>;
+
 /** Runs a batch as an invocation of its own; resolves when the handler is done, never if it dies. */
 export type Consumer = (queue: string, messages: readonly Handed[], actor: Actor) => Promise<void>;
 
 export interface LostMessage {
   readonly queue: string;
   readonly body: string;
-  readonly why: "retention" | "retries without a dead-letter queue";
+  readonly why: string;
 }
 
 export class FakeQueues {
-  /** Messages that a real queue would have dropped by its rules. */
+  /** Messages that a real queue would have dropped by its rules, and those that were acked too early. */
   readonly lost: LostMessage[] = [];
   /** Of any message, as its consumer was told. */
   mostAttempts = 0;
@@ -60,6 +63,7 @@ export class FakeQueues {
   readonly #chance: Chance;
   readonly #newActor: (name: string) => Actor;
   readonly #consume: Consumer;
+  readonly #stillOpen: StillOpen;
   #ids = 0;
 
   constructor(
@@ -69,6 +73,7 @@ export class FakeQueues {
     chance: Chance,
     newActor: (name: string) => Actor,
     consume: Consumer,
+    stillOpen: StillOpen,
   ) {
     for (const [name, of] of Object.entries(settings)) this.#queues.set(name, { settings: of, kept: [], running: 0 });
     this.#scheduler = scheduler;
@@ -76,6 +81,7 @@ export class FakeQueues {
     this.#chance = chance;
     this.#newActor = newActor;
     this.#consume = consume;
+    this.#stillOpen = stillOpen;
   }
 
   #of(queue: string) {
@@ -186,6 +192,16 @@ export class FakeQueues {
     return this.#weather.strikes(this.#scheduler.nowMs, "queue: ack lost", 0.02);
   }
 
+  /** Acked means that the work is done, or that another message goes on with it. */
+  #acked(queue: string, { body }: Kept): void {
+    const id = /"correlationId":"([0-9a-f]{32})"/.exec(body)?.[1];
+    const isAbout = (message: Kept) => id !== undefined && message.body.includes(id);
+    if (id === undefined || [...this.#queues.values()].some(({ kept }) => kept.some(isAbout))) return;
+    this.#scheduler.after(0, async () => {
+      for (const what of await this.#stillOpen(id)) this.lost.push({ queue, body, why: `acked, and ${what}` });
+    });
+  }
+
   #settle(queue: string, message: Kept, outcome: "ack" | { delayMs: number }): void {
     const of = this.#of(queue);
     const now = this.#scheduler.nowMs;
@@ -194,7 +210,10 @@ export class FakeQueues {
       if (this.#weather.strikes(now, "queue: duplicated", 0.04)) {
         message.visibleMs = now + this.#chance.spread(SECOND, 3_600 * SECOND);
         this.#scheduler.at(message.visibleMs, () => this.#dispatch(queue));
-      } else of.kept = of.kept.filter((m) => m !== message);
+      } else {
+        of.kept = of.kept.filter((m) => m !== message);
+        this.#acked(queue, message);
+      }
       return;
     }
     if (message.attempts > of.settings.maxRetries) {

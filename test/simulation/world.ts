@@ -3,6 +3,7 @@
 import type { Adapter } from "../../src/domain/adapter.ts";
 import type { LogFields } from "../../src/observe/log.ts";
 import { type Surroundings, systemOf } from "../../src/system.ts";
+import { openOf } from "./acked.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import type { Engine } from "./engine.ts";
 import { databaseUrlOf, FakeDatabase } from "./fake-database.ts";
@@ -99,6 +100,7 @@ export class World {
       this.chance.fork("queues"),
       (name) => this.#actor(name),
       (queue, messages, actor) => this.#consume(queue, messages, actor),
+      (deliveryId) => openOf(engine, deliveryId),
     );
   }
 
@@ -140,7 +142,7 @@ export class World {
   #logged(actor: Actor, level: string, event: string, fields: LogFields = {}): void {
     if (!actor.alive) return;
     const { nowMs } = this.scheduler;
-    const line = withoutRequestId(`${level} ${event} ${JSON.stringify(fields)}`);
+    const line = comparable(`${level} ${event} ${JSON.stringify(fields)}`);
     this.trace.line(nowMs, actor.name, line);
     const isCalm = nowMs > this.weather.climate.calmFromMs + INVOCATION_MS;
     if (isCalm && level === "error" && !TOLD_OF_THE_DEAD.has(event)) this.trouble.push({ actor: actor.name, line });
@@ -216,7 +218,7 @@ export class World {
     const end = (answer: HttpAnswer) => {
       if (over) return;
       over = true;
-      const line = withoutRequestId(`answers ${answer.status} ${answer.body}`).slice(0, 200);
+      const line = comparable(`answers ${answer.status} ${answer.body}`).slice(0, 200);
       this.trace.line(this.scheduler.nowMs, actor.name, line);
       answered(answer);
     };
@@ -261,8 +263,9 @@ export class World {
   }
 }
 
-/** The API draws it for itself. */
-const withoutRequestId = (line: string): string => line.replace(/"request_id":"[^"]*",?/, "");
+/** Ids of requests, which the API draws for itself, and stack traces, which tell of folders, are not of the run. */
+const comparable = (line: string): string =>
+  line.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "uuid").replace(/\\n +at [^"]*/g, "");
 
 /** Version 4 in form. */
 function uuidOf(chance: Chance): string {
