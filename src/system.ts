@@ -115,7 +115,11 @@ const parseDeps = (feeds: readonly Adapter[], config: System, database: Database
   archivePassword: config.archivePassword,
   compose: composeMessage,
   tables: parseTables(patient(database, config)),
-  putChunk: (fileId, version, entry, bytes) => putBytes(config.store, chunkKey(fileId, version, entry.n), bytes),
+  async putChunk(fileId, version, entry, bytes) {
+    await putBytes(config.store, chunkKey(fileId, version, entry.n), bytes);
+    // An isolate is shared, and what waits for bytes that are there already goes on before anybody else has a turn.
+    await config.sleep(0);
+  },
   enqueueApply: enqueueApply(config),
   log: config.log,
 });
