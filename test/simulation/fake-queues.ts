@@ -122,8 +122,12 @@ export class FakeQueues {
     const late = this.#weather.strikes(now, "queue: delayed", 0.05) ? this.#chance.spread(SECOND, 600 * SECOND) : 0;
     const jitter = this.#chance.int(1, 200);
     const id = `m${++this.#ids}`;
-    kept.push({ id, body, sentMs: now, visibleMs: now + delayMs + late + jitter, attempts: 0, taken: false });
-    this.#scheduler.after(delayMs + late + jitter, () => this.#dispatch(queue));
+    // A message that was doubled may be in the hands of two invocations at once.
+    for (let copies = this.#weather.strikes(now, "queue: doubled", 0.03) ? 2 : 1; copies > 0; copies--) {
+      const visibleMs = now + delayMs + late + jitter + (copies - 1) * this.#chance.int(0, SECOND);
+      kept.push({ id, body, sentMs: now, visibleMs, attempts: 0, taken: false });
+      this.#scheduler.at(visibleMs, () => this.#dispatch(queue));
+    }
   }
 
   #dispatch(queue: string): void {

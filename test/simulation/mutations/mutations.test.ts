@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { ROOT, readIn } from "./copy.ts";
+import { MUTATIONS } from "./list.ts";
+import { edited, mutated } from "./mutation.ts";
+
+const read = readIn(ROOT);
+
+describe("the mutations", () => {
+  it.each(MUTATIONS.map((mutation) => [mutation.name, mutation] as const))(
+    "%s applies to the code of today",
+    (_, mutation) => {
+      expect(mutation.edits.length).toBeGreaterThan(0);
+      for (const [file, text] of mutated(mutation, read)) expect(text).not.toBe(read(file));
+    },
+  );
+
+  it("are at least 18, have names of their own and say what they break in one sentence", () => {
+    const names = MUTATIONS.map(({ name }) => name);
+    expect(names.length).toBeGreaterThanOrEqual(18);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { name, breaks } of MUTATIONS) {
+      expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/);
+      expect(breaks).toMatch(/^[A-Z].*\.$/);
+    }
+  });
+});
+
+describe("an edit", () => {
+  const edit = { file: "a.ts", find: "x = 1", replace: "x = 2" };
+
+  it("replaces the text, with nothing in it read as a pattern", () => {
+    expect(edited("let x = 1;", { ...edit, replace: "x = $&" })).toBe("let x = $&;");
+  });
+
+  it("is refused where the code has moved on", () => {
+    expect(() => edited("let y = 1;", edit)).toThrow(/a\.ts: this text occurs 0 times/);
+  });
+
+  it("is refused where it could mean two places", () => {
+    expect(() => edited("x = 1; x = 1;", edit)).toThrow(/occurs 2 times/);
+  });
+
+  it("is refused where it changes nothing", () => {
+    expect(() => edited("x = 1", { ...edit, replace: edit.find })).toThrow(/changes nothing/);
+  });
+});
