@@ -80,6 +80,8 @@ export interface WorkloadOptions {
 interface Values {
   qty: number | null;
   note: string | null;
+  /** What stood there before. */
+  before?: Values | undefined;
 }
 
 interface Export {
@@ -128,7 +130,7 @@ function exportOf(
     const key = chance.pick(keys);
     touched.add(key);
     if (kind.mode === "full" && state.has(key) && chance.hits(0.2)) state.delete(key);
-    else state.set(key, valuesOf(chance));
+    else state.set(key, editOf(chance, state.get(key)));
   }
   if (kind.mode === "full") return [linesOf(chance, kind, [...state])];
   const changed = [...touched].flatMap((key): [string, Values][] => {
@@ -147,6 +149,12 @@ function exportOf(
       ]
     : [linesOf(chance, kind, changed)];
 }
+
+/** Many an edit is taken back: a newer file then confirms what an older one, still on its way, has changed. */
+const editOf = (chance: Chance, now: Values | undefined): Values =>
+  now?.before !== undefined && chance.hits(0.4)
+    ? { ...now.before, before: now }
+    : { ...valuesOf(chance), before: now && { ...now, before: undefined } };
 
 const valuesOf = (chance: Chance): Values => ({
   qty: chance.hits(0.1) ? null : chance.int(0, 3),

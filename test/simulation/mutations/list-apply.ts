@@ -13,6 +13,13 @@ const SEEN_IN_PLAN = "WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.i
 const SEEN_IN_APPLY =
   "WHERE s.feed_id = v_feed AND s.order_key > v_order AND u.id IN (SELECT c.id FROM cur c WHERE c.h <> c.row_hash)";
 
+const GIVEN_UP = {
+  file: "src/apply/apply-file.ts",
+  find: "const { outcome } = await attempt(deps, async () =>",
+  replace:
+    'const passedOver = () => ({ outcome: "applied" as const });\n  const once = <T>(work: () => Promise<T>) => work().catch(passedOver);\n  const { outcome } = await once(async () =>',
+};
+
 export const APPLY: readonly Mutation[] = [
   {
     name: "ledger-not-written",
@@ -121,18 +128,13 @@ export const APPLY: readonly Mutation[] = [
   {
     name: "batch-given-up",
     breaks: "A batch that the database did not take is passed over as if it had.",
-    edits: [
-      {
-        file: "src/apply/apply-file.ts",
-        find: "(batch) => applyBatch(deps, file, batch, lease),",
-        replace: "(batch) => applyBatch(deps, file, batch, lease).catch(() => undefined),",
-      },
-    ],
+    edits: [GIVEN_UP],
   },
   {
     name: "books-not-balanced",
     breaks: "A file is closed though some of its rows were never written: neither sum nor table asks.",
     edits: [
+      GIVEN_UP,
       {
         file: CLOSE,
         find: "    IF v_file.accepted = v_file.inserted + v_file.changed + v_file.unchanged + v_file.stale + v_file.superseded THEN\n      outcome := 'applied';",
@@ -142,11 +144,6 @@ export const APPLY: readonly Mutation[] = [
         file: "migrations/0001_house.sql",
         find: "CONSTRAINT files_records_balance CHECK (state <> 'applied' OR coalesce(",
         replace: "CONSTRAINT files_records_balance CHECK (true OR coalesce(",
-      },
-      {
-        file: "src/apply/apply-file.ts",
-        find: "(batch) => applyBatch(deps, file, batch, lease),",
-        replace: "(batch) => applyBatch(deps, file, batch, lease).catch(() => undefined),",
       },
     ],
   },
