@@ -8,8 +8,7 @@
  * chosen as in bench/apply.ts. Database time is what pg_stat_statements counts; bytes are the bodies of requests and answers.
  */
 import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { neon } from "@neondatabase/serverless";
@@ -72,9 +71,10 @@ await migrate(neon(connectionString), { folder: MIGRATIONS });
 const sql = new pg.Client(url);
 await sql.connect();
 await sql.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
-const draft = join(MIGRATIONS, "0020_reconcile.sql.draft");
-if (existsSync(draft)) {
-  for (const statement of parseMigration("0020_reconcile.sql", await readFile(draft, "utf8")).statements) {
+/** Until the numbers before it are there, the migration waits as a draft. */
+const draft = (await readdir(MIGRATIONS)).find((name) => /^\d{4}_reconcile\.sql\.draft$/.test(name));
+if (draft !== undefined) {
+  for (const statement of parseMigration(draft, await readFile(join(MIGRATIONS, draft), "utf8")).statements) {
     await sql.query(statement);
   }
 }

@@ -508,6 +508,29 @@ describe("drift above the limits", () => {
   });
 });
 
+describe("a feed without a snapshot", () => {
+  it("is held against its own last full file: what was done to its records since is found and healed", async () => {
+    const feeds = await world.feeds("full");
+    const own = { ...feeds, snapshotFeedId: feeds.feedId };
+    const full = await world.snapshot(own, 1, stocks(30));
+    const { delivery } = await world.one<{ delivery: string }>(
+      "SELECT delivery_id AS delivery FROM files WHERE id = $1",
+      [full.id],
+    );
+    await world.apply(full.id, delivery);
+    const expected = [
+      ...(await inject(feeds, "k3", "row edited here")),
+      ...(await inject(feeds, "k4", "row deleted here")),
+      ...(await inject(feeds, "k5", "extra row")),
+    ];
+    const { report, state } = await reconcile(full);
+    expect(state).toBe("healing");
+    expect(await foundIn(report)).toEqual(expected.sort());
+    await world.heal(feeds, full, howOf());
+    expect(await world.records(feeds)).toEqual(expectedRecords(stocks(30)));
+  });
+});
+
 describe("the same snapshot again", () => {
   it("finds the report of the first time, whatever has happened since", async () => {
     const feeds = await world.feeds();

@@ -3,8 +3,7 @@
  * Records get here the normal way: files, plan, apply.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type NeonQueryFunction, neon } from "@neondatabase/serverless";
 import { parseMigration } from "../../cli/migrate.ts";
@@ -27,10 +26,8 @@ const MIGRATIONS = join(import.meta.dirname, "../../migrations");
 export async function withReconcile(sql: NeonQueryFunction<false, false>): Promise<void> {
   const [there] = await sql.query("SELECT to_regclass('drift_reports') IS NOT NULL AS there");
   if (there?.there === true) return;
-  const path = ["0020_reconcile.sql", "0020_reconcile.sql.draft"]
-    .map((name) => join(MIGRATIONS, name))
-    .find((path) => existsSync(path));
-  const { statements } = parseMigration("0020_reconcile.sql", await readFile(path!, "utf8"));
+  const name = (await readdir(MIGRATIONS)).find((file) => /^\d{4}_reconcile\.sql(\.draft)?$/.test(file))!;
+  const { statements } = parseMigration(name, await readFile(join(MIGRATIONS, name), "utf8"));
   await sql.transaction(statements.map((statement) => sql.query(statement)));
 }
 
@@ -234,6 +231,7 @@ export function worldOn(connectionString: string) {
     one,
     feeds,
     file,
+    apply,
     /** A file of the feed, applied. */
     async send(of: Feeds, place: number, rows: readonly Row[], making: Making = {}): Promise<string> {
       const { id, delivery } = await file(of, of.feedId, place, rows, making);
