@@ -86,9 +86,10 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
   const { scheduler } = world;
   const calmMs = world.weather.climate.calmFromMs;
   const fixMs = scenario.fixMs?.(chance.fork("fix"), startMs);
-  // An operator looks twice more when faults have stopped.
-  const lastLookMs = fixMs === undefined ? 0 : Math.max(calmMs, fixMs) + OPERATED_MS;
-  const lastMs = Math.max(lastLookMs, calmMs, ...mails.map((mail) => mail.submitMs));
+  const lastMailMs = Math.max(...mails.map((mail) => mail.submitMs));
+  // An operator looks twice more when faults have stopped and all has come.
+  const lastLookMs = fixMs === undefined ? 0 : Math.max(calmMs, fixMs, lastMailMs) + OPERATED_MS;
+  const lastMs = Math.max(lastLookMs, calmMs, lastMailMs);
   const endMs = lastMs + REST_MS;
   return underClock(
     () => scheduler.nowMs,
