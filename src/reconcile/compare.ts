@@ -7,7 +7,8 @@ import { asOfMsIn } from "./order.ts";
 export const DRIFT_KINDS = ["missing-here", "missing-there", "differs"] as const;
 export type DriftKind = (typeof DRIFT_KINDS)[number];
 
-export type Record_ = Readonly<Record<string, unknown>>;
+/** Fields of a record by name. */
+export type Values = Readonly<Record<string, unknown>>;
 
 /** A row of the snapshot. */
 export interface TheirRow {
@@ -18,7 +19,7 @@ export interface TheirRow {
   readonly hash: string;
   /** The record as JSON text, as it stands in the chunk. */
   readonly text: string;
-  readonly record: Record_;
+  readonly record: Values;
 }
 
 /** A record of ours, retired ones too. */
@@ -33,7 +34,7 @@ export interface OurRecord {
   readonly fileId: string;
   /** 32 hex digits. */
   readonly hash: string;
-  readonly record: Record_;
+  readonly record: Values;
   /** A file behind the snapshot has said it as it is. */
   readonly confirmed: boolean;
   /** The file that retired it, where that is on record. */
@@ -123,7 +124,7 @@ export function compare(
   return { ...found, explanation: explain(found, context) };
 }
 
-function differingFields(ours: Record_ | undefined, theirs: Record_ | undefined, context: Context): FieldDrift[] {
+function differingFields(ours: Values | undefined, theirs: Values | undefined, context: Context): FieldDrift[] {
   const found: FieldDrift[] = [];
   for (const field of context.fields) {
     const here = ours?.[field] ?? null;

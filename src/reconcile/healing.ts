@@ -5,7 +5,7 @@
  */
 import { hash } from "node:crypto";
 import { CHUNK_MAX_DATA_BYTES, CHUNK_MAX_ROWS, type ChunkEntry, encodeChunk } from "../domain/chunk.ts";
-import type { Drift, Record_ } from "./compare.ts";
+import type { Drift, Values } from "./compare.ts";
 import type { Comparison } from "./comparison.ts";
 import type { ReconcileDeps, Reconciliation, SnapshotFile } from "./deps.ts";
 import { openReport } from "./tables.ts";
@@ -62,7 +62,7 @@ export function healing(drifts: readonly Drift[], comparison: Comparison): Heali
 }
 
 /** The compared fields of a row. The platform's are said of a record that is new here, and left alone where it is known. */
-function statement(record: Record_, { fields, platformFields }: Comparison, isNew: boolean) {
+function statement(record: Values, { fields, platformFields }: Comparison, isNew: boolean) {
   const said = fields.filter((field) => field in record && (isNew || !platformFields.includes(field)));
   const text = JSON.stringify(Object.fromEntries(said.map((field) => [field, record[field]])));
   return { text, hash: hash("md5", text, "hex") };

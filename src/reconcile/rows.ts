@@ -2,7 +2,7 @@
 import { type ChunkEntry, type ChunkHead, decodeChunk, decodeHead } from "../domain/chunk.ts";
 import { inLanes } from "../domain/lanes.ts";
 import { lastLinesOf, standing } from "../domain/plan.ts";
-import type { Record_, TheirRow } from "./compare.ts";
+import type { TheirRow, Values } from "./compare.ts";
 import type { ReconcileDeps, SnapshotFile } from "./deps.ts";
 import { valuesText } from "./digest.ts";
 import type { SealedBy } from "./tables.ts";
@@ -61,7 +61,7 @@ export async function eachRow(
     for (const at of standing(chunk, lastLines)) {
       const key = chunk.keys[at]!;
       if (!wants(key)) continue;
-      take({ key, content: valuesText(JSON.parse(chunk.records[at]!) as Record_, by), n: entry.n, at });
+      take({ key, content: valuesText(JSON.parse(chunk.records[at]!) as Values, by), n: entry.n, at });
     }
   });
 }
@@ -98,7 +98,7 @@ async function rowsAt(
     .toSorted((a, b) => a.at - b.at)
     .map(({ key, at }) => {
       const text = ownText(chunk.records[at]!);
-      const record = JSON.parse(text) as Record_;
+      const record = JSON.parse(text) as Values;
       return { key, line: chunk.lines[at]!, hash: ownText(chunk.hashes[at]!), text, record };
     });
 }

@@ -2,7 +2,7 @@
 import { attempt, oneRow } from "../domain/attempt.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
 import { failure } from "../domain/failures.ts";
-import type { OpenFile, OurRecord, Record_ } from "./compare.ts";
+import type { OpenFile, OurRecord, Values } from "./compare.ts";
 import type { ReconcileDeps, SnapshotFile } from "./deps.ts";
 import { Buckets, bucketMask, type Seal } from "./digest.ts";
 import type { RawReject } from "./evidence.ts";
@@ -144,7 +144,7 @@ export async function recordDetails(
 }
 
 /** Whatever somebody wrote into `data`: what is no object has no fields. */
-const objectOf = (value: unknown): Record_ => (typeof value === "object" && value !== null ? (value as Record_) : {});
+const objectOf = (value: unknown): Values => (typeof value === "object" && value !== null ? (value as Values) : {});
 
 interface RejectRow {
   readonly file_id: string;

@@ -9,7 +9,7 @@ export interface Limits {
   readonly maxShare: number;
 }
 
-/** A hundred mails' worth of lost single rows; more than that is a lost file, which somebody should know of. */
+/** Rows that are lost here and there are fewer; more than that is a lost file, which somebody should know of. */
 export const DEFAULT_LIMITS: Limits = { maxRows: 500, maxShare: 0.01 };
 
 /** Of a small feed a share is less than a row: so few rows heal whatever share they are. */
