@@ -122,8 +122,9 @@ export class FakeQueues {
     const late = this.#weather.strikes(now, "queue: delayed", 0.05) ? this.#chance.spread(SECOND, 600 * SECOND) : 0;
     const jitter = this.#chance.int(1, 200);
     const id = `m${++this.#ids}`;
+    const { duplicate } = this.#weather.climate.rates;
     // A message that was doubled may be in the hands of two invocations at once.
-    for (let copies = this.#weather.strikes(now, "queue: doubled", 0.03) ? 2 : 1; copies > 0; copies--) {
+    for (let copies = this.#weather.strikes(now, "queue: doubled", duplicate) ? 2 : 1; copies > 0; copies--) {
       const visibleMs = now + delayMs + late + jitter + (copies - 1) * this.#chance.int(0, SECOND);
       kept.push({ id, body, sentMs: now, visibleMs, attempts: 0, taken: false });
       this.#scheduler.at(visibleMs, () => this.#dispatch(queue));
@@ -196,8 +197,13 @@ export class FakeQueues {
     return this.#weather.strikes(this.#scheduler.nowMs, "queue: ack lost", 0.02);
   }
 
-  /** Acked means that the work is done, or that another message goes on with it. */
+  /**
+   * Acked means that the work is done, or that another message goes on with it. What has waited longer than a queue keeps a
+   * message is the sweep's.
+   */
   #acked(queue: string, { body }: Kept): void {
+    const since = Date.parse(JSON.parse(body).waited?.since ?? "");
+    if (this.#scheduler.nowMs - since >= RETENTION_MS) return;
     const id = /"correlationId":"([0-9a-f]{32})"/.exec(body)?.[1];
     const isAbout = (message: Kept) => id !== undefined && message.body.includes(id);
     if (id === undefined || [...this.#queues.values()].some(({ kept }) => kept.some(isAbout))) return;
@@ -211,7 +217,8 @@ export class FakeQueues {
     const now = this.#scheduler.nowMs;
     message.taken = false;
     if (outcome === "ack") {
-      if (this.#weather.strikes(now, "queue: duplicated", 0.04)) {
+      const { duplicate } = this.#weather.climate.rates;
+      if (this.#weather.strikes(now, "queue: duplicated", duplicate)) {
         message.visibleMs = now + this.#chance.spread(SECOND, 3_600 * SECOND);
         this.#scheduler.at(message.visibleMs, () => this.#dispatch(queue));
       } else {

@@ -47,6 +47,7 @@ export function violationsOf(
   }
   model.letters(mails, known);
   model.duplicates(known);
+  model.stale(known);
   model.events(known);
   model.records(known.filter(({ row }) => row.state !== "duplicate"));
   return model.violations;
@@ -176,6 +177,29 @@ class Model {
         if (sides.some((side) => repeats(file, side))) continue;
         const subject = `${feed} file ${file.row.id}`;
         this.broken("a duplicate says what its neighbour says", subject, [`"${file.row.id}"`], "applied", "duplicate");
+      }
+    }
+  }
+
+  // ── stale rows: only what a newer file says, too ───────────────────────────────────────────────────────────────────
+
+  stale(known: readonly KnownFile[]): void {
+    for (const [feed, files] of grouped(inOrder(known), (file) => file.row.feed)) {
+      for (const [place, file] of files.entries()) {
+        const { row, says, mail } = file;
+        const newer = files.slice(place + 1);
+        const said = [...says.keys()].filter((key) => newer.some((other) => other.says.has(key))).length;
+        // A newer full file leaves nothing of an older one.
+        const most = mail.kind.mode === "full" && newer.length > 0 ? says.size : said;
+        if (row.state !== "applied" || (row.stale ?? 0) <= most) continue;
+        const found = `${row.stale}`;
+        this.broken(
+          "stale is what a newer file says",
+          `${feed} file ${row.id}`,
+          [`"${row.id}"`],
+          `${most} at most`,
+          found,
+        );
       }
     }
   }

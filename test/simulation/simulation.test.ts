@@ -83,6 +83,35 @@ describe("a database that is away for 30 minutes under load of 10 customers", ()
   });
 });
 
+/** Longer than a queue keeps a message. */
+const GONE_MS = 100 * 60 * MINUTE;
+
+const GONE: Scenario = {
+  workload: (chance, startMs) =>
+    workloadOf(chance, {
+      customers: 1,
+      files: { least: 2, most: 2 },
+      fromMs: startMs,
+      untilMs: startMs + 30 * MINUTE,
+      poison: 0,
+      uploads: false,
+    }),
+  climate: (_, startMs) => ({
+    rates: NO_RATES,
+    spells: [{ of: "database", kind: "away", fromMs: startMs, untilMs: startMs + GONE_MS }],
+    calmFromMs: startMs + GONE_MS,
+  }),
+};
+
+describe("a database that is away for longer than queues keep a message", () => {
+  it("makes no dead letter and loses nothing: the sweep brings everything back", async () => {
+    const result = await simulate("gone", engine, GONE);
+    expect(reportOf(result) ?? "").toBe("");
+    expect(result.tables.deliveries).toHaveLength(result.workload.length);
+    expect(result.tables.letters).toEqual([]);
+  });
+});
+
 const FIXED_AFTER_MS = 60 * MINUTE;
 
 /** Half of all mails have something wrong with them, which is put right after an hour. The weather is fine. */

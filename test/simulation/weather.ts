@@ -24,6 +24,10 @@ export interface Rates {
   /** No answer within the caller's patience, and done later. */
   readonly timeout: number;
   readonly slow: number;
+  /** The worker sleeps before it goes on. */
+  readonly stall: number;
+  /** A message comes twice though it was acked, or from the beginning; not while it waits for days: that would be a flood. */
+  readonly duplicate: number;
   /** A serialization failure or a deadlock, of database statements. */
   readonly conflict: number;
 }
@@ -35,7 +39,16 @@ export interface Climate {
   readonly calmFromMs: number;
 }
 
-export const NO_RATES: Rates = { kill: 0, notDone: 0, answerLost: 0, timeout: 0, slow: 0, conflict: 0 };
+export const NO_RATES: Rates = {
+  kill: 0,
+  notDone: 0,
+  answerLost: 0,
+  timeout: 0,
+  slow: 0,
+  stall: 0,
+  duplicate: 0,
+  conflict: 0,
+};
 
 const MINUTE = 60_000;
 
@@ -44,6 +57,8 @@ const QUICK_MS = 30;
 const SLOW_MS = 20_000;
 /** The patience of the database's driver; see STATEMENT_TIMEOUT_MS. */
 const TIMEOUT_MS = 30_000;
+/** A worker may be put to sleep between two steps, for longer than any lease, and go on as if nothing had been. */
+const STALL_MS = 180_000;
 /** What is on its way arrives within this, whoever sent it has died meanwhile. */
 const UNDERWAY_MS = 60_000;
 
@@ -57,6 +72,8 @@ export function climateOf(chance: Chance, fromMs: number, calmFromMs: number): C
     answerLost: rate(0.04),
     timeout: rate(0.01),
     slow: rate(0.03),
+    stall: rate(0.01),
+    duplicate: rate(0.06),
     conflict: rate(0.06),
   };
   const spells: Spell[] = [];
@@ -152,6 +169,10 @@ export class Weather {
     if (chance.hits(rates.slow) || (this.#spell(of, "slow", nowMs) && chance.hits(0.5))) {
       const doneAfterMs = there + chance.spread(100, SLOW_MS);
       return { doneAfterMs, answerAfterMs: doneAfterMs + back, trouble: "slow", label: struck("slow") };
+    }
+    if (chance.hits(rates.stall)) {
+      const doneAfterMs = there + chance.spread(1_000, STALL_MS);
+      return { doneAfterMs, answerAfterMs: doneAfterMs + back, trouble: "slow", label: struck("stalled") };
     }
     return fine;
   }
