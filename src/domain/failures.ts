@@ -422,6 +422,24 @@ export const FAILURES = {
     () =>
       "Nothing of it was applied, as it could undo what is newer. Reject it, and have the ERP send the records as they are now.",
   ),
+  /** `tripped`: the checks, with what was found and the limit. `sentences`: the same in words, in the same order. */
+  "blast-radius": entry<{
+    sentences: string[];
+    tripped: { check: string; field?: string | undefined; found: number; expected: number | null; limit: number }[];
+  }>(
+    "file",
+    "hold",
+    "operator",
+    (e) => `The file would do far more than the files of this feed usually do. ${e.sentences.slice(0, 3).join(" ")}`,
+    () => "Nothing of it was applied. Look at the rows that show it, then release the file or reject it.",
+  ),
+  "hold-expired": entry<{ days: number; was: string }>(
+    "file",
+    "reject",
+    "operator",
+    (e) => `The file was held (${e.was}), and nobody has decided within ${e.days} day${e.days === 1 ? "" : "s"}.`,
+    () => "Nothing of it was applied. If its data is still needed, have it sent again.",
+  ),
   "refused-by-operator": entry<{ by: string; reason: string }>(
     "file",
     "reject",

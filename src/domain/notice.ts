@@ -63,7 +63,43 @@ export interface FormatDriftNotice extends OfFile {
   readonly faults: readonly string[];
 }
 
-export type Notice = FormatUnconfirmedNotice | FormatDriftNotice;
+/** A record that shows what a held file would do. Values are short texts. */
+export interface NoticeRow {
+  readonly kind: "changed" | "inserted" | "retired";
+  readonly key: string;
+  readonly field?: string;
+  readonly before?: string;
+  readonly after?: string;
+}
+
+/** A file without fault that would do far more than its feed's files usually do. Both are told, each in their own words. */
+export interface BlastRadiusNotice extends OfFile {
+  readonly kind: "blast-radius";
+  /** One plain sentence for each check that it tripped. */
+  readonly reasons: readonly string[];
+  readonly numbers: {
+    /** Known records before the file. */
+    readonly records: number;
+    readonly rows: number;
+    readonly rejected: number;
+    readonly retired: number;
+    /** Left out where the plan does not know. */
+    readonly inserted?: number;
+    readonly changed?: number;
+    readonly unchanged?: number;
+  };
+  readonly telling: readonly NoticeRow[];
+  /** Where a decision is made. What is left out is not offered. */
+  readonly links: { readonly release?: string; readonly widen?: string; readonly reject?: string };
+  /** ISO: when it is rejected by itself. */
+  readonly expiresAt: string;
+  /** What later files of the feed do meanwhile. */
+  readonly later: "wait" | "supersede";
+  /** It was told before, and nobody has decided. */
+  readonly reminder: boolean;
+}
+
+export type Notice = FormatUnconfirmedNotice | FormatDriftNotice | BlastRadiusNotice;
 
 /** A mail to a person, composed. */
 export interface Message {

@@ -1,9 +1,10 @@
 /** The checks, each a question to the facts. They answer what is wrong, or nothing; `LACKING` where numbers are missing. Pure. */
 import { shown } from "../domain/failures.ts";
 import type { GateCheck, GatePolicy } from "../domain/gate-policy.ts";
+import { grouped, percent } from "../domain/words.ts";
 import { type Band, bandOf, shareBandOf } from "./band.ts";
 import type { ChangedSample, FeedHistory, FieldFacts, PastFile, PlanFacts, Sample, Tripped } from "./facts.ts";
-import { grouped, part, percent, span, times, utc } from "./words.ts";
+import { part, roughly, span, times, utc } from "./words.ts";
 
 const MS_PER_HOUR = 3_600_000;
 const MS_PER_DAY = 24 * MS_PER_HOUR;
@@ -76,7 +77,8 @@ export const CHECKS: { readonly [C in GateCheck]: (judged: Judged, limits: Limit
     const few = rows < nearest.low;
     const limit = few ? Math.ceil(nearest.low) : Math.floor(nearest.high);
     const usual = Math.round(nearest.middle);
-    const sentence = `The file has ${grouped(rows)} rows, while about ${grouped(usual)} are usual (${few ? "at least" : "at most"} ${grouped(limit)}).`;
+    const words = few ? ["only ", "fewer"] : ["", "more"];
+    const sentence = `The file has ${words[0]}${grouped(rows)} rows. About ${roughly(usual)} are usual; ${words[1]} than ${grouped(limit)} are not.`;
     return one("rowCount", rows, usual, limit, sentence);
   },
 
@@ -85,7 +87,7 @@ export const CHECKS: { readonly [C in GateCheck]: (judged: Judged, limits: Limit
     const usual = usualShare(history, (file) => ({ n: file.retired, of: file.records }));
     const limit = Math.max(minRecords, Math.max(share, usual?.high ?? 0) * records);
     if (retired <= limit) return [];
-    const sentence = `${part(retired, records, "records")} do not stand in the file any more and would be taken off (retired)${usually(usual)}.`;
+    const sentence = `${part(retired, records, "records")} are not in the file any more and would be taken off${usually(usual)}.`;
     return one("retired", retired, expected(usual, records), limit, sentence);
   },
 
@@ -173,7 +175,7 @@ function usualShare(history: FeedHistory, of: (file: PastFile) => { n: number; o
 }
 
 const expected = (usual: Band | undefined, of: number) => (usual === undefined ? null : Math.round(usual.middle * of));
-const usually = (usual: Band | undefined) => (usual === undefined ? "" : `; ${percent(usual.middle)} are usual`);
+const usually = (usual: Band | undefined) => (usual === undefined ? "" : `; usually ${percent(usual.middle)}`);
 
 /** That far apart it is the same time of day: a nightly list is not made to the minute, and hourly ones stay apart. */
 const SAME_TIME_HOURS = 0.5;

@@ -1,10 +1,15 @@
-/** The rows that show best what a file would do: for what tripped, the biggest moves first, and some of every kind. Pure. */
+/**
+ * The rows that show best what a file would do: for what tripped, the biggest moves first, and some of every kind,
+ * kind by kind. Pure.
+ */
 import type { GateCheck } from "../domain/gate-policy.ts";
 import type { ChangedSample, PlanFacts, Sample, TellingRow, Tripped } from "./facts.ts";
 import { valueText } from "./words.ts";
 
 /** As many as are read in a mail. */
 export const TELLING_ROWS = 10;
+/** Of these, rows that show what tripped; the others show what else the file would do. */
+const CAUSE_ROWS = 7;
 
 interface Weighed {
   readonly row: TellingRow;
@@ -17,17 +22,26 @@ export function tellingRows(
   samples: readonly Sample[],
   tripped: readonly Tripped[],
 ): readonly TellingRow[] {
-  const asked = tripped.flatMap((one) => POOLS[one.check](samples, facts, one.field));
-  const pools = [...asked, moves(samples), gone(samples, facts), fresh(samples, facts)].map(inOrder);
+  const asked = tripped.flatMap((one) => POOLS[one.check](samples, facts, one.field)).map(inOrder);
+  const others = [moves(samples), gone(samples, facts), fresh(samples, facts)].map(inOrder);
   const taken = new Map<string, TellingRow>();
-  while (taken.size < TELLING_ROWS && pools.some((pool) => pool.length > 0)) {
+  takeInTurns(asked, taken, CAUSE_ROWS);
+  takeInTurns(others, taken, TELLING_ROWS);
+  takeInTurns(asked, taken, TELLING_ROWS);
+  const rows = [...taken.values()];
+  const kinds = rows.map((row) => row.kind);
+  return rows.toSorted((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
+}
+
+/** One row of each pool after the other, until there are so many. Every key stands once. */
+function takeInTurns(pools: readonly Weighed[][], taken: Map<string, TellingRow>, upTo: number): void {
+  while (taken.size < upTo && pools.some((pool) => pool.length > 0)) {
     for (const pool of pools) {
       let next = pool.shift();
       while (next !== undefined && taken.has(next.row.key)) next = pool.shift();
-      if (next !== undefined && taken.size < TELLING_ROWS) taken.set(next.row.key, next.row);
+      if (next !== undefined && taken.size < upTo) taken.set(next.row.key, next.row);
     }
   }
-  return [...taken.values()];
 }
 
 type Pools = (samples: readonly Sample[], facts: PlanFacts, field: string | undefined) => Weighed[][];
@@ -107,11 +121,11 @@ function moves(samples: readonly Sample[]): Weighed[] {
   });
 }
 
-/** 0 for two texts, 1 for a value that comes or goes, else how many times as much, as a power of e. */
+/** 0 for two texts, else how many times as much, as a power of e; a value that comes or goes counts by its size. */
 function relative(before: unknown, after: unknown): number {
   const [from, to] = [sizeOf(before), sizeOf(after)];
   if (from === 0 && to === 0) return 0;
-  return from === 0 || to === 0 ? 1 : Math.abs(Math.log(to / from));
+  return from === 0 || to === 0 ? Math.log1p(from + to) : Math.abs(Math.log(to / from));
 }
 
 const differs = (a: unknown, b: unknown): boolean => JSON.stringify(a) !== JSON.stringify(b);

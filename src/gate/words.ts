@@ -1,27 +1,19 @@
 /** Numbers and values as people read them. Pure. */
 import { shown } from "../domain/failures.ts";
-
-/** `12,345`; fractions to two places. */
-export function grouped(n: number): string {
-  const [whole = "", fraction] = String(Number(n.toFixed(2))).split(".");
-  const marked = whole.replace(/\B(?=(\d{3})+$)/g, ",");
-  return fraction === undefined ? marked : `${marked}.${fraction}`;
-}
-
-export const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`;
+import { grouped, percent } from "../domain/words.ts";
 
 /** `12 of 300 records (4 %)`. */
 export const part = (n: number, of: number, what: string): string =>
   `${grouped(n)} of ${grouped(of)} ${what}${of === 0 ? "" : ` (${percent(n / of)})`}`;
 
-/** `3 times as much`, `a tenth of it`: how a number has moved. */
-export function times(before: number, after: number): string {
-  if (after === 0) return "nothing of it";
-  const factor = after / before;
-  return factor >= 1
-    ? `${grouped(Number(factor.toPrecision(2)))} times as much`
-    : `one part in ${grouped(Number((1 / factor).toPrecision(2)))}`;
-}
+/** `3 times as much`, `only 0.5 % of that`: how a number has moved. */
+export const times = (before: number, after: number): string =>
+  after >= before
+    ? `${grouped(Number((after / before).toPrecision(2)))} times as much`
+    : `only ${percent(after / before)} of that`;
+
+/** For an "about": 12,401 is no rounder than 12,400. */
+export const roughly = (n: number): string => grouped(Number(n.toPrecision(3)));
 
 /** `40 minutes`, `3 hours`, `12 days`. */
 export function span(ms: number): string {

@@ -5,6 +5,8 @@
 
 export type Block =
   | { readonly kind: "title" | "heading" | "text" | "note" | "code"; readonly text: string }
+  /** Something to press, and what follows from it. */
+  | { readonly kind: "link"; readonly label: string; readonly url: string; readonly text: string }
   | { readonly kind: "list"; readonly items: readonly string[] }
   | { readonly kind: "table"; readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
 
@@ -23,6 +25,9 @@ function blockText(block: Block): string {
       return block.items.map((item) => wrapped(item, "- ", "  ")).join("\n");
     case "code":
       return block.text.replace(/^/gm, "  ");
+    case "link":
+      // The address stays whole, however long: a broken one cannot be pressed.
+      return `${wrapped(`${block.label}: ${block.text}`, "", "")}\n  ${block.url}`;
     case "table":
       return tableText(block.head, block.rows);
     default:
@@ -115,11 +120,26 @@ function blockHtml(block: Block): string {
         .join("")}</ul>`;
     case "code":
       return `<pre style="margin:0 0 12px;padding:10px 12px;background:#f3f4f6;border:1px solid #e5e7eb;${CODE};white-space:pre-wrap;${BREAK}">${escaped(block.text)}</pre>`;
+    case "link":
+      return linkHtml(block);
     case "table":
       return tableHtml(block.head, block.rows);
     default:
       return `<p style="margin:0 0 12px;${BREAK}">${escaped(block.text)}</p>`;
   }
+}
+
+const BUTTON =
+  "display:inline-block;margin:0 0 4px;padding:9px 16px;border:1px solid #1d4ed8;border-radius:6px;color:#1d4ed8;font-weight:600;text-decoration:none";
+
+/** Nothing but an address of the web is made something to press. */
+const isWeb = (url: string): boolean => /^https?:\/\/[^\s]+$/.test(url);
+
+function linkHtml({ label, url, text }: Extract<Block, { kind: "link" }>): string {
+  const button = isWeb(url)
+    ? `<a href="${escaped(url)}" style="${BUTTON}">${escaped(label)}</a>`
+    : `<strong>${escaped(label)}</strong> <span style="${BREAK}">${escaped(url)}</span>`;
+  return `<p style="margin:0 0 16px">${button}<br><span style="font-size:14px;color:#4b5563;${BREAK}">${escaped(text)}</span></p>`;
 }
 
 function tableHtml(head: readonly string[], rows: readonly (readonly string[])[]): string {

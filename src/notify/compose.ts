@@ -1,19 +1,25 @@
 /** The words and the picture of a mail about a held file. Pure: the same notice gives the same message. */
 import type { OpenQuestion } from "../domain/feed-version.ts";
 import type { FormatDriftNotice, FormatUnconfirmedNotice, Message, Notice } from "../domain/notice.ts";
+import { blastRadius } from "./blast-radius.ts";
 import { type Block, htmlOf, textOf } from "./blocks.ts";
+import { correlation, type Draft, fileFacts, nameOf } from "./parts.ts";
 
 export function composeMessage(notice: Notice): Message {
-  const { subject, blocks } = notice.kind === "format-unconfirmed" ? unconfirmed(notice) : drift(notice);
+  const { subject, blocks } = draftOf(notice);
   return { recipient: notice.recipient, subject, text: textOf(blocks), html: htmlOf(subject, blocks) };
 }
 
-interface Draft {
-  readonly subject: string;
-  readonly blocks: readonly Block[];
+function draftOf(notice: Notice): Draft {
+  switch (notice.kind) {
+    case "format-unconfirmed":
+      return unconfirmed(notice);
+    case "format-drift":
+      return drift(notice);
+    case "blast-radius":
+      return blastRadius(notice);
+  }
 }
-
-const nameOf = ({ customer, feed }: Notice) => `${customer}/${feed}`;
 
 /** More columns than this are counted, not listed: the mail is to be read. */
 const LISTED_COLUMNS_MAX = 40;
@@ -109,21 +115,6 @@ const examplesOf = ({ examples }: FormatDriftNotice): Block => ({
       `line ${String(line).padEnd(4)}${found}`,
     ])
     .join("\n"),
-});
-
-const fileFacts = ({ path, sender, receivedAt }: Notice): Block => ({
-  kind: "table",
-  head: [],
-  rows: [
-    ["File", path],
-    ["From", sender],
-    ["Received", `${receivedAt.slice(0, 16).replace("T", " ")} UTC`],
-  ],
-});
-
-const correlation = ({ deliveryId, fileId }: Notice): Block => ({
-  kind: "note",
-  text: `File ${fileId} of delivery ${deliveryId}. This mail was sent once and by a machine; nobody reads answers to it.`,
 });
 
 /** What the questions of detection are called by people. */

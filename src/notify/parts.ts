@@ -1,0 +1,28 @@
+/** What all mails about a file share. Pure. */
+import type { Notice } from "../domain/notice.ts";
+import type { Block } from "./blocks.ts";
+
+export interface Draft {
+  readonly subject: string;
+  readonly blocks: readonly Block[];
+}
+
+export const nameOf = ({ customer, feed }: Notice) => `${customer}/${feed}`;
+
+/** `2026-11-20 04:00 UTC` of an ISO text. */
+export const timeText = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
+
+export const fileFacts = ({ path, sender, receivedAt }: Notice): Block => ({
+  kind: "table",
+  head: [],
+  rows: [
+    ["File", path],
+    ["From", sender],
+    ["Received", timeText(receivedAt)],
+  ],
+});
+
+export const correlation = ({ deliveryId, fileId }: Notice): Block => ({
+  kind: "note",
+  text: `File ${fileId} of delivery ${deliveryId}. This mail was sent once and by a machine; nobody reads answers to it.`,
+});
