@@ -1,5 +1,6 @@
 /** One run: a workload and a weather from a seed, until everything has come to rest, then the model's judgement. */
 import { hashToken } from "../../src/api/tokens.ts";
+import { writtenBehind } from "./behind.ts";
 import { type Engine, underClock } from "./engine.ts";
 import { FEEDS } from "./feeds.ts";
 import { type Violation, violationsOf } from "./model.ts";
@@ -113,6 +114,7 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
       const violations = [
         ...unrest(world, senders, open),
         ...violationsOf(mails, senders.told, tables, fixMs !== undefined),
+        ...writtenBehind(tables),
       ];
       return {
         seed,

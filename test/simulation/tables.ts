@@ -47,6 +47,7 @@ export interface ChangeRow {
   readonly key: string;
   readonly file_id: string;
   readonly version: number;
+  readonly created_ms: number;
   readonly kind: string;
   readonly before: Said | null;
   readonly after: Said | null;
@@ -106,7 +107,8 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
        FROM records r JOIN feeds f ON f.id = r.feed_id JOIN customers c ON c.id = r.customer_id ORDER BY r.id`,
     ),
     changes: await engine.rows<ChangeRow>(
-      `SELECT ${FEED}, x.natural_key AS key, x.file_id::text, x.version, x.kind::text, x.before, x.after
+      `SELECT ${FEED}, x.natural_key AS key, x.file_id::text, x.version, ${MS("x.created_at")} AS created_ms,
+         x.kind::text, x.before, x.after
        FROM changes x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id
        ORDER BY x.feed_id, x.natural_key, x.version, x.id`,
     ),

@@ -2,6 +2,7 @@
 import type { Mutation } from "./mutation.ts";
 
 const CONSUME = "src/queues/consume.ts";
+const ADMISSION = "src/admission/admission.ts";
 const LETTERS = "src/queues/dead-letters.ts";
 
 export const QUEUES: readonly Mutation[] = [
@@ -86,9 +87,9 @@ export const QUEUES: readonly Mutation[] = [
     breaks: "A consumer that died keeps its place at admission for ever.",
     edits: [
       {
-        file: "src/admission/state.ts",
-        find: "leases: leases.filter((one) => nowMs < one.untilMs),",
-        replace: "leases,",
+        file: ADMISSION,
+        find: "const untilMs = nowMs + LEASE_MS;\n  const freeRows",
+        replace: "const untilMs = nowMs + 1_000_000 * LEASE_MS;\n  const freeRows",
       },
     ],
   },
@@ -97,9 +98,9 @@ export const QUEUES: readonly Mutation[] = [
     breaks: "Once the database was away nobody is let in again.",
     edits: [
       {
-        file: "src/admission/admission.ts",
-        find: "const probing = leases.some((one) => one.probe) || free <= 0;",
-        replace: "const probing = true;",
+        file: ADMISSION,
+        find: 'if (probing || workedOffMs - burstMs > nowMs) return { ms: AWAY_FIRST_MS, because: "away" };',
+        replace: 'if (free >= 0) return { ms: MAX_WAIT_MS, because: "away" };',
       },
     ],
   },
