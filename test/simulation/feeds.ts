@@ -8,6 +8,8 @@ export interface FeedKind {
   /** A blank cell leaves the stored value as it is. */
   readonly merges: boolean;
   readonly asOf: "mail-date" | "file-name" | "arrival";
+  /** Its files of one day are told apart by a number alone. */
+  readonly numbered?: true;
 }
 
 export const KINDS: readonly FeedKind[] = [
@@ -17,14 +19,20 @@ export const KINDS: readonly FeedKind[] = [
   { slug: "log", mode: "delta", merges: false, asOf: "arrival" },
 ];
 
+/** In some runs only. */
+export const NUMBERED: FeedKind = { slug: "batch", mode: "delta", merges: false, asOf: "file-name", numbered: true };
+
 export const CUSTOMERS: readonly string[] = Array.from({ length: 10 }, (_, i) => `c${i + 1}`);
 
 export const senderOf = (customer: string): string => `erp@${customer}.example`;
 
-/** `stock-20260601T101500.csv` */
-const NAME_PATTERN = "(?<year>\\d{4})(?<month>\\d{2})(?<day>\\d{2})T(?<hour>\\d{2})(?<minute>\\d{2})(?<second>\\d{2})";
+/** `orders-20260601T101500-0.csv` */
+const DAY_PATTERN = "(?<year>\\d{4})(?<month>\\d{2})(?<day>\\d{2})";
+const TIME_PATTERN = `${DAY_PATTERN}T(?<hour>\\d{2})(?<minute>\\d{2})(?<second>\\d{2})`;
+/** `batch-20260601-n0012.csv` */
+const NUMBER = { at: { fileName: "-n(\\d{4})" }, gap: "warn", repeat: "warn", reset: "warn" } as const;
 
-function feedOf(customer: string, { slug, mode, merges, asOf }: FeedKind): Adapter {
+function feedOf(customer: string, { slug, mode, merges, asOf, numbered }: FeedKind): Adapter {
   const blank = merges ? "keep" : "null";
   return defineFeed({
     customer,
@@ -40,9 +48,12 @@ function feedOf(customer: string, { slug, mode, merges, asOf }: FeedKind): Adapt
       { name: "note", source: { header: "note" }, type: "text", blank },
     ],
     key: ["sku"],
-    asOf: asOf === "file-name" ? { from: asOf, pattern: NAME_PATTERN } : { from: asOf },
+    asOf: asOf === "file-name" ? { from: asOf, pattern: numbered ? DAY_PATTERN : TIME_PATTERN } : { from: asOf },
+    ...(numbered ? { controls: { sequence: NUMBER } } : {}),
     limits: { maxRejectShare: 1 },
   });
 }
 
-export const FEEDS: readonly Adapter[] = CUSTOMERS.flatMap((customer) => KINDS.map((kind) => feedOf(customer, kind)));
+export const FEEDS: readonly Adapter[] = CUSTOMERS.flatMap((customer) =>
+  [...KINDS, NUMBERED].map((kind) => feedOf(customer, kind)),
+);

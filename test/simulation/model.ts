@@ -109,6 +109,8 @@ class Model {
     if (row === undefined) {
       const found = "no delivery";
       if (told.accepted && found !== wanted) this.broken("accepted is never lost", mail.messageId, [], wanted, found);
+      else if (isArchived && found !== wanted)
+        this.broken("what is archived is read", mail.messageId, [], wanted, found);
       return [];
     }
     if (row.state !== wanted) {
@@ -348,7 +350,7 @@ const DUPLICATE_MS = 3_600_000;
 
 /** The files of one side, from near to far: among those that say the same is an applied one, and one that came soon enough. */
 function repeats(file: KnownFile, side: readonly KnownFile[]): boolean {
-  const content = ({ sent }: KnownFile) => sent.rows.map((row) => row.text).join("\n");
+  const content = ({ sent }: KnownFile) => [sent.sequence, ...sent.rows.map((row) => row.text)].join("\n");
   const end = side.findIndex((other) => content(other) !== content(file));
   const same = end < 0 ? side : side.slice(0, end);
   const isSoon = ({ row }: KnownFile) => Math.abs(row.received_ms - file.row.received_ms) <= DUPLICATE_MS;
@@ -366,12 +368,13 @@ function sayings({ kind }: SentMail, { rows }: SentFile): Map<string, Said> {
   return says;
 }
 
-/** By feed, and there as the ERP meant it: as-of, then arrival, then the place in the mail. */
+/** By feed, and there as the ERP meant it: as-of, then its number, then arrival, then the place in the mail. */
 const inOrder = (files: readonly KnownFile[]): KnownFile[] =>
   files.toSorted(
-    ({ row: a }, { row: b }) =>
+    ({ row: a, sent: { sequence } }, { row: b, sent }) =>
       (a.feed < b.feed ? -1 : a.feed > b.feed ? 1 : 0) ||
       a.as_of_ms - b.as_of_ms ||
+      sequence - sent.sequence ||
       a.received_ms - b.received_ms ||
       a.position - b.position,
   );

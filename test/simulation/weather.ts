@@ -1,6 +1,6 @@
 /** What goes wrong, when, and how often: drawn from the seed once, then asked for every effect. */
 import type { Chance } from "./random.ts";
-import type { Actor, Fate } from "./scheduler.ts";
+import type { Fate } from "./scheduler.ts";
 import type { Trace } from "./trace.ts";
 
 export type Subsystem = "database" | "storage" | "queue" | "object";
@@ -154,7 +154,7 @@ export class Weather {
       const doneAfterMs = there + chance.spread(1, UNDERWAY_MS);
       return { doneAfterMs, killAfterMs, answerAfterMs: doneAfterMs + 1, trouble: "killed", label };
     }
-    if (of === "database" && chance.hits(this.#spell(of, "conflicts", nowMs) ? 0.5 : rates.conflict)) {
+    if (of === "database" && chance.hits(this.#spell(of, "conflicts", nowMs) ? 0.35 : rates.conflict)) {
       return { answerAfterMs: back, trouble: "conflict", label: struck("conflict") };
     }
     if (chance.hits(rates.notDone)) return { answerAfterMs: back, trouble: "not-done", label: struck("not done") };
@@ -184,7 +184,3 @@ export class Weather {
     return isError ? { ...fate, error: error() } : fate;
   }
 }
-
-/** An actor that outlives what the platform allows is stopped. */
-export const killLater = (actor: Actor, after: (ms: number, run: () => void) => void, ms: number): void =>
-  after(ms, () => actor.kill());

@@ -1,13 +1,14 @@
 /** What the customers' ERPs export and mail in a run, drawn from the seed. Knows nothing of the product but its addresses. */
 import { mailOf } from "../../cli/samples/mail.ts";
 import { feedAddress } from "../../src/domain/address.ts";
-import { CUSTOMERS, FEEDS, type FeedKind, KINDS, senderOf } from "./feeds.ts";
+import { CUSTOMERS, FEEDS, type FeedKind, KINDS, NUMBERED, senderOf } from "./feeds.ts";
 import type { Chance } from "./random.ts";
 import { ADDRESS_SECRET, MAIL_DOMAIN } from "./world.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 
 /** A field that a row does not say is absent; null is said. */
 export type Said = Readonly<Record<string, string | number | null>>;
@@ -25,6 +26,8 @@ export interface SentFile {
   readonly rows: readonly SentRow[];
   /** The time in its name. */
   readonly namedMs: number;
+  /** Its number, 0 where its feed has none. */
+  readonly sequence: number;
 }
 
 /** What must come of a mail. */
@@ -92,8 +95,10 @@ interface Export {
 export function workloadOf(chance: Chance, options: WorkloadOptions): SentMail[] {
   const mails: SentMail[] = [];
   for (const customer of CUSTOMERS.slice(0, options.customers)) {
-    const kinds = KINDS.filter(() => chance.hits(0.6));
-    for (const kind of kinds.length === 0 ? [chance.pick(KINDS)] : kinds) {
+    const drawn = KINDS.filter(() => chance.hits(0.6));
+    const kinds = drawn.length === 0 ? [chance.pick(KINDS)] : drawn;
+    if (chance.fork(`${customer} has numbers`).hits(0.15)) kinds.push(NUMBERED);
+    for (const kind of kinds) {
       mails.push(...mailsOf(customer, kind, chance.fork(`${customer}/${kind.slug}`), options));
     }
   }
@@ -207,7 +212,13 @@ function mailFor(
   const files = made.map((rows, n): SentFile => {
     const cursed = fate === "dead at apply" && n === 0 ? [...rows, cursedRow(rows.length + 2, kind, poison!)] : rows;
     const curse = fate === "dead at parse" ? `-${poison}` : "";
-    return { name: `${kind.slug}-${stamp(asOfMs)}-${n}${curse}.csv`, rows: cursed, namedMs: asOfMs };
+    if (!kind.numbered) {
+      return { name: `${kind.slug}-${stamp(asOfMs)}-${n}${curse}.csv`, rows: cursed, namedMs: asOfMs, sequence: 0 };
+    }
+    const sequence = 10 * i + n + 1;
+    const day = stamp(asOfMs).slice(0, 8);
+    const name = `${kind.slug}-${day}-n${String(sequence).padStart(4, "0")}${curse}.csv`;
+    return { name, rows: cursed, namedMs: asOfMs - (asOfMs % DAY), sequence };
   });
   const feed = FEEDS.find((f) => f.customer === customer && f.feed === kind.slug)!;
   const address = feedAddress(feed, ADDRESS_SECRET, MAIL_DOMAIN);
