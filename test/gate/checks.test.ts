@@ -160,6 +160,13 @@ describe("shares", () => {
     expect(trippedBy({ facts: { ...usual, retired: 451 }, history: every })).toEqual(["retired"]);
   });
 
+  it("a feed that does now much and now little has its limit four times its spread above the middle", () => {
+    const restless = daily(9, (daysAgo) => ({ retired: [200, 300, 400][daysAgo % 3]! }));
+    const limit = 300 + 4 * 1.4826 * 100;
+    expect(trippedBy({ facts: { retired: Math.floor(limit) }, history: restless })).toEqual([]);
+    expect(trippedBy({ facts: { retired: Math.ceil(limit) }, history: restless })).toEqual(["retired"]);
+  });
+
   it("one disaster that was let through makes no habit", () => {
     const once = daily(14, (daysAgo) => (daysAgo === 3 ? { retired: 1_000 } : {}));
     expect(trippedBy({ facts: { retired: 101 }, history: once })).toEqual(["retired"]);

@@ -1,4 +1,5 @@
 /** Links that decide: good ones, and every way of bending one. */
+import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { feedAddress } from "../../src/domain/address.ts";
@@ -47,9 +48,21 @@ describe("a link", () => {
 
   it("is forged under another secret, and where it is signed by the secret itself or as an address", () => {
     expect(isOf(signLink(LINK, "another-secret-of-16"))).toBe("forged");
-    const address = feedAddress({ customer: "h1", feed: "17", intake: { addressEdition: 1 } }, SECRET, "x");
     const token = signLink(LINK, SECRET);
+    const signed = token.split(".").slice(0, 5).join(".");
+    const bySecret = createHmac("sha256", SECRET).update(signed).digest("base64url");
+    expect(isOf(withPart(token, 5, bySecret))).toBe("forged");
+    const address = feedAddress({ customer: "h1", feed: "17", intake: { addressEdition: 1 } }, SECRET, "x");
     expect(isOf(withPart(token, 5, address.split(".")[2]!.split("@")[0]!.padEnd(43, "a")))).toBe("forged");
+  });
+
+  it("is written in one way only, though other letters at its end would say the same bytes", () => {
+    const token = signLink(LINK, SECRET);
+    const same = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"]
+      .map((letter) => token.slice(0, -1) + letter)
+      .filter((other) => Buffer.from(other.slice(-43), "base64url").equals(Buffer.from(token.slice(-43), "base64url")));
+    expect(same).toHaveLength(4);
+    expect(same.filter((other) => isOf(other) === "good")).toEqual([token]);
   });
 
   it("that was bent and is too old says that it is forged: nobody learns which times were signed", () => {

@@ -112,6 +112,21 @@ describe("times of the day", () => {
   });
 });
 
+describe("around midnight", () => {
+  it("ten minutes before and after it are the same time of day", () => {
+    const tenMinutesMs = HOUR_MS / 6;
+    const beforeMs = NOW_MS - 4 * HOUR_MS - tenMinutesMs;
+    const history = daily(7).flatMap(({ asOfMs }) => [
+      past({ asOfMs: asOfMs - 4 * HOUR_MS + tenMinutesMs, rows: 9_000 }),
+      past({ asOfMs, rows: 100 }),
+      past({ asOfMs: asOfMs + HOUR_MS, rows: 100 }),
+    ]);
+    const at = { asOfMs: beforeMs, statedMs: beforeMs, mode: "delta", retired: 0 } as const;
+    expect(rows(9_000, history, at)).toEqual([]);
+    expect(rows(9_000, history, { ...at, asOfMs: beforeMs + 2 * HOUR_MS })).toEqual(["rowCount"]);
+  });
+});
+
 describe("growth", () => {
   it("a feed that grows by four in a hundred each day is never held", () => {
     const grows = (daysAgo: number) => Math.round(1_000 * 1.04 ** (60 - daysAgo));
