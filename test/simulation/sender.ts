@@ -9,6 +9,8 @@ import type { HttpAnswer, SmtpAnswer, World } from "./world.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+/** Chance that a temporary error is the last that its sender wants to hear. */
+const GIVES_UP = 0.1;
 
 /** What the sender of a mail knows of it. */
 export interface Told {
@@ -52,6 +54,8 @@ export class Senders {
       if (answer.kind === "refused") {
         told.refused = answer.why;
       } else if (answer.kind === "temporary") {
+        // Some give up, whatever had been archived by then.
+        if (this.#chance.hits(GIVES_UP)) return;
         this.#later(scheduler.nowMs + this.#chance.spread(30 * SECOND, 30 * MINUTE), mail, attempt + 1);
       } else if (!told.accepted) {
         told.accepted = true;

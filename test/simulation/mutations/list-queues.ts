@@ -105,6 +105,17 @@ export const QUEUES: readonly Mutation[] = [
     ],
   },
   {
+    name: "archive-not-compared",
+    breaks: "What was archived, and whose message no queue took, is never found.",
+    edits: [
+      {
+        file: "src/sweep/archive.ts",
+        find: "const old = objects.filter(({ uploadedAt }) => uploadedAt < since);",
+        replace: "const old = objects.filter(() => Number.isNaN(since.getTime()));",
+      },
+    ],
+  },
+  {
     name: "reopened-files-not-woken",
     breaks: "The sweep wakes no files, so a duplicate that became news again is never applied.",
     edits: [
