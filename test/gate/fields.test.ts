@@ -1,16 +1,11 @@
 /** Numbers of columns: counted as a file is read, and held against the files before it. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type FieldNumbers, FieldTally, MEDIAN_ERROR } from "../../src/domain/field-numbers.ts";
+import { type FieldNumbers, MEDIAN_ERROR } from "../../src/domain/field-numbers.ts";
 import { medianOf } from "../../src/gate/band.ts";
 import { fieldsOfFiles, fieldsOfSamples } from "../../src/gate/fields.ts";
 import { changed, daily, inserted, trippedBy } from "./feed.ts";
-
-const numbersOf = (values: readonly unknown[]): FieldNumbers => {
-  const tally = new FieldTally();
-  for (const value of values) tally.add(value);
-  return tally.numbers;
-};
+import { numbersOf } from "./numbers-of.ts";
 
 const numbers = (change: Partial<FieldNumbers> = {}): FieldNumbers => ({
   values: 100,
