@@ -113,13 +113,19 @@ export const CHECKS: { readonly [C in GateCheck]: (judged: Judged, limits: Limit
       (field) => `${field} would become empty`,
     ),
 
-  total: ({ facts }, limits) =>
-    facts.fields.flatMap((field) => moved("total", field, limits, field.before.total, field.after.total, "add up to")),
+  total({ facts }, limits) {
+    if (lacksFields(facts)) return LACKING;
+    const ask = (field: FieldFacts) =>
+      moved("total", field, limits, field.before.total, field.after.total, "add up to");
+    return facts.fields.flatMap(ask);
+  },
 
-  median: ({ facts }, limits) =>
-    facts.fields.flatMap((field) =>
-      moved("median", field, limits, field.before.median, field.after.median, "typically be"),
-    ),
+  median({ facts }, limits) {
+    if (lacksFields(facts)) return LACKING;
+    const ask = (field: FieldFacts) =>
+      moved("median", field, limits, field.before.median, field.after.median, "typically be");
+    return facts.fields.flatMap(ask);
+  },
 
   changed({ facts, history }, { share, minRecords }) {
     const { changed, records } = facts;
@@ -256,6 +262,10 @@ function emptied(
       evidence: { found, expected: null, limit },
     }));
 }
+
+/** There are numbers before and after, and nobody has counted them. */
+const lacksFields = ({ numeric, fields, records }: PlanFacts): boolean =>
+  numeric.length > 0 && fields.length === 0 && records > 0;
 
 /** More is all the same, and a number that JSON can say. */
 const MAX_FACTOR = 1_000_000;

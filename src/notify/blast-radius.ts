@@ -64,7 +64,7 @@ function toContact(notice: BlastRadiusNotice): Draft {
       { kind: "title", text: "Your file is not loaded yet" },
       {
         kind: "text",
-        text: `Your file for “${feedTitle}” has arrived and can be read. But it would change far more than your files usually do, so it was stopped before anything was loaded. Your data is as it was before this file.`,
+        text: `${reminder ? "This is a reminder. " : ""}Your file for “${feedTitle}” has arrived and can be read. But it would change far more than your files usually do, so it was stopped before anything was loaded. Your data is as it was before this file.`,
       },
       fileFacts(notice),
       { kind: "heading", text: "Why it was stopped" },

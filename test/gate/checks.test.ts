@@ -224,6 +224,12 @@ describe("totals and medians", () => {
     expect(trippedBy({ facts: { fields: [field({ total: 0 })] } })).toEqual(["total"]);
   });
 
+  it("says that it could not judge where nobody has counted, but for a feed without numbers or records", () => {
+    expect(judged({ facts: { fields: [] } }).unjudged).toEqual(["total", "median"]);
+    expect(judged({ facts: { fields: [], numeric: [] } }).unjudged).toEqual([]);
+    expect(judged({ facts: { fields: [], records: 0, changed: 0 } }).unjudged).toEqual([]);
+  });
+
   it("says nothing of a column with few values", () => {
     const fields = [
       { ...field({ total: 90_000 }), after: { values: 29, blanks: 0, zeros: 0, total: 90_000, median: 900 } },

@@ -80,7 +80,7 @@ describe("the drafts", () => {
     expect(await ask("history", [FEED])).toEqual([]);
   });
 
-  it("find the records of the keys that are looked at, and nothing of those that are new", async () => {
+  it("find the records of the keys that are looked at, and nothing of those that are new or retired", async () => {
     const keys = Array.from(
       { length: 1_000 },
       (_, i) => `A-${String(Math.floor((i * ROWS) / 1_000)).padStart(8, "0")}`,
@@ -90,7 +90,8 @@ describe("the drafts", () => {
       FEED,
       [...new Set(keys), "new"],
     ]);
-    expect(found.map((one) => one.key).toSorted()).toEqual([...new Set(keys)].toSorted());
+    const active = [...new Set(keys)].filter((key) => !key.endsWith("99"));
+    expect(found.map((one) => one.key).toSorted()).toEqual(active.toSorted());
   });
 
   it("find some of the records that a file has not confirmed, spread over the feed, and none that it has", async () => {

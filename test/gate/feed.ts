@@ -30,6 +30,8 @@ export const daily = (
     return past({ asOfMs, ...of(i + 1, asOfMs) });
   });
 
+const STOCK = { values: 1_000, blanks: 0, zeros: 0, total: 10_000, median: 10 };
+
 /** A usual file: 1,000 rows, 50 of them changed. */
 export const facts = (change: Partial<PlanFacts> = {}): PlanFacts => ({
   mode: "full",
@@ -45,7 +47,7 @@ export const facts = (change: Partial<PlanFacts> = {}): PlanFacts => ({
   stale: 0,
   retired: 2,
   numeric: ["stock"],
-  fields: [],
+  fields: [{ field: "stock", before: STOCK, after: STOCK }],
   asOfMs: NOW_MS,
   statedMs: NOW_MS,
   receivedMs: NOW_MS,
