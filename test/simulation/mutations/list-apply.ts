@@ -184,9 +184,9 @@ export const APPLY: readonly Mutation[] = [
     breaks: "A full file that a newer one has made old is applied all the same.",
     edits: [
       {
-        file: "migrations/0003_lease.sql",
-        find: "SELECT f.mode <> 'delta' AND EXISTS (",
-        replace: "SELECT false AND EXISTS (",
+        file: "migrations/0009_upkeep.sql",
+        find: "(f.mode <> 'delta' AND EXISTS (",
+        replace: "(false AND EXISTS (",
       },
     ],
   },

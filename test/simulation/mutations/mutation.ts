@@ -27,9 +27,31 @@ export function edited(text: string, { file, find, replace }: Edit): string {
   return text.replace(find, () => replace);
 }
 
-/** The changed files of a mutation, by their names. `read` answers the text of a file. */
-export function mutated({ edits }: Mutation, read: (file: string) => string): Map<string, string> {
+/** All that is read of the code. */
+export interface Code {
+  /** The text of a file. */
+  read(file: string): string;
+  /** Names of the migrations, in their order. */
+  readonly migrations: readonly string[];
+}
+
+/** The changed files of a mutation, by their names. Throws where an edit does not fit, or changes what is not in force. */
+export function mutated({ edits }: Mutation, code: Code): Map<string, string> {
   const texts = new Map<string, string>();
-  for (const edit of edits) texts.set(edit.file, edited(texts.get(edit.file) ?? read(edit.file), edit));
+  for (const edit of edits) {
+    const text = texts.get(edit.file) ?? code.read(edit.file);
+    texts.set(edit.file, edited(text, edit));
+    const newer = replacedIn(edit, text, code);
+    if (newer !== undefined) throw new Error(`${edit.file}: ${newer} writes this function anew`);
+  }
   return texts;
+}
+
+/** A later migration that replaces the function in which an edit stands: the edit would break nothing. */
+function replacedIn({ file, find }: Edit, text: string, { read, migrations }: Code): string | undefined {
+  const head = text.slice(0, text.indexOf(find) + find.length);
+  const statement = head.slice(head.lastIndexOf("--> statement-breakpoint") + 1);
+  const name = /^CREATE (?:OR REPLACE )?FUNCTION (\w+)\(/m.exec(statement)?.[1];
+  if (name === undefined) return undefined;
+  return migrations.find((other) => other > file && read(other).includes(` FUNCTION ${name}(`));
 }

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { ROOT, readIn } from "./copy.ts";
+import { codeIn, ROOT } from "./copy.ts";
 import { MUTATIONS } from "./list.ts";
 import { edited, mutated } from "./mutation.ts";
 
-const read = readIn(ROOT);
+const code = codeIn(ROOT);
 
 describe("the mutations", () => {
   it.each(MUTATIONS.map((mutation) => [mutation.name, mutation] as const))(
     "%s applies to the code of today",
     (_, mutation) => {
       expect(mutation.edits.length).toBeGreaterThan(0);
-      for (const [file, text] of mutated(mutation, read)) expect(text).not.toBe(read(file));
+      for (const [file, text] of mutated(mutation, code)) expect(text).not.toBe(code.read(file));
     },
   );
 
@@ -42,5 +42,26 @@ describe("an edit", () => {
 
   it("is refused where it changes nothing", () => {
     expect(() => edited("x = 1", { ...edit, replace: edit.find })).toThrow(/changes nothing/);
+  });
+});
+
+describe("a function that a later migration writes anew", () => {
+  const texts = new Map([
+    ["migrations/1.sql", "CREATE FUNCTION a() AS 'x';\n--> statement-breakpoint\nCREATE FUNCTION b() AS 'y';"],
+    ["migrations/2.sql", "CREATE OR REPLACE FUNCTION a() AS 'x';"],
+  ]);
+  const of = (file: string, find: string) =>
+    mutated(
+      { name: "m", breaks: "It.", edits: [{ file, find, replace: "z" }] },
+      { read: (name) => texts.get(name)!, migrations: [...texts.keys()] },
+    );
+
+  it("is not edited where it is not in force: nothing would be broken", () => {
+    expect(() => of("migrations/1.sql", "'x'")).toThrow("migrations/2.sql writes this function anew");
+  });
+
+  it("is edited in its last version, and its neighbours where they stand", () => {
+    expect(of("migrations/2.sql", "'x'").get("migrations/2.sql")).toContain("AS z");
+    expect(of("migrations/1.sql", "'y'").get("migrations/1.sql")).toContain("AS z");
   });
 });
