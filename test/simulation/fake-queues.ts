@@ -218,7 +218,9 @@ export class FakeQueues {
     message.taken = false;
     if (outcome === "ack") {
       const { duplicate } = this.#weather.climate.rates;
-      if (this.#weather.strikes(now, "queue: duplicated", duplicate)) {
+      // Letters are few: one that comes again, after its decision, is to be seen in a run of hundreds, not of thousands.
+      const often = of.settings.deadLetters === undefined ? 4 : 1;
+      if (this.#weather.strikes(now, "queue: duplicated", often * duplicate)) {
         message.visibleMs = now + this.#chance.spread(SECOND, 3_600 * SECOND);
         this.#scheduler.at(message.visibleMs, () => this.#dispatch(queue));
       } else {
