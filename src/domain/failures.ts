@@ -440,6 +440,13 @@ export const FAILURES = {
     (e) => `The file was held (${e.was}), and nobody has decided within ${e.days} day${e.days === 1 ? "" : "s"}.`,
     () => "Nothing of it was applied. If its data is still needed, have it sent again.",
   ),
+  "hold-superseded": entry<{ newer: string }>(
+    "file",
+    "reject",
+    "operator",
+    (e) => `While the file was held, file ${e.newer} of the same feed, which is newer and says all again, was applied.`,
+    () => "Nothing of it was applied, and nothing is to be done.",
+  ),
   "refused-by-operator": entry<{ by: string; reason: string }>(
     "file",
     "reject",
