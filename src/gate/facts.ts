@@ -10,7 +10,7 @@ import type { GateCheck } from "../domain/gate-policy.ts";
  */
 export interface PlanFacts {
   readonly mode: "full" | "delta";
-  /** Active records of the feed before the file: an index-only count, or carried along from file to file. */
+  /** Active records of the feed before the file: an index-only count. */
   readonly records: number;
   /** Data rows: `accepted + rejected`, as in `files`. */
   readonly rows: number;
