@@ -20,9 +20,10 @@ export function sampleLines(
     maxChunks,
   );
   const rows = chunks.reduce((sum, [, lines]) => sum + lines.length, 0);
-  // By its own number of lines each, so that every row has the same chance.
-  const share = Math.min(1, maxRows / Math.max(rows, 1));
-  return new Map(chunks.map(([n, lines]) => [n, spread(lines, Math.max(1, Math.floor(lines.length * share)))]));
+  if (rows <= maxRows) return new Map(chunks);
+  // One of each, and of the rest by its own number of lines, so that nearly every row has the same chance.
+  const share = Math.max(0, maxRows - chunks.length) / rows;
+  return new Map(chunks.map(([n, lines]) => [n, spread(lines, 1 + Math.floor(lines.length * share))]));
 }
 
 /** So many of a list, at even distances, from the first on. */
