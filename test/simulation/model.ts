@@ -2,12 +2,14 @@
  * What must hold in the end, said independently of how the product works: from what the ERPs wrote and what their mail
  * servers were told follows what the tables have to show.
  *
- * Retirement of records that a full file leaves out is not built yet: of such a feed only the records of its newest file
- * are certain. Its place is `expectRecords`.
+ * Of a full feed only the records of its newest file are certain: they are there and active. What it lacks may be retired or
+ * not, since retirement is not built yet; that it must be has its place in `records`.
  */
+import { chainFaults } from "./events.ts";
+import { grouped, inOrder, type KnownFile, same, sayings, text } from "./known.ts";
 import type { Told } from "./sender.ts";
-import type { ChangeRow, DeliveryRow, FileRow, RecordRow, Tables } from "./tables.ts";
-import type { Fate, Said, SentFile, SentMail } from "./workload.ts";
+import type { DeliveryRow, RecordRow, Tables } from "./tables.ts";
+import type { Fate, SentMail } from "./workload.ts";
 
 export interface Violation {
   /** The promise that is broken. */
@@ -17,15 +19,6 @@ export interface Violation {
   readonly about: readonly string[];
   readonly expected: string;
   readonly found: string;
-}
-
-/** A file of a mail together with its row. */
-interface KnownFile {
-  readonly mail: SentMail;
-  readonly sent: SentFile;
-  readonly row: FileRow;
-  /** What it says of each record: its last line of that key, or all of them over each other where the feed merges. */
-  readonly says: ReadonlyMap<string, Said>;
 }
 
 /**
@@ -63,15 +56,6 @@ const STATE_OF: Readonly<Record<Fate, string>> = {
   "dead at parse": "dead",
   "dead at apply": "parsed",
 };
-
-const text = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
-
-/** Equal whatever the order of their keys. */
-const same = (a: Said | null | undefined, b: Said | null | undefined): boolean => canonical(a) === canonical(b);
-const canonical = (said: Said | null | undefined): string =>
-  said === null || said === undefined
-    ? "nothing"
-    : JSON.stringify(Object.entries(said).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 class Model {
   readonly violations: Violation[] = [];
@@ -162,10 +146,11 @@ class Model {
     if (row.state !== "applied") return;
     broken("lines whose key comes again are superseded", good.length - says.size, row.superseded);
     const events = this.#tables.changes.filter((change) => change.file_id === row.id);
-    const inserted = events.filter(({ kind }) => kind === "inserted").length;
+    const count = (...kinds: string[]) => events.filter(({ kind }) => kinds.includes(kind)).length;
+    const [inserted, changed] = [count("inserted"), count("changed", "restored")];
     broken("inserted in the books are the events", inserted, row.inserted);
-    broken("changed in the books are the events", events.length - inserted, row.changed);
-    broken("the books balance", says.size - events.length, (row.unchanged ?? 0) + (row.stale ?? 0));
+    broken("changed in the books are the events", changed, row.changed);
+    broken("the books balance", says.size - inserted - changed, (row.unchanged ?? 0) + (row.stale ?? 0));
   }
 
   // ── duplicates: the same content as the file next to it, soon after it ─────────────────────────────────────────────
@@ -247,46 +232,15 @@ class Model {
     const places = new Map(inOrder(known).map((file, place) => [file.row.id, place]));
     const records = new Map(this.#tables.records.map((record) => [`${record.feed} ${record.key}`, record]));
     for (const [name, chain] of grouped(this.#tables.changes, (change) => `${change.feed} ${change.key}`)) {
-      this.#chain(name, chain, records.get(name), byFile, places);
+      const about = chain.map(({ file_id }) => `"${file_id}"`);
+      for (const { rule, expected, found } of chainFaults(chain, records.get(name), byFile, places)) {
+        this.broken(rule, name, about, expected, found);
+      }
       records.delete(name);
     }
     for (const [name, record] of records) {
       this.broken("every record has its events", name, [], "an event", `none, and version ${record.version}`);
     }
-  }
-
-  #chain(
-    name: string,
-    chain: readonly ChangeRow[],
-    record: RecordRow | undefined,
-    byFile: ReadonlyMap<string, KnownFile>,
-    places: ReadonlyMap<string, number>,
-  ): void {
-    const about = chain.map(({ file_id }) => `"${file_id}"`);
-    const broken = (rule: string, expected: unknown, found: unknown) =>
-      this.broken(rule, name, about, text(expected), text(found));
-    let before: ChangeRow | undefined;
-    for (const [i, change] of chain.entries()) {
-      if (change.version !== i + 1) broken("versions count without gaps", i + 1, change.version);
-      const kind = before === undefined ? "inserted" : "changed";
-      if (change.kind !== kind) broken("the kind of the event", kind, change.kind);
-      if (!same(change.before, before?.after)) broken("before is the after of the last", before?.after, change.before);
-      if (before !== undefined && same(change.before, change.after)) broken("an event is a change", "another", change);
-      const file = byFile.get(change.file_id);
-      if (file === undefined) {
-        broken("an event comes from a file that was accepted", "a file", change);
-      } else {
-        const said = file.says.get(change.key);
-        const after = file.mail.kind.merges ? { ...change.before, ...said } : said;
-        if (said === undefined || !same(after, change.after))
-          broken("after is what the file says", after, change.after);
-        const last = before === undefined ? -1 : (places.get(before.file_id) ?? -1);
-        if (places.get(change.file_id)! <= last) broken("older never wins", `a file behind ${before?.file_id}`, change);
-      }
-      before = change;
-    }
-    if (record?.version !== chain.length) broken("as many events as versions", record?.version, chain.length);
-    if (!same(record?.data, before?.after)) broken("the last event is the record", before?.after, record?.data);
   }
 
   // ── records ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -335,6 +289,9 @@ class Model {
       if (!mail.kind.merges) return same(record.data, said);
       return Object.entries(said).every(([field, value]) => record.data[field] === value);
     });
+    if (record.status !== "active" && candidates.length === 1) {
+      this.broken("what was sent last is active", name, about, "active", record.status);
+    }
     if (!fits) {
       const expected = candidates.map(({ says }) => text(says.get(key))).join(" or ");
       this.broken("what was sent last is stored", name, about, expected, text(record.data));
@@ -359,32 +316,3 @@ function repeats(file: KnownFile, side: readonly KnownFile[]): boolean {
 
 /** From the beginning of a session to the moment at which the message counts as received. */
 const SESSION_MS = 60_000;
-
-function sayings({ kind }: SentMail, { rows }: SentFile): Map<string, Said> {
-  const says = new Map<string, Said>();
-  for (const { good } of rows) {
-    if (good !== undefined) says.set(good.key, kind.merges ? { ...says.get(good.key), ...good.said } : good.said);
-  }
-  return says;
-}
-
-/** By feed, and there as the ERP meant it: as-of, then its number, then arrival, then the place in the mail. */
-const inOrder = (files: readonly KnownFile[]): KnownFile[] =>
-  files.toSorted(
-    ({ row: a, sent: { sequence } }, { row: b, sent }) =>
-      (a.feed < b.feed ? -1 : a.feed > b.feed ? 1 : 0) ||
-      a.as_of_ms - b.as_of_ms ||
-      sequence - sent.sequence ||
-      a.received_ms - b.received_ms ||
-      a.position - b.position,
-  );
-
-function grouped<T>(list: readonly T[], by: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const one of list) {
-    const group = groups.get(by(one));
-    if (group) group.push(one);
-    else groups.set(by(one), [one]);
-  }
-  return groups;
-}

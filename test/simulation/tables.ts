@@ -5,7 +5,7 @@ import type { Said } from "./workload.ts";
 
 export interface DeliveryRow {
   readonly id: string;
-  /** Or the name of an upload, as the archive knows it. */
+  /** Or the key of an upload, as the archive knows it. */
   readonly message_id: string;
   readonly state: string;
   readonly code: string | null;
@@ -84,8 +84,8 @@ const FEED = "c.slug || '/' || f.slug AS feed";
 export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Tables> {
   const archive = [...storage.objects.values()].flatMap(({ metadata }) => {
     if (metadata.facts === undefined) return [];
-    const { id, messageId, name } = JSON.parse(metadata.facts);
-    return [{ id, message_id: messageId ?? name }];
+    const { id, messageId } = JSON.parse(metadata.facts);
+    return [{ id, message_id: messageId }];
   });
   const deliveries = await engine.rows<Omit<DeliveryRow, "message_id">>(
     "SELECT id, state, failure->>'code' AS code FROM deliveries ORDER BY id",

@@ -47,7 +47,7 @@ export type Fate =
 
 /** One mail, or one upload. */
 export interface SentMail {
-  /** Of an upload its file's name. */
+  /** Of an upload its Idempotency-Key. */
   readonly messageId: string;
   readonly customer: string;
   readonly kind: FeedKind;
@@ -231,7 +231,7 @@ function mailFor(
   const delayMs = chance.hits(0.25) ? chance.spread(MINUTE, 3 * HOUR) : chance.spread(SECOND, MINUTE);
   const isUpload = options.uploads && files.length === 1 && MAY_BE_UPLOADED.includes(fate) && chance.hits(0.15);
   const upload = isUpload ? { name: `${name}-${files[0]!.name}`, text: textOf(files[0]!) } : undefined;
-  const messageId = upload?.name ?? `<${name}@${customer}.example>`;
+  const messageId = isUpload ? `key-${name}` : `<${name}@${customer}.example>`;
   const raw = mailOf({
     from,
     to,
