@@ -20,6 +20,24 @@ const GIVEN_UP = {
     'const passedOver = () => ({ outcome: "applied" as const });\n  const once = <T>(work: () => Promise<T>) => work().catch(passedOver);\n  const { outcome } = await once(async () =>',
 };
 
+const FENCE_OPEN = [
+  {
+    file: CHUNKS,
+    find: "    PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;",
+    replace: "    PERFORM 1;",
+  },
+  {
+    file: CHUNKS,
+    find: "FROM files x WHERE x.id = p_file;\n  PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;",
+    replace: "FROM files x WHERE x.id = p_file;\n  PERFORM 1;",
+  },
+  {
+    file: CLOSE,
+    find: "SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token",
+    replace: "SELECT 1",
+  },
+];
+
 export const APPLY: readonly Mutation[] = [
   {
     name: "ledger-not-written",
@@ -150,28 +168,13 @@ export const APPLY: readonly Mutation[] = [
   {
     name: "fence-open",
     breaks: "A worker whose lease was taken over goes on writing.",
-    edits: [
-      {
-        file: CHUNKS,
-        find: "    PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;",
-        replace: "    PERFORM 1;",
-      },
-      {
-        file: CHUNKS,
-        find: "FROM files x WHERE x.id = p_file;\n  PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;",
-        replace: "FROM files x WHERE x.id = p_file;\n  PERFORM 1;",
-      },
-      {
-        file: CLOSE,
-        find: "SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token",
-        replace: "SELECT 1",
-      },
-    ],
+    edits: FENCE_OPEN,
   },
   {
-    name: "lease-for-everybody",
-    breaks: "Two files of one feed are written at once.",
+    name: "two-files-at-once",
+    breaks: "Two files of one feed are written at once, each by a worker that believes to be alone.",
     edits: [
+      ...FENCE_OPEN,
       {
         file: "migrations/0003_lease.sql",
         find: "ELSIF v_feed.active_file_id IS NOT NULL AND v_feed.lease_until > clock_timestamp()",

@@ -15,8 +15,6 @@ export interface Mutation {
   readonly breaks: string;
   /** One change. More than one where a second guard holds what the first lets go: then both are taken away. */
   readonly edits: readonly Edit[];
-  /** Seeds that are known to show it, tried before the common ones. */
-  readonly seeds?: readonly string[];
 }
 
 /** The text with the edit in it. Throws where the code has moved on and the edit must be thought over. */

@@ -1,2 +1,9 @@
-/** The runs that every mutation is tried with, those first that show the most. */
-export const SEEDS: readonly string[] = Array.from({ length: 24 }, (_, i) => String(i + 1));
+/** Seeds that showed many mutations at once when they were last tried: what a run is spared when these come first. */
+const FIRST = ["1", "2"];
+/** A mutation that survives so many runs is not seen by the simulator. The rarest took about a hundred. */
+const RUNS = 200;
+
+/** The runs that every mutation is tried with, in this order, until the first violation. */
+export const SEEDS: readonly string[] = [
+  ...new Set([...FIRST, ...Array.from({ length: RUNS }, (_, i) => String(i + 1))]),
+];
