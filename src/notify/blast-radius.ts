@@ -37,7 +37,7 @@ function toOperator(notice: BlastRadiusNotice): Draft {
         [
           links.widen,
           "Apply it and widen the limits",
-          "It is right, and files like it will come again: the limits above are widened just so far that it would have passed.",
+          "It is right, and files like it will come again: the limits that it tripped are widened so far that such a file passes, with a little room.",
         ],
         [links.reject, "Reject the file", "It is wrong. Nothing of it is stored."],
       ]),
