@@ -4,7 +4,8 @@
  *
  * - Slots: `filesAtOnce` leases. They expire, so a dead consumer stops nobody for long.
  * - Rate: GCRA over accepted rows. A file is let in while what was let in before is worked off but for the burst; it is
- *   charged once, however often it comes back, and told its pace: beyond the burst its rows go at the rate, too.
+ *   charged once, however often it comes back, and told its pace: beyond the burst its rows go at the rate, too. What it
+ *   did not have to write is given back when it has ended.
  * - Line: who has to wait keeps its place by file id. The first in line is always waited for; a newcomer passes nobody.
  * - Breaker: while the database is away nobody is let in, then one file finds out; a slow one gets half the files.
  */
@@ -28,6 +29,12 @@ export const SPREAD_MS = 500;
 export const MAX_PLACES = 5_000;
 /** A charge is remembered this long: longer than an invocation may run and a message waits. */
 export const PAID_KEPT_MS = 30 * 60_000;
+
+/**
+ * Rows that are only compared cost the database as much as one that is written: of a file of 300,000 rows 0.55 s when nothing
+ * was new, 21 µs for each row that was.
+ */
+export const COMPARED_PER_WRITTEN = 10;
 
 /** The first pause when the database is away; it doubles from probe to probe. */
 export const AWAY_FIRST_MS = 2_000;
@@ -59,6 +66,13 @@ export type Because = "slots" | "rate" | "away" | "under-way";
  * there; `again` not done, and nothing was learned of the database: the file will come again.
  */
 export type Outcome = "done" | "slow" | "away" | "again";
+
+export interface Release {
+  readonly lease: string;
+  readonly outcome: Outcome;
+  /** Rows of the file that were sent to be written. */
+  readonly written: number;
+}
 
 export interface Step<A> {
   readonly state: AdmissionState;
@@ -151,7 +165,7 @@ function admit(state: AdmissionState, request: Request, nowMs: number): Step<Ans
       given,
       leases: [...state.leases, { lease, id, sinceMs: nowMs, untilMs, probe: state.away !== null }],
       line: state.line.filter((one) => one.id !== id),
-      paid: [...others, { id, untilMs: nowMs + PAID_KEPT_MS }],
+      paid: [...others, { id, rows: request.rows, untilMs: nowMs + PAID_KEPT_MS }],
       workedOffMs: Math.max(state.workedOffMs, nowMs) + msOfRows(owed(state, request), state.limits),
     },
     answer: { admitted: true, lease, untilMs, pace: { freeRows, rowsPerSecond: state.limits.rowsPerSecond } },
@@ -177,7 +191,7 @@ export function renew(before: AdmissionState, lease: string, nowMs: number): Ste
  */
 export function release(
   before: AdmissionState,
-  { lease, outcome }: { readonly lease: string; readonly outcome: Outcome },
+  { lease, outcome, written }: Release,
   nowMs: number,
   chance: number,
 ): Step<{ readonly freed: boolean }> {
@@ -198,10 +212,13 @@ export function release(
     case "done":
     case "slow": {
       const ms = Math.min(MAX_TURN_MS, Math.max(MIN_TURN_MS, nowMs - found.sinceMs));
+      const charged = state.paid.find((one) => one.id === found.id)?.rows ?? 0;
+      const back = Math.max(0, charged - written) * (1 - 1 / COMPARED_PER_WRITTEN);
       return {
         state: {
           ...without,
           paid: state.paid.filter((one) => one.id !== found.id),
+          workedOffMs: state.workedOffMs - msOfRows(back, state.limits),
           turnMs: state.turnMs + (ms - state.turnMs) * TURN_SHARE,
           slow: outcome === "slow",
           away: null,

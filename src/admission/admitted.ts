@@ -48,7 +48,9 @@ export async function admitted<T>(
     throw failure("not-admitted-yet", { file: request.id, atMs: answer.atMs, because: WORDS[answer.because] });
   }
   const { lease } = answer;
+  const paced = pacer(answer.pace, deps);
   let outcome: Outcome = "again";
+  let written = 0;
   const calmly = async (what: string, call: () => Promise<unknown>) => {
     try {
       await call();
@@ -59,7 +61,10 @@ export async function admitted<T>(
   try {
     const result = await work({
       stillHere: () => calmly("admission-not-renewed", () => door.renew(lease)),
-      pace: pacer(answer.pace, deps),
+      pace(rows) {
+        written += rows;
+        return paced(rows);
+      },
     });
     outcome = deps.slowestMs() > SLOW_STATEMENT_MS ? "slow" : "done";
     return result;
@@ -68,7 +73,7 @@ export async function admitted<T>(
     throw thrown;
   } finally {
     // The lease ends by itself where this fails.
-    await calmly("admission-not-released", () => door.release({ lease, outcome }));
+    await calmly("admission-not-released", () => door.release({ lease, outcome, written }));
   }
 }
 

@@ -8,7 +8,7 @@ import {
   configure,
   type Look,
   look,
-  type Outcome,
+  type Release,
   type Request,
   release,
   renew,
@@ -21,7 +21,7 @@ import { type AdmissionState, newState } from "./state.ts";
 export interface AdmissionDoor {
   reserve(request: Request): Promise<Answer>;
   renew(lease: string): Promise<{ readonly held: boolean }>;
-  release(given: { readonly lease: string; readonly outcome: Outcome }): Promise<{ readonly freed: boolean }>;
+  release(given: Release): Promise<{ readonly freed: boolean }>;
   configure(limits: Limits): Promise<Look>;
   look(): Promise<Look>;
 }
@@ -47,7 +47,7 @@ export interface KeeperDeps {
 /** A state of another version is of another release: leases and places are made anew in minutes, the limits are kept. */
 function stored(value: unknown, nowMs: number): AdmissionState {
   const state = value as AdmissionState | undefined;
-  return state?.v === 1 ? state : newState(nowMs, state?.limits);
+  return state?.v === 2 ? state : newState(nowMs, state?.limits);
 }
 
 export function keeperOf(deps: KeeperDeps): AdmissionKeeper {

@@ -1,6 +1,6 @@
 /** The Durable Object: one for each customer, by its name. What it decides is in admission.ts. */
 import { DurableObject } from "cloudflare:workers";
-import type { Outcome, Request } from "./admission.ts";
+import type { Release, Request } from "./admission.ts";
 import { type AdmissionKeeper, keeperOf } from "./keeper.ts";
 import type { Limits } from "./limits.ts";
 
@@ -29,7 +29,7 @@ export class Admission extends DurableObject {
     return this.#keeper.renew(lease);
   }
 
-  release(given: { readonly lease: string; readonly outcome: Outcome }) {
+  release(given: Release) {
     return this.#keeper.release(given);
   }
 

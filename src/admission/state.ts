@@ -26,11 +26,12 @@ export interface Place {
 /** A file whose rows are charged: it comes in again (after an outage, after a slice of its work) without a second charge. */
 export interface Paid {
   readonly id: string;
+  readonly rows: number;
   readonly untilMs: number;
 }
 
 export interface AdmissionState {
-  readonly v: 1;
+  readonly v: 2;
   readonly limits: Limits;
   /** Time of the last step. */
   readonly clockMs: number;
@@ -54,7 +55,7 @@ export interface AdmissionState {
 const FIRST_TURN_MS = 1_000;
 
 export const newState = (nowMs: number, limits: Limits = DEFAULT_LIMITS): AdmissionState => ({
-  v: 1,
+  v: 2,
   limits,
   clockMs: nowMs,
   leases: [],

@@ -4,6 +4,7 @@ import {
   type Answer,
   AWAY_FIRST_MS,
   AWAY_MAX_MS,
+  COMPARED_PER_WRITTEN,
   configure,
   LATE_MS,
   LEASE_MS,
@@ -37,8 +38,8 @@ function scheduleOf(limits: Limits = wide, chance = 0) {
     },
     reserve: (id: string, rows = 100) => keep(reserve(state, { id, rows }, nowMs, chance)),
     renew: (lease: string) => keep(renew(state, lease, nowMs)).held,
-    release: (lease: string, outcome: Outcome = "done") =>
-      keep(release(state, { lease, outcome }, nowMs, chance)).freed,
+    release: (lease: string, outcome: Outcome = "done", written = Number.POSITIVE_INFINITY) =>
+      keep(release(state, { lease, outcome, written }, nowMs, chance)).freed,
     configure(changed: Limits) {
       state = configure(state, changed, nowMs);
     },
@@ -171,6 +172,26 @@ describe("the rate", () => {
     schedule.release(leaseOf(schedule.reserve("1", 5_000)), "done");
     schedule.reserve("1", 5_000);
     expect(schedule.look().rowsLeft).toBe(-5_000);
+  });
+
+  it("gives back what a file did not have to write, but for the cost of comparing it", () => {
+    const schedule = scheduleOf(slow);
+    schedule.release(leaseOf(schedule.reserve("1", 5_000)), "done", 1_000);
+    expect(schedule.look().rowsLeft).toBe(5_000 - 1_000 - 4_000 / COMPARED_PER_WRITTEN);
+    schedule.release(leaseOf(schedule.reserve("2", 20_000)), "done", 0);
+    expect(schedule.reserve("3", 1).admitted).toBe(true);
+  });
+
+  it("gives nothing back before a file has ended, and no more than it was charged", () => {
+    const schedule = scheduleOf(slow);
+    schedule.release(leaseOf(schedule.reserve("1", 5_000)), "again", 0);
+    schedule.release(leaseOf(schedule.reserve("1", 5_000)), "away", 0);
+    expect(schedule.look().rowsLeft).toBe(0);
+    schedule.pass(60_000);
+    schedule.release(leaseOf(schedule.reserve("1", 5_000)), "done", 0);
+    expect(schedule.look().rowsLeft).toBe(5_000);
+    expect(schedule.reserve("2", 6_000).admitted).toBe(true);
+    expect(schedule.look().rowsLeft).toBe(-1_000);
   });
 
   it("is worked off in the same time when the clock is set back", () => {
@@ -347,7 +368,12 @@ function play(
       if (step.answer.admitted) given.push(step.answer.lease);
       ({ state, answer } = step);
     } else if (what.do === "release") {
-      ({ state, answer } = release(state, { lease: lease(), outcome: what.outcome }, nowMs, luck));
+      ({ state, answer } = release(
+        state,
+        { lease: lease(), outcome: what.outcome, written: Math.floor(luck * 100) },
+        nowMs,
+        luck,
+      ));
     } else if (what.do === "renew") {
       ({ state, answer } = renew(state, lease(), nowMs));
     } else {
@@ -431,7 +457,7 @@ describe("whatever happens", () => {
           state = step.state;
           if (!answer.admitted) continue;
           admitted.push({ atMs: nowMs, rows });
-          state = release(state, { lease: answer.lease, outcome: endsWith }, nowMs, 0.5).state;
+          state = release(state, { lease: answer.lease, outcome: endsWith, written: rows }, nowMs, 0.5).state;
         }
         for (let from = 0; from < admitted.length; from++) {
           let sum = 0;
@@ -471,7 +497,7 @@ describe("whatever happens", () => {
             if (one.fate === "dies") return;
             const end = one.fate === "away" || one.fate === "slow" ? one.fate : "done";
             plan(nowMs + one.takesMs, (endMs) => {
-              state = release(state, { lease: answer.lease, outcome: end }, endMs, 0.5).state;
+              state = release(state, { lease: answer.lease, outcome: end, written: 1 }, endMs, 0.5).state;
             });
           } else if (one.fate !== "is lost") {
             // Delays of queues are whole seconds, and copies come late.
@@ -503,7 +529,7 @@ describe("whatever happens", () => {
           state = step.state;
           return { i, atMs: step.answer.admitted ? 0 : step.answer.atMs };
         });
-        state = release(state, { lease: leaseOf(holder.answer), outcome: "done" }, NOON + 100, luck).state;
+        state = release(state, { lease: leaseOf(holder.answer), outcome: "done", written: 1 }, NOON + 100, luck).state;
         while (told.length > 0) {
           told.sort((a, b) => b.atMs - a.atMs);
           const { i, atMs } = told.pop()!;
@@ -512,7 +538,7 @@ describe("whatever happens", () => {
           if (step.answer.admitted) {
             order.push(String(i));
             const lease = step.answer.lease;
-            state = release(state, { lease, outcome: "done" }, atMs, luck).state;
+            state = release(state, { lease, outcome: "done", written: 1 }, atMs, luck).state;
           } else told.push({ i, atMs: step.answer.atMs });
         }
         expect(order).toEqual(times.map((_, i) => String(i)));

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { COMPARED_PER_WRITTEN } from "../../src/admission/admission.ts";
 import { type AdmittedDeps, admitted, SLOW_STATEMENT_MS } from "../../src/admission/admitted.ts";
 import type { AdmissionDoor } from "../../src/admission/keeper.ts";
 import { DEFAULT_LIMITS } from "../../src/admission/limits.ts";
@@ -105,6 +106,13 @@ describe("the pace of a file", () => {
       for (let i = 0; i < 9; i++) await pace(1_000);
     });
     expect(sleep.mock.calls).toEqual([[1_000], [2_000], [3_000]]);
+  });
+
+  it("says what was written, so that rows which were only compared keep nobody waiting", async () => {
+    const { door, deps } = await scene();
+    await door.configure({ filesAtOnce: 1, rowsPerSecond: 1_000, burstRows: 5_000 });
+    await admitted(deps, { id: "7", rows: 9_000 }, ({ pace }) => pace(1_000));
+    expect((await door.look()).rowsLeft).toBe(5_000 - 1_000 - 8_000 / COMPARED_PER_WRITTEN);
   });
 
   it("never keeps a batch waiting so long that its lease could end, whatever the rate", async () => {

@@ -37,7 +37,7 @@ describe("the Durable Object of a customer", () => {
     expect(await door.reserve({ id: "4", rows: 10 })).toMatchObject({ admitted: false });
     if (!first.admitted) throw new Error("the first was not let in");
     await evictDurableObject(stub);
-    expect(await door.release({ lease: first.lease, outcome: "away" })).toEqual({ freed: true });
+    expect(await door.release({ lease: first.lease, outcome: "away", written: 0 })).toEqual({ freed: true });
     await evictDurableObject(stub);
     expect((await door.look()).database.is).toBe("away");
   });
@@ -57,7 +57,9 @@ describe("the Durable Object of a customer", () => {
     const given = await door.reserve({ id: "1", rows: 10 });
     await door.reserve({ id: "2", rows: 10 });
     if (!given.admitted) throw new Error("not let in");
-    const freed = await Promise.all([1, 2].map(() => door.release({ lease: given.lease, outcome: "done" })));
+    const freed = await Promise.all(
+      [1, 2].map(() => door.release({ lease: given.lease, outcome: "done", written: 1 })),
+    );
     expect(freed.filter((one) => one.freed)).toHaveLength(1);
   });
 
@@ -70,7 +72,7 @@ describe("the Durable Object of a customer", () => {
 
   it("keeps the limits of a state that another release has written", async () => {
     const { stub, door } = doorOf("later");
-    await runInDurableObject(stub, (_, { storage }) => storage.kv.put("state", { v: 2, limits: two, more: "unknown" }));
+    await runInDurableObject(stub, (_, { storage }) => storage.kv.put("state", { v: 1, limits: two, more: "unknown" }));
     await evictDurableObject(stub);
     expect((await door.look()).limits).toEqual(two);
     expect((await door.reserve({ id: "1", rows: 1 })).admitted).toBe(true);
