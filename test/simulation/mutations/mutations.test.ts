@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { codeIn, ROOT } from "./copy.ts";
 import { MUTATIONS } from "./list.ts";
 import { edited, mutated } from "./mutation.ts";
+import { verdictOf } from "./verdict.ts";
 
 const code = codeIn(ROOT);
 
@@ -63,5 +64,32 @@ describe("a function that a later migration writes anew", () => {
   it("is edited in its last version, and its neighbours where they stand", () => {
     expect(of("migrations/2.sql", "'x'").get("migrations/2.sql")).toContain("AS z");
     expect(of("migrations/1.sql", "'y'").get("migrations/1.sql")).toContain("AS z");
+  });
+});
+
+describe("a mutation is caught", () => {
+  const violation = { rule: "older never wins", expected: "a file behind 3", found: "file 2" };
+  const runs = [{ seed: "1" }, { seed: "2", violation }];
+
+  it("where a promise of the model was broken: seed, run and sentence are told", () => {
+    expect(verdictOf({ runs, crash: undefined })).toEqual({
+      caught: true,
+      words: "caught by seed 2 in run 2: “older never wins”, expected a file behind 3, found file 2",
+    });
+  });
+
+  it("not where nothing was broken", () => {
+    expect(verdictOf({ runs: [{ seed: "1" }], crash: undefined })).toEqual({ caught: false, words: "SURVIVED 1 runs" });
+  });
+
+  it("not by code that does not run: that would be seen without a simulator", () => {
+    const crash = "ended by code 1\nSyntaxError: Unexpected token";
+    expect(verdictOf({ runs, crash })).toEqual({ caught: false, words: `DOES NOT RUN: ${crash}` });
+    const nonsense = "error ReferenceError: rows is not defined";
+    const crashed = [{ seed: "1", violation, nonsense }];
+    expect(verdictOf({ runs: crashed, crash: undefined })).toEqual({
+      caught: false,
+      words: `IS NONSENSE: ${nonsense}`,
+    });
   });
 });

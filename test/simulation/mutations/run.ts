@@ -12,16 +12,11 @@ import { MUTATIONS } from "./list.ts";
 import type { Mutation } from "./mutation.ts";
 import { SEEDS } from "./seeds.ts";
 import { ANSWERS_FD, type Tried } from "./trial.ts";
+import { type Outcome, verdictOf } from "./verdict.ts";
 
 const MINUTE_MS = 60_000;
 /** All seeds on a machine with much else to do. What takes longer does not come to an end. */
 const TRIAL_MS = 30 * MINUTE_MS;
-
-interface Outcome {
-  readonly runs: readonly Tried[];
-  /** Why the process ended otherwise than by its own decision, with what it said last. */
-  readonly crash: string | undefined;
-}
 
 /** Runs the simulator that stands in `folder`. */
 function trial(folder: string, seeds: readonly string[]): Promise<Outcome> {
@@ -94,24 +89,9 @@ async function seen(mutation: Mutation, root: string, seeds: readonly string[]):
       tell(`DOES NOT APPLY: ${thrown instanceof Error ? thrown.message : thrown}`);
       return false;
     }
-    const { runs, crash } = await trial(copy.folder, seeds);
-    const last = runs.at(-1);
-    const nonsense = runs.find((run) => run.nonsense !== undefined)?.nonsense;
-    if (crash !== undefined) {
-      tell(`DOES NOT RUN: ${crash}`);
-    } else if (nonsense !== undefined) {
-      tell(`IS NONSENSE: ${nonsense.slice(0, 300)}`);
-    } else if (last?.violation === undefined) {
-      tell(`SURVIVED ${runs.length} runs: ${breaks}`);
-    } else {
-      const { rule, expected, found } = last.violation;
-      const cut = (text: string) => (text.length > 90 ? `${text.slice(0, 90)}…` : text);
-      tell(
-        `caught by seed ${last.seed} in run ${runs.length}: “${rule}”, expected ${cut(expected)}, found ${cut(found)}`,
-      );
-      return true;
-    }
-    return false;
+    const { caught, words } = verdictOf(await trial(copy.folder, seeds));
+    tell(caught ? words : `${words}: ${breaks}`);
+    return caught;
   } finally {
     copy.remove();
   }
