@@ -7,6 +7,9 @@ import { type Scenario, simulate } from "./simulate.ts";
 import { NO_RATES } from "./weather.ts";
 import { workloadOf } from "./workload.ts";
 
+/** The scripted runs are long, and CI machines are shared. */
+const PATIENCE_MS = 240_000;
+
 /** Bare seeds of every run of the tests. */
 const SEEDS = Array.from({ length: 24 }, (_, i) => String(i + 1));
 
@@ -69,18 +72,22 @@ const AWAY: Scenario = {
 };
 
 describe("a database that is away for 30 minutes under load of 10 customers", () => {
-  it("makes no dead letter, loses nothing and uses up no attempts: all is applied afterwards", async () => {
-    const result = await simulate("away", engine, AWAY);
-    expect(reportOf(result) ?? "").toBe("");
-    const { tables, world, workload } = result;
-    expect(result.faults["database: away"]).toBeGreaterThan(100);
-    expect(workload.length).toBeGreaterThan(30);
-    expect(tables.deliveries).toHaveLength(workload.length);
-    expect(tables.letters).toEqual([]);
-    expect(tables.files.filter(({ state }) => state !== "applied" && state !== "duplicate")).toEqual([]);
-    // Waiting spends none; what is counted here are messages that came twice.
-    expect(world.queues.mostAttempts).toBeLessThan(MAX_ATTEMPTS.apply.passing);
-  });
+  it(
+    "makes no dead letter, loses nothing and uses up no attempts: all is applied afterwards",
+    async () => {
+      const result = await simulate("away", engine, AWAY);
+      expect(reportOf(result) ?? "").toBe("");
+      const { tables, world, workload } = result;
+      expect(result.faults["database: away"]).toBeGreaterThan(100);
+      expect(workload.length).toBeGreaterThan(30);
+      expect(tables.deliveries).toHaveLength(workload.length);
+      expect(tables.letters).toEqual([]);
+      expect(tables.files.filter(({ state }) => state !== "applied" && state !== "duplicate")).toEqual([]);
+      // Waiting spends none; what is counted here are messages that came twice.
+      expect(world.queues.mostAttempts).toBeLessThan(MAX_ATTEMPTS.apply.passing);
+    },
+    PATIENCE_MS,
+  );
 });
 
 /** Longer than a queue keeps a message. */
@@ -104,12 +111,16 @@ const GONE: Scenario = {
 };
 
 describe("a database that is away for longer than queues keep a message", () => {
-  it("makes no dead letter and loses nothing: the sweep brings everything back", async () => {
-    const result = await simulate("gone", engine, GONE);
-    expect(reportOf(result) ?? "").toBe("");
-    expect(result.tables.deliveries).toHaveLength(result.workload.length);
-    expect(result.tables.letters).toEqual([]);
-  });
+  it(
+    "makes no dead letter and loses nothing: the sweep brings everything back",
+    async () => {
+      const result = await simulate("gone", engine, GONE);
+      expect(reportOf(result) ?? "").toBe("");
+      expect(result.tables.deliveries).toHaveLength(result.workload.length);
+      expect(result.tables.letters).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
 });
 
 const FIXED_AFTER_MS = 60 * MINUTE;
@@ -130,26 +141,34 @@ const POISON: Scenario = {
 };
 
 describe("a poison mail, a poison file and a poison row", () => {
-  it("are parked alone at the first attempt while the rest flows, and apply once when redriven after the fix", async () => {
-    const result = await simulate("poison", engine, POISON);
-    expect(reportOf(result) ?? "").toBe("");
-    const { tables, workload, startMs } = result;
-    const wrong = (...fates: string[]) => workload.filter(({ fate }) => fates.includes(fate)).length;
-    expect(wrong("dead before its row")).toBeGreaterThanOrEqual(1);
-    expect(wrong("dead at parse")).toBeGreaterThanOrEqual(1);
-    expect(wrong("dead at apply")).toBeGreaterThanOrEqual(1);
-    expect(tables.letters.map(({ attempts }) => attempts)).toEqual(tables.letters.map(() => 1));
-    expect(tables.letters.filter(({ state }) => state !== "redriven")).toEqual([]);
-    // Nobody waited for the fix but those that needed it: the sweep and a slow sender are long done by then.
-    const late = tables.files.filter(({ applied_ms }) => (applied_ms ?? 0) > startMs + FIXED_AFTER_MS);
-    expect(late.length).toBeLessThanOrEqual(
-      2 * wrong("dead before its row", "dead at parse", "dead at apply", "quarantined"),
-    );
-  });
+  it(
+    "are parked alone at the first attempt while the rest flows, and apply once when redriven after the fix",
+    async () => {
+      const result = await simulate("poison", engine, POISON);
+      expect(reportOf(result) ?? "").toBe("");
+      const { tables, workload, startMs } = result;
+      const wrong = (...fates: string[]) => workload.filter(({ fate }) => fates.includes(fate)).length;
+      expect(wrong("dead before its row")).toBeGreaterThanOrEqual(1);
+      expect(wrong("dead at parse")).toBeGreaterThanOrEqual(1);
+      expect(wrong("dead at apply")).toBeGreaterThanOrEqual(1);
+      expect(tables.letters.map(({ attempts }) => attempts)).toEqual(tables.letters.map(() => 1));
+      expect(tables.letters.filter(({ state }) => state !== "redriven")).toEqual([]);
+      // Nobody waited for the fix but those that needed it: the sweep and a slow sender are long done by then.
+      const late = tables.files.filter(({ applied_ms }) => (applied_ms ?? 0) > startMs + FIXED_AFTER_MS);
+      expect(late.length).toBeLessThanOrEqual(
+        2 * wrong("dead before its row", "dead at parse", "dead at apply", "quarantined"),
+      );
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe("the whole system", () => {
-  it.each(SEEDS)("keeps its promises in the weather of seed %s", async (seed) => {
-    expect(reportOf(await simulate(seed, engine)) ?? "").toBe("");
-  });
+  it.each(SEEDS)(
+    "keeps its promises in the weather of seed %s",
+    async (seed) => {
+      expect(reportOf(await simulate(seed, engine)) ?? "").toBe("");
+    },
+    PATIENCE_MS,
+  );
 });
