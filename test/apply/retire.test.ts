@@ -228,7 +228,10 @@ describe("nothing is retired", () => {
     expect(Object.keys(await activeOf(world, feed.feedId))).toEqual(without(TEN, "k9").map(({ key }) => key));
   });
 
-  it("of what a newer file has named that was given up since", async () => {
+  it.each([
+    ["named", [7, { retired: 7 }], { k0: 0, k1: 1, k2: 222, new: 1 }],
+    ["written, even when its touch has been cleared away", [8, { retired: 8 }], { k0: 0, k2: 222, new: 1 }],
+  ])("of what a newer file has %s that was given up since", async (how, numbers, left) => {
     const feed = await loaded();
     const newer = await world.file(feed, 5, [row("k1", 1), row("k2", 222), row("new", 1)]);
     const dying = world.deps(faulty(world.database, 5, "dies-before")); // lease, plan, forecast, apply
@@ -237,10 +240,11 @@ describe("nothing is retired", () => {
     await forceIn(world.database, `UPDATE files SET state = 'dead', failure = '{"code": "x"}' WHERE id = $1`, [
       newer.id,
     ]);
+    if (how !== "named") await world.database.query("DELETE FROM seen WHERE file_id = $1", [newer.id]);
     const file = await world.file(feed, 3, rowsOf([0]));
     const { forecast, retirement } = (await applyAndRetire(world, file))!;
-    expect([forecast.missing, retirement]).toEqual([7, { retired: 7 }]);
-    expect(await activeOf(world, feed.feedId)).toEqual({ k0: 0, k1: 1, k2: 222, new: 1 });
+    expect([forecast.missing, retirement]).toEqual(numbers);
+    expect(await activeOf(world, feed.feedId)).toEqual(left);
   });
 
   it("of what a rejected row names", async () => {
@@ -281,6 +285,17 @@ describe("nothing is retired", () => {
     expect(await applyAndRetire(world, file, { allowed: 8 })).toMatchObject({ retirement: { kept: "not-planned" } });
     await untouched(feed);
     expect(await booksOf(file)).toMatchObject({ state: "applied", retired: 0 });
+  });
+
+  it("beyond what was allowed, of which an attempt before has used a part", async () => {
+    const feed = await loaded();
+    const file = await world.file(feed, 2, rowsOf([0]));
+    const dying = world.deps(faulty(world.database, 4, "dies-after")); // lease, plan, forecast, six retirements
+    await expect(applyAndRetire(world, file, {}, dying)).rejects.toThrow("died");
+    await world.expireLease(feed);
+    const again = await applyAndRetire(world, file, { allowed: 8 });
+    expect(again).toMatchObject({ forecast: { missing: 3, retired: 6 }, retirement: { kept: "not-planned" } });
+    expect(Object.keys(await activeOf(world, feed.feedId))).toHaveLength(4);
   });
 
   it("before all rows are settled", async () => {
