@@ -103,8 +103,8 @@ interface RetireRow {
 
 /**
  * Retires what an applied file lacks; it is not closed yet. May be run again at any point: each statement looks anew at who
- * is missing. `retired` counts what this run knows of; the books are summed from the ledger. Throws `lease-lost` and the
- * database's failures.
+ * is missing, and nothing is asked where nothing is allowed. `retired` counts what this run knows of; the books are summed from
+ * the ledger. Throws `lease-lost` and the database's failures.
  */
 export async function retireMissing(
   deps: Asking & Pick<ApplyDeps, "pace" | "maxRows">,

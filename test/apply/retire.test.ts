@@ -310,16 +310,23 @@ describe("nothing is retired", () => {
     await untouched(feed);
   });
 
-  it("by a worker whose lease was taken over", async () => {
+  it.each(["lease was taken over", "file was given up"])("by a worker whose %s", async (how) => {
     const feed = await loaded();
     const file = await world.file(feed, 2, rowsOf([0]));
     const deps = world.deps();
     const token = deps.token();
     const taken = (await acquireLease(deps, file.id, token))!;
     const lease = heldLease(deps, file.id, token);
-    await world.expireLease(feed);
-    await acquireLease(deps, file.id, deps.token());
-    await expect(retireMissing(deps, taken, { superseded: 0 }, { allowed: 100 }, lease)).rejects.toMatchObject({
+    const plan = await deps.plan({ ...taken, planMode: "diff" }, lease);
+    if (how === "file was given up") {
+      await forceIn(world.database, `UPDATE files SET state = 'dead', failure = '{"code": "x"}' WHERE id = $1`, [
+        file.id,
+      ]);
+    } else {
+      await world.expireLease(feed);
+      await acquireLease(deps, file.id, deps.token());
+    }
+    await expect(retireMissing(deps, taken, plan, { allowed: 100 }, lease)).rejects.toMatchObject({
       code: "lease-lost",
     });
     await untouched(feed);
