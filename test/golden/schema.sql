@@ -192,6 +192,7 @@ table public.deliveries
   constraint deliveries_retry CHECK (((last_failure IS NULL) = (next_attempt_at IS NULL)))
   constraint deliveries_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'quarantined'::text, 'ignored'::text, 'rejected'::text, 'dead'::text])))
   CREATE INDEX deliveries_by_customer ON public.deliveries USING btree (customer_id, received_at DESC, id DESC)
+  CREATE INDEX deliveries_open ON public.deliveries USING btree (customer_id, state) WHERE (state = ANY (ARRAY['parsing'::text, 'quarantined'::text, 'dead'::text]))
   CREATE INDEX deliveries_parsing ON public.deliveries USING btree (updated_at) WHERE (state = 'parsing'::text)
   CREATE UNIQUE INDEX deliveries_pkey ON public.deliveries USING btree (id)
   CREATE INDEX deliveries_recent ON public.deliveries USING btree (received_at DESC, id DESC)
