@@ -15,9 +15,12 @@ const rested = (row: string) =>
 /** Nothing has touched it since $2, and it does not say that it is to be tried again later. */
 const still = (row: string) => `greatest(${row}.updated_at, ${row}.next_attempt_at) < $2::timestamptz`;
 
-/** A stray whose delivery is known by now: it has a row, or a letter tells the operator of it. */
-const KNOWN = `(EXISTS (SELECT 1 FROM deliveries d WHERE d.id = s.delivery_id)
-  OR EXISTS (SELECT 1 FROM dead_letters l WHERE l.correlation_id = s.delivery_id AND l.state <> 'redriven'))`;
+/**
+ * A stray whose delivery is not known: it has no row, and no letter tells the operator of it. As two conditions, which
+ * Postgres can join: behind one NOT (… OR …) 200,000 letters took two seconds.
+ */
+const UNKNOWN = `NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = s.delivery_id)
+  AND NOT EXISTS (SELECT 1 FROM dead_letters l WHERE l.correlation_id = s.delivery_id AND l.state <> 'redriven')`;
 
 /** Takes up at most $3 rows of what has been still since $2, the longest first; the clock says $4. */
 const TAKE_UP: Readonly<Record<StuckKind, string>> = {
@@ -91,7 +94,7 @@ export function sweepTables(database: Database): SweepTables {
         `INSERT INTO strays (raw_key, delivery_id, customer, found_at)
          SELECT s.raw_key, s.delivery_id, s.customer, $2::timestamptz
          FROM jsonb_to_recordset($1::jsonb) AS s(raw_key text, delivery_id text, customer text)
-         WHERE NOT ${KNOWN}
+         WHERE ${UNKNOWN}
          ON CONFLICT DO NOTHING RETURNING raw_key`,
         [
           jsonText(
@@ -105,13 +108,13 @@ export function sweepTables(database: Database): SweepTables {
 
     async settleStrays(since, now) {
       await database.transaction([
-        { text: `DELETE FROM strays s WHERE ${KNOWN}` },
+        { text: `DELETE FROM strays s WHERE NOT (${UNKNOWN})` },
         {
           text: `INSERT INTO strays (raw_key, delivery_id, customer, found_at)
                  SELECT DISTINCT s.message ->> 'rawKey', s.delivery_id, s.customer, $2::timestamptz
                  FROM (SELECT r.correlation_id AS delivery_id, r.message, r.customer FROM dead_letters r
                    WHERE r.state = 'redriven' AND r.stage = 'parse' AND r.decided_at < $1::timestamptz AND r.sending_since IS NULL) s
-                 WHERE s.message ->> 'rawKey' IS NOT NULL AND s.delivery_id IS NOT NULL AND s.customer IS NOT NULL AND NOT ${KNOWN}
+                 WHERE s.message ->> 'rawKey' IS NOT NULL AND s.delivery_id IS NOT NULL AND s.customer IS NOT NULL AND ${UNKNOWN}
                  ON CONFLICT DO NOTHING`,
           params: [since.toISOString(), now.toISOString()],
         },
