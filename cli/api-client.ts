@@ -91,6 +91,18 @@ export async function readApi<T>(door: Doorway, path: string): Promise<T> {
   throw new UsageError(answer.refused.detail, codeOf(answer.refused));
 }
 
+/** What a call answers; where the API knows no such thing, that is said in the words of the command. */
+export async function ofKnown<T>(what: string, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (thrown) {
+    if (thrown instanceof UsageError && thrown.code === "not-found") {
+      throw new UsageError(`there is no ${what} that this token may see`, thrown.code);
+    }
+    throw thrown;
+  }
+}
+
 /** The bytes of a download. Throws UsageError where there is none to be had. */
 export async function readBytes(door: Doorway, path: string): Promise<Uint8Array> {
   const response = await request(door, "GET", path);

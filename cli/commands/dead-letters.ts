@@ -1,5 +1,5 @@
 /** `mailfeed dead-letters`: what a running deployment gave up on, and what becomes of it. */
-import { apiOptions, callApi, doorwayOf, readApi, readBytes, tellRefused } from "../api-client.ts";
+import { apiOptions, callApi, doorwayOf, ofKnown, readApi, readBytes, tellRefused } from "../api-client.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
 
 const ACTIONS = {
@@ -134,7 +134,7 @@ interface Shown extends Letter {
 
 async function show(args: Arguments, io: Io, id: string): Promise<number> {
   const door = doorwayOf(args);
-  const shown = await readApi<Shown>(door, `/v1/dead-letters/${id}`);
+  const shown = await ofKnown(`dead letter ${id}`, readApi<Shown>(door, `/v1/dead-letters/${id}`));
   if (args.values.raw === true) {
     if (shown.delivery === undefined) throw new UsageError(`letter ${id} names no delivery that there is`, "no-raw");
     io.bytes(await readBytes(door, shown.delivery.raw_url));
@@ -203,8 +203,12 @@ async function redrive(args: Arguments, io: Io, ids: readonly string[]): Promise
 
 async function discard(args: Arguments, io: Io, id: string): Promise<number> {
   const reason = textOption(args, "reason");
-  if (reason === undefined) throw usage();
-  const answer = await callApi<unknown>(doorwayOf(args), "POST", `/v1/dead-letters/${id}/discard`, { reason });
+  if (reason === undefined) throw new UsageError("discard needs --reason TEXT: it is final, and the reason stays");
+  const door = doorwayOf(args);
+  const answer = await ofKnown(
+    `dead letter ${id}`,
+    callApi<unknown>(door, "POST", `/v1/dead-letters/${id}/discard`, { reason }),
+  );
   if (answer.kind === "refused") return tellRefused(answer.refused, args, io);
   io.out(args.json ? JSON.stringify(answer.value) : `Dead letter ${id} is discarded.`);
   return EXIT.ok;
@@ -212,11 +216,10 @@ async function discard(args: Arguments, io: Io, id: string): Promise<number> {
 
 async function fixed(args: Arguments, io: Io, cause: string): Promise<number> {
   const note = textOption(args, "note");
-  const answer = await callApi<{ waiting: number }>(
-    doorwayOf(args),
-    "POST",
-    `/v1/dead-letters/causes/${encodeURIComponent(cause)}/fixed`,
-    note === undefined ? {} : { note },
+  const path = `/v1/dead-letters/causes/${encodeURIComponent(cause)}/fixed`;
+  const answer = await ofKnown(
+    `dead letter of the cause ${JSON.stringify(cause)}`,
+    callApi<{ waiting: number }>(doorwayOf(args), "POST", path, note === undefined ? {} : { note }),
   );
   if (answer.kind === "refused") return tellRefused(answer.refused, args, io);
   const { waiting } = answer.value;

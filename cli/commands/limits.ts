@@ -1,6 +1,6 @@
 /** `mailfeed limits`: how much of the common database a customer may use, and what it uses now. */
 import { CUSTOMER_SLUG } from "../../src/domain/ids.ts";
-import { apiOptions, callApi, doorwayOf, readApi, tellRefused } from "../api-client.ts";
+import { apiOptions, callApi, doorwayOf, ofKnown, readApi, tellRefused } from "../api-client.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
 
 const usage = () =>
@@ -37,7 +37,7 @@ export const limits: Command = {
     if ((action === "set") !== Object.keys(changes).length > 0) throw usage();
     const door = doorwayOf(args);
     const path = `/v1/customers/${customer}/limits`;
-    const shown = await readApi<Shown>(door, path);
+    const shown = await ofKnown(`customer ${JSON.stringify(customer)}`, readApi<Shown>(door, path));
     if (action === "show") return tell(shown, args, io);
     const answer = await callApi<Shown>(door, "PUT", path, { ...shown.limits, ...changes });
     return answer.kind === "refused" ? tellRefused(answer.refused, args, io) : tell(answer.value, args, io);

@@ -197,6 +197,13 @@ describe("redriving over the API", () => {
     expect((await post("/redrive", body)).status).toBe(400);
   });
 
+  it("says what there is to choose from to whoever names nothing, or both", async () => {
+    for (const body of [{}, { customer: "alpha" }, { ids: ["1"], cause: "parse.raw-missing" }]) {
+      const { json } = await post("/redrive", body);
+      expect(json.faults).toEqual([{ path: "", message: "must be either {ids: […]} or {cause, customer?}" }]);
+    }
+  });
+
   it("is 404 for a customer that there is not", async () => {
     expect((await post("/redrive", { cause: "parse.raw-missing", customer: "gamma" })).status).toBe(404);
   });

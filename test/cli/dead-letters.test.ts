@@ -153,13 +153,14 @@ describe("mistakes", () => {
     ["an unknown action", ["drop", "1"], "dead-letters takes list"],
     ["show without an id", ["show"], "dead-letters takes list"],
     ["an id that is none", ["show", "seventeen"], '"seventeen" is not the id of a dead letter'],
-    ["a letter that is not there", ["show", "999999"], "There is nothing under this address"],
+    ["a letter that is not there", ["show", "999999"], "there is no dead letter 999999"],
     ["redrive of nothing", ["redrive"], "dead-letters takes list"],
     ["redrive of ids and a cause", ["redrive", "1", "--cause", "parse.raw-missing"], "dead-letters takes list"],
     ["redrive of a customer alone", ["redrive", "--customer", "alpha"], "dead-letters takes list"],
-    ["discard without a reason", ["discard", "1"], "dead-letters takes list"],
+    ["discard of a letter that is not there", ["discard", "999999", "--reason", "x"], "there is no dead letter 999999"],
+    ["discard without a reason", ["discard", "1"], "discard needs --reason"],
     ["fixed without a cause", ["fixed"], "dead-letters takes list"],
-    ["fixed of a cause that nothing died of", ["fixed", "parse.of-nobody"], "There is nothing under this address"],
+    ["fixed of a cause that nothing died of", ["fixed", "parse.of-nobody"], "there is no dead letter of the cause"],
     ["a filter that is none", ["list", "--stage", "emit"], "is none of parse, apply"],
   ])("%s is a mistake of the call: exit code 2", async (_, args, sentence) => {
     const said = await deadLetters(...args);

@@ -34,15 +34,18 @@ export async function redriveDeadLetter({ c, deps, caller }: Call): Promise<Resp
   return c.json({ dead_letter: { id, state, sent }, status_url: `/v1/dead-letters/${id}` }, 202);
 }
 
-const chosen = z.union([
-  z.object({ ids: z.array(idParameter).min(1, "is empty").max(MAX_IDS, `has more than ${MAX_IDS} ids`) }).strict(),
-  z
-    .object({
-      cause: causeParameter,
-      customer: z.string().regex(CUSTOMER_SLUG, "is not the name of a customer").optional(),
-    })
-    .strict(),
-]);
+const chosen = z.union(
+  [
+    z.object({ ids: z.array(idParameter).min(1, "is empty").max(MAX_IDS, `has more than ${MAX_IDS} ids`) }).strict(),
+    z
+      .object({
+        cause: causeParameter,
+        customer: z.string().regex(CUSTOMER_SLUG, "is not the name of a customer").optional(),
+      })
+      .strict(),
+  ],
+  { error: "must be either {ids: […]} or {cause, customer?}" },
+);
 
 /** POST /v1/dead-letters/redrive: up to so many a call; `left` says whether to call again. */
 export async function redriveDeadLetters({ c, deps, caller }: Call): Promise<Response> {
