@@ -20,24 +20,6 @@ const GIVEN_UP = {
     'const passedOver = () => ({ outcome: "applied" as const });\n  const once = <T>(work: () => Promise<T>) => work().catch(passedOver);\n  const { outcome } = await once(async () =>',
 };
 
-const FENCE_OPEN = [
-  {
-    file: CHUNKS,
-    find: "    PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;",
-    replace: "    PERFORM 1;",
-  },
-  {
-    file: CHUNKS,
-    find: "FROM files x WHERE x.id = p_file;\n  PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;",
-    replace: "FROM files x WHERE x.id = p_file;\n  PERFORM 1;",
-  },
-  {
-    file: CLOSE,
-    find: "SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token",
-    replace: "SELECT 1",
-  },
-];
-
 export const APPLY: readonly Mutation[] = [
   {
     name: "ledger-not-written",
@@ -162,23 +144,6 @@ export const APPLY: readonly Mutation[] = [
         file: "migrations/0001_house.sql",
         find: "CONSTRAINT files_records_balance CHECK (state <> 'applied' OR coalesce(",
         replace: "CONSTRAINT files_records_balance CHECK (true OR coalesce(",
-      },
-    ],
-  },
-  {
-    name: "fence-open",
-    breaks: "A worker whose lease was taken over goes on writing.",
-    edits: FENCE_OPEN,
-  },
-  {
-    name: "two-files-at-once",
-    breaks: "Two files of one feed are written at once, each by a worker that believes to be alone.",
-    edits: [
-      ...FENCE_OPEN,
-      {
-        file: "migrations/0003_lease.sql",
-        find: "ELSIF v_feed.active_file_id IS NOT NULL AND v_feed.lease_until > clock_timestamp()",
-        replace: "ELSIF false AND v_feed.lease_until > clock_timestamp()",
       },
     ],
   },
