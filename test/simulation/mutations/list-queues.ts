@@ -56,23 +56,6 @@ export const QUEUES: readonly Mutation[] = [
     ],
   },
   {
-    name: "letter-marks-whatever-it-finds",
-    breaks: "A dead letter that comes again, after it was redriven, stops what is at work again or done.",
-    edits: [
-      { file: LETTERS, find: "               WHERE d.state = 'open'\n", replace: "" },
-      {
-        file: LETTERS,
-        find: "WHERE id = $6 AND state = 'parsing' AND EXISTS (SELECT FROM kept)",
-        replace: "WHERE id = $6 AND EXISTS (SELECT FROM kept)",
-      },
-      {
-        file: LETTERS,
-        find: "WHERE id = $8::bigint AND state IN ('parsed', 'applying') AND EXISTS (SELECT FROM kept)",
-        replace: "WHERE id = $8::bigint AND EXISTS (SELECT FROM kept)",
-      },
-    ],
-  },
-  {
     name: "letter-without-its-row",
     breaks: "What a dead letter is about is not marked as dead, and wakes for ever.",
     edits: [
