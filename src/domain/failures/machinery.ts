@@ -1,0 +1,126 @@
+/** What can be wrong with our own machinery. */
+import { entry } from "./entry.ts";
+
+export const MACHINERY = {
+  "database-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The database cannot be reached: ${e.reason}.`,
+    () => "Work waits and goes on by itself when the database is back.",
+  ),
+  "database-conflict": entry<{ sqlstate: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The database asked to try again (SQLSTATE ${e.sqlstate}).`,
+    () => "Nothing to do; it is tried again.",
+  ),
+  "database-refused": entry<{ sqlstate: string; message: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The database refused a statement (SQLSTATE ${e.sqlstate}): ${e.message}`,
+    () => "A fault of ours: find the statement, fix it, redrive.",
+  ),
+  "illegal-transition": entry<{ what: string; id: string | null; from: string; to: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `A row of ${e.what} (${e.id ?? "new"}) was to go from “${e.from}” to “${e.to}”, and there is no such way.`,
+    () =>
+      "A fault of ours, and nothing was changed: find the statement, fix it, redrive. The ways are in docs/states.md.",
+  ),
+  "storage-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The object storage cannot be reached: ${e.reason}.`,
+    () => "Nothing to do; it is tried again.",
+  ),
+  "storage-refused": entry<{ reason: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The object storage refused an object: ${e.reason}.`,
+    () => "A fault of ours: what was stored, or its name, breaks a rule of the storage. Fix it, redrive.",
+  ),
+  "lease-lost": entry<{ file: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `Another worker took over file ${e.file}.`,
+    () => "Nothing to do; the other worker finishes it.",
+  ),
+  "feed-busy": entry<{ file: string; activeFile: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `File ${e.file} waits: file ${e.activeFile} of the same feed is being applied.`,
+    () => "Nothing to do; it goes on by itself.",
+  ),
+  "woken-in-vain": entry<{ what: "delivery" | "file"; times: number }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The ${e.what} did not move, though it was woken ${e.times} times over several days.`,
+    () => "Look for its correlation id in the logs: what took its messages and did not finish? Then redrive.",
+  ),
+  "not-admitted-yet": entry<{ file: string; atMs: number; because: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `File ${e.file} waits until ${new Date(e.atMs).toISOString()}: ${e.because}.`,
+    () => "Nothing to do; it comes again at that time. The customer's limits say how much is let in.",
+  ),
+  "admission-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `The schedule of the customer's files cannot be asked: ${e.reason}.`,
+    () => "Work waits and goes on by itself when it answers.",
+  ),
+  "queue-unavailable": entry<{ reason: string }>(
+    "system",
+    "retry",
+    "us",
+    (e) => `A queue did not take a message: ${e.reason}.`,
+    () => "Work waits and goes on by itself when the queue is back.",
+  ),
+  "file-missing": entry<{ file: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `A queue message names file ${e.file}, which is not in the database.`,
+    () => "Check that the message and the database belong to the same deployment.",
+  ),
+  "chunk-missing": entry<{ key: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `The chunk ${e.key} is not in storage (chunks are kept for 14 days after a file has ended).`,
+    () => "Replay the delivery from the archive.",
+  ),
+  "message-unreadable": entry<{ reason: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `A queue message cannot be read: ${e.reason}.`,
+    () => "Its version may be newer than this deployment: deploy, then redrive.",
+  ),
+  "version-unreadable": entry<{ kind: string; version: number; reason: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `Version ${e.version} of the feed's ${e.kind} cannot be read by this deployment: ${e.reason}`,
+    () =>
+      "It was written by another release: activate another version of it, or deploy the release that can, then redrive.",
+  ),
+  "internal-error": entry<{ message: string }>(
+    "system",
+    "park",
+    "us",
+    (e) => `Something unforeseen happened: ${e.message}`,
+    () => "A fault of ours: find it by the correlation id in the logs, fix it, redrive.",
+  ),
+} as const;
