@@ -26,7 +26,6 @@ const common = {
 
 /** How often a message was put off for something outside, and since when (ISO 8601, UTC). Spends no attempt. */
 const waited = z.object({ times: z.int().min(1), since: z.iso.datetime() });
-export type Waited = z.infer<typeof waited>;
 
 const second = {
   v: z.literal(MESSAGE_VERSION),

@@ -264,8 +264,6 @@ export type StateOf<K extends MachineName> = Extract<keyof (typeof MACHINES)[K][
 export type DeliveryState = StateOf<"delivery">;
 export type FileState = StateOf<"file">;
 export type DeadLetterState = StateOf<"deadLetter">;
-export type NotificationState = StateOf<"notification">;
-export type VersionState = StateOf<"feedVersion">;
 
 /** All states of a thing, in the order of the table. */
 export function statesOf<K extends MachineName>(kind: K): readonly [StateOf<K>, ...StateOf<K>[]] {

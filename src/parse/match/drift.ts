@@ -1,7 +1,6 @@
 /** A file held against the pinned profile of its feed: fits, or how it differs and why that probably is. */
 import type { Adapter } from "../../domain/adapter.ts";
 import type { FailureCode, FailureReport } from "../../domain/failures.ts";
-import { shown } from "../../domain/failures.ts";
 import type { ColumnShape, FormatProfile, ProfileColumn } from "../../domain/feed-version.ts";
 import { type FormatDifference, formatDifferences } from "./format-difference.ts";
 import type { FoundLine, FoundTable } from "./found.ts";
@@ -241,9 +240,3 @@ function united(a: ColumnShape | undefined, b: ColumnShape | undefined): ColumnS
     lengths: [Math.min(a.lengths[0], b.lengths[0]), Math.max(a.lengths[1], b.lengths[1])],
   };
 }
-
-/** The sentence of a drift as evidence of the failure `format-drift`. */
-export const evidenceOf = ({ cause, sentence }: Drift): { cause: string; sentence: string } => ({
-  cause,
-  sentence: sentence === "" ? `It differs in a way that cannot be named (${shown(cause)}).` : sentence,
-});
