@@ -32,6 +32,8 @@ export interface Config {
   readonly mail?: { readonly binding: SendEmail; readonly from: string };
   /** Where our operator reads mail. */
   readonly operatorMail?: string;
+  /** Where the web reaches this deployment, without a slash at its end. Undefined: mails then offer no links. */
+  readonly publicUrl?: string;
   /** The password of a feed's archives; undefined where none is stored. */
   archivePassword(customer: string, feed: string): string | undefined;
   /** The parse queue of a customer; throws if the deployment has none (a customer was added without its queue). */
@@ -51,6 +53,21 @@ const binding = <T>(name: string, method: string) =>
     error: `binding ${name} is missing`,
   });
 
+/** A mail's links decide: they go over TLS, or stay on this machine. Nothing but an origin, since the routes stand at its root. */
+function originOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, hostname, origin, href } = new URL(text);
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
+  return (protocol === "https:" || (protocol === "http:" && isLocal)) && href === `${origin}/` ? origin : undefined;
+}
+
+const publicUrl = z.string().transform((text, context) => {
+  const origin = originOf(text);
+  if (origin !== undefined) return origin;
+  context.addIssue("variable PUBLIC_URL is not https:// and a host, and nothing more");
+  return z.NEVER;
+});
+
 const schema = z.object({
   DATABASE_URL: secret("DATABASE_URL").regex(/^postgres(ql)?:\/\//, {
     error: "secret DATABASE_URL is not a postgres:// URL",
@@ -60,6 +77,7 @@ const schema = z.object({
   MAIL_DOMAIN: z.string({ error: "variable MAIL_DOMAIN is missing" }).min(1),
   OPERATOR_MAIL: z.email({ error: "variable OPERATOR_MAIL is not a mail address" }).optional(),
   MAIL_FROM: z.email({ error: "variable MAIL_FROM is not a mail address" }).optional(),
+  PUBLIC_URL: publicUrl.optional(),
   EMAIL: binding<SendEmail>("EMAIL (send_email)", "send").optional(),
   STORE: binding<R2Bucket>("STORE (R2)", "put"),
   APPLY: binding<Queue<StageMessage>>(`APPLY (queue ${APPLY_QUEUE})`, "send"),
@@ -76,7 +94,7 @@ export function readEnv(env: unknown): Config {
     throw new Error(`Mailfeed is not configured: ${read.error.issues.map((issue) => issue.message).join("; ")}`);
   }
   const bindings = env as Record<string, unknown>;
-  const { ADMISSION, APPLY, APPLY_LARGE, EMAIL, MAIL_FROM, OPERATOR_MAIL } = read.data;
+  const { ADMISSION, APPLY, APPLY_LARGE, EMAIL, MAIL_FROM, OPERATOR_MAIL, PUBLIC_URL } = read.data;
   return {
     databaseUrl: read.data.DATABASE_URL,
     ...(read.data.DATABASE_ENDPOINT === undefined ? {} : { databaseEndpoint: read.data.DATABASE_ENDPOINT }),
@@ -89,6 +107,7 @@ export function readEnv(env: unknown): Config {
     applyDlq: read.data.APPLY_DLQ,
     ...(EMAIL === undefined || MAIL_FROM === undefined ? {} : { mail: { binding: EMAIL, from: MAIL_FROM } }),
     ...(OPERATOR_MAIL === undefined ? {} : { operatorMail: OPERATOR_MAIL }),
+    ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
     archivePassword(customer, feed) {
       const stored = bindings[archivePasswordName(customer, feed)];
       return typeof stored === "string" && stored !== "" ? stored : undefined;

@@ -50,4 +50,28 @@ describe("the environment", () => {
   it("names an address that is none", () => {
     expect(() => readEnv({ ...bindings, OPERATOR_MAIL: "nobody" })).toThrow("OPERATOR_MAIL is not a mail address");
   });
+
+  it.each([
+    ["https://mailfeed.example", "https://mailfeed.example"],
+    ["https://mailfeed.example/", "https://mailfeed.example"],
+    ["http://127.0.0.1:8787", "http://127.0.0.1:8787"],
+    ["http://localhost:8787/", "http://localhost:8787"],
+  ])("is reached from the web at %s", (given, origin) => {
+    expect(readEnv({ ...bindings, PUBLIC_URL: given }).publicUrl).toBe(origin);
+  });
+
+  it("need not be reached from the web: mails then offer no links", () => {
+    expect(readEnv(bindings).publicUrl).toBeUndefined();
+  });
+
+  it.each([
+    "mailfeed.example",
+    "http://mailfeed.example",
+    "javascript:alert(1)",
+    "https://eve:secret@mailfeed.example",
+    "https://mailfeed.example/app",
+    "https://mailfeed.example/?a=b",
+  ])("refuses %s as its own address, since links in mails decide", (given) => {
+    expect(() => readEnv({ ...bindings, PUBLIC_URL: given })).toThrow("PUBLIC_URL is not https:// and a host");
+  });
 });

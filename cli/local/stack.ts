@@ -121,6 +121,7 @@ async function startWorker(
       DATABASE_ENDPOINT: database.endpointUrl,
       ADDRESS_SECRET: DEV_ADDRESS_SECRET,
       MAIL_DOMAIN: DEV_MAIL_DOMAIN,
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
     },
   };
   const child = await startChild<WorkerProcessReady>(new URL("./worker-process.ts", import.meta.url), config);

@@ -10,7 +10,8 @@ describe("in workerd", () => {
   });
 
   it("signs a link as Node does, and reads it again", () => {
-    const link = { fileId: "17", action: "reject", expiresMs: NOW_MS, nonce: "n0nceN0nceN0nce7" } as const;
+    const hold = { fileId: "17", expiresMs: NOW_MS, nonce: "n0nceN0nceN0nce7" };
+    const link = { ...hold, action: "reject", recipient: "contact" } as const;
     const token = signLink(link, "tests-only-address-secret");
     expect(token).toBe("h1.17.reject.1795147200000.n0nceN0nceN0nce7.i8I7j2OJEXtgkiZB8uxPQSxA6lqmuoaupQ6lW0jp3d8");
     expect(readLink(token, "tests-only-address-secret", NOW_MS - 1)).toEqual({ is: "good", link });

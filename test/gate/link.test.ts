@@ -3,11 +3,18 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { feedAddress } from "../../src/domain/address.ts";
-import { HOLD_ACTIONS, type HoldLink, readLink, signLink } from "../../src/gate/link.ts";
+import { HOLD_ACTIONS, type HoldLink, OFFERED, readLink, signLink } from "../../src/gate/link.ts";
+import { holdLinks } from "../../src/gate/links.ts";
 
 const SECRET = "tests-only-address-secret";
 const NOW_MS = Date.UTC(2026, 10, 20, 4);
-const LINK: HoldLink = { fileId: "17", action: "release", expiresMs: NOW_MS + 1_000, nonce: "n0nceN0nceN0nce7" };
+const LINK: HoldLink = {
+  fileId: "17",
+  action: "release",
+  recipient: "operator",
+  expiresMs: NOW_MS + 1_000,
+  nonce: "n0nceN0nceN0nce7",
+};
 
 const withPart = (token: string, i: number, part: string) => token.split(".").with(i, part).join(".");
 const isOf = (token: string, secret = SECRET, now = NOW_MS) => readLink(token, secret, now).is;
@@ -17,6 +24,7 @@ describe("a link", () => {
     const links = fc.record({
       fileId: fc.bigInt({ min: 1n, max: 2n ** 59n }).map(String),
       action: fc.constantFrom(...HOLD_ACTIONS),
+      recipient: fc.constant("operator" as const),
       expiresMs: fc.integer({ min: NOW_MS + 1, max: NOW_MS * 2 }),
       nonce: fc.stringMatching(/^[0-9A-Za-z]{16,64}$/),
     });
@@ -34,26 +42,32 @@ describe("a link", () => {
     expect([isOf(token, SECRET, LINK.expiresMs - 1), isOf(token, SECRET, LINK.expiresMs)]).toEqual(["good", "expired"]);
   });
 
-  it("is forged where it was signed for another file, action, time, or nonce", () => {
+  it("still says what it was about when its time is over", () => {
+    const token = signLink(LINK, SECRET);
+    expect(readLink(token, SECRET, LINK.expiresMs)).toEqual({ is: "expired", link: LINK });
+  });
+
+  it("is forged where it was signed for another file, action, recipient, time, or nonce", () => {
     const token = signLink(LINK, SECRET);
     const bent = [
       withPart(token, 1, "18"),
       withPart(token, 2, "widen"),
       withPart(token, 2, "reject"),
-      withPart(token, 3, String(LINK.expiresMs + 1)),
-      withPart(token, 4, "n0nceN0nceN0nce8"),
+      withPart(token, 3, "contact"),
+      withPart(token, 4, String(LINK.expiresMs + 1)),
+      withPart(token, 5, "n0nceN0nceN0nce8"),
     ];
-    expect(bent.map((one) => isOf(one))).toEqual(Array(5).fill("forged"));
+    expect(bent.map((one) => isOf(one))).toEqual(Array(6).fill("forged"));
   });
 
   it("is forged under another secret, and where it is signed by the secret itself or as an address", () => {
     expect(isOf(signLink(LINK, "another-secret-of-16"))).toBe("forged");
     const token = signLink(LINK, SECRET);
-    const signed = token.split(".").slice(0, 5).join(".");
+    const signed = token.split(".").slice(0, 6).join(".");
     const bySecret = createHmac("sha256", SECRET).update(signed).digest("base64url");
-    expect(isOf(withPart(token, 5, bySecret))).toBe("forged");
+    expect(isOf(withPart(token, 6, bySecret))).toBe("forged");
     const address = feedAddress({ customer: "h1", feed: "17", intake: { addressEdition: 1 } }, SECRET, "x");
-    expect(isOf(withPart(token, 5, address.split(".")[2]!.split("@")[0]!.padEnd(43, "a")))).toBe("forged");
+    expect(isOf(withPart(token, 6, address.split(".")[2]!.split("@")[0]!.padEnd(43, "a")))).toBe("forged");
   });
 
   it("is written in one way only, though other letters at its end would say the same bytes", () => {
@@ -102,5 +116,36 @@ describe("a link", () => {
     for (const bad of [{ nonce: "short" }, { nonce: "a.b".repeat(8) }, { fileId: "x" }, { expiresMs: 1.5 }]) {
       expect(() => signLink({ ...LINK, ...bad }, SECRET)).toThrow(RangeError);
     }
+  });
+
+  it("of a contact rejects and does nothing else, also where it were signed by the right key", () => {
+    const contact = { ...LINK, recipient: "contact" } as const;
+    expect(isOf(signLink({ ...contact, action: "reject" }, SECRET))).toBe("good");
+    for (const action of ["release", "widen"] as const) {
+      expect(() => signLink({ ...contact, action }, SECRET)).toThrow("can only reject");
+      const key = createHmac("sha256", SECRET).update("mailfeed/hold-link/v1").digest();
+      const signed = ["h1", LINK.fileId, action, "contact", LINK.expiresMs, LINK.nonce].join(".");
+      const mac = createHmac("sha256", key).update(signed).digest("base64url");
+      expect(isOf(`${signed}.${mac}`)).toBe("forged");
+    }
+  });
+});
+
+describe("the links of a mail", () => {
+  const hold = { fileId: LINK.fileId, nonce: LINK.nonce, expiresMs: LINK.expiresMs };
+  const linksOf = (recipient: "operator" | "contact") => holdLinks("https://mailfeed.example", SECRET, hold, recipient);
+
+  it.each(["operator", "contact"] as const)("are those that are offered to the %s, and each says who has it", (who) => {
+    const links = linksOf(who);
+    expect(Object.keys(links)).toEqual([...OFFERED[who]]);
+    for (const [action, url] of Object.entries(links)) {
+      expect(url).toMatch(/^https:\/\/mailfeed\.example\/hold\/h1\.[\w.-]+$/);
+      const token = url.slice("https://mailfeed.example/hold/".length);
+      expect(readLink(token, SECRET, NOW_MS)).toEqual({ is: "good", link: { ...hold, action, recipient: who } });
+    }
+  });
+
+  it("are none where there is no address to lead to", () => {
+    expect(holdLinks(undefined, SECRET, hold, "operator")).toEqual({});
   });
 });
