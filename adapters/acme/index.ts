@@ -6,6 +6,7 @@ const inventory = defineFeed({
   customerTitle: "Acme Tools",
   feed: "inventory",
   title: "Inventory",
+  contact: "stock@acme.example",
   mode: "full",
   intake: { policy: "trust-address", senders: ["@acme.example"], fileName: "\\.csv$" },
   file: { charset: "utf-8", delimiter: ",", header: true },

@@ -1,7 +1,7 @@
 /** What Adventure's ERP sends: bulk exports of SQL Server tables, without headers and without quoting. */
 import { defineFeed, type Feed } from "../../src/domain/adapter.ts";
 
-const customer = { customer: "adventure", customerTitle: "Adventure Bicycles" };
+const customer = { customer: "adventure", customerTitle: "Adventure Bicycles", contact: "erp@adventure.example" };
 const intake = { policy: "trust-address" as const, senders: ["@adventure.example"] };
 /** As many digits after the second as the server cares to write, nine or none. */
 const STAMP = "yyyy-MM-dd HH:mm:ss[.f]";

@@ -9,6 +9,7 @@ const buchungen = defineFeed({
   customerTitle: "Kontor Nord",
   feed: "buchungen",
   title: "Buchungsstapel",
+  contact: "buchhaltung@kontor.example",
   mode: "delta",
   intake: { policy: "trust-address", senders: ["@kontor.example"], fileName: "^EXTF_Buchungsstapel.*\\.csv$" },
   file: {

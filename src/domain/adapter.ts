@@ -7,6 +7,7 @@ import { z } from "zod";
 import { columnSchema, mappingFaults, pattern } from "./column.ts";
 import { controlFaults, controlsSchema } from "./controls.ts";
 import { formatSchema } from "./format.ts";
+import { GATE_CHECKS, gatePolicySchema } from "./gate-policy.ts";
 import { CUSTOMER_SLUG, FEED_SLUG } from "./ids.ts";
 
 export { type Column, columnSchema } from "./column.ts";
@@ -26,12 +27,24 @@ const MAX_DUPLICATE_WINDOW_HOURS = 168;
 /** A pattern that every name fits. */
 const ANY_NAME = ".";
 
+/**
+ * Drift that heals without a person: rows that are lost here and there are fewer; more than that is a lost file, which
+ * somebody should know of. The share is of the records of the feed.
+ */
+const DEFAULT_MAX_DRIFT_ROWS = 500;
+const DEFAULT_MAX_DRIFT_SHARE = 0.01;
+
+/** A quarter: what comes more seldom is missed by people before any clock says so. */
+const MAX_CADENCE_HOURS = 2_208;
+
 export const adapterSchema = z
   .object({
     customer: z.string().regex(CUSTOMER_SLUG),
     customerTitle: z.string().min(1),
     feed: z.string().regex(FEED_SLUG),
     title: z.string().min(1),
+    /** Who at the customer is told of what is wrong with the feed's files, and may answer. Left out: only the operator is. */
+    contact: z.email({ error: "is not a mail address" }).optional(),
     /** What a file says: `full` the whole state, `delta` changes, `snapshot` only for reconciling. */
     mode: z.enum(["full", "delta", "snapshot"]),
 
@@ -100,6 +113,29 @@ export const adapterSchema = z
      */
     duplicateWindowHours: z.number().min(0).max(MAX_DUPLICATE_WINDOW_HOURS).default(1),
 
+    /** How often files come: none for longer than this, counted in hours, is an alarm. Left out: nobody waits for them. */
+    cadence: z
+      .object({ everyHours: z.number().positive().max(MAX_CADENCE_HOURS) })
+      .strict()
+      .optional(),
+
+    /** How much one file may do before a person is asked. */
+    gate: gatePolicySchema,
+
+    /** Of a snapshot: the customer's feed that it is compared with, and how much drift heals without a person. */
+    reconciles: z
+      .object({
+        feed: z.string().regex(FEED_SLUG),
+        /** Above either, healing waits for a release. */
+        maxRows: z.number().int().min(0).default(DEFAULT_MAX_DRIFT_ROWS),
+        maxShare: z.number().min(0).max(1).default(DEFAULT_MAX_DRIFT_SHARE),
+      })
+      .strict()
+      .optional(),
+
+    /** Columns in which the platform may differ from the ERP: a snapshot's difference there is told, and never healed. */
+    platformFields: z.array(z.string()).default([]),
+
     limits: z
       .object({
         maxRows: z.number().int().min(1).default(5_000_000),
@@ -126,9 +162,42 @@ export const adapterSchema = z
     if (feed.asOf.from === "generated-at" && feed.controls?.generatedAt === undefined) {
       fault(["asOf"], "needs controls.generatedAt");
     }
+    if (feed.mode === "snapshot" && feed.reconciles === undefined) {
+      fault(["reconciles"], "a snapshot is only for reconciling: name the feed that it is compared with");
+    }
+    if (feed.mode !== "snapshot" && feed.reconciles !== undefined) fault(["reconciles"], "is only of a snapshot");
+    if (feed.reconciles?.feed === feed.feed) fault(["reconciles", "feed"], "names the feed itself");
+    for (const { path, message } of fieldFaults(feed)) fault(path, message);
     for (const { path, message } of mappingFaults(feed.columns ?? [], feed.key ?? [], feed.file)) fault(path, message);
     for (const { path, message } of controlFaults(feed.controls, feed.columns, feed.file)) fault(path, message);
   });
+
+type Fault = { readonly path: (string | number)[]; readonly message: string };
+
+/** Fields that policies name and the feed has not: a mistyped name would switch nothing. Not known before the columns are. */
+function fieldFaults(feed: Pick<AdapterDefinition, "mode" | "columns" | "key" | "gate" | "platformFields">): Fault[] {
+  const faults: Fault[] = [];
+  const { columns, key = [], gate, platformFields } = feed;
+  const look = (fields: readonly string[], path: readonly string[]) => {
+    for (const [i, field] of fields.entries()) {
+      const said = (message: string) => faults.push({ path: [...path, i], message });
+      if (columns?.every(({ name }) => name !== field)) said(`"${field}" is no column`);
+      if (fields.indexOf(field) !== i) said(`"${field}" stands twice`);
+    }
+  };
+  for (const check of GATE_CHECKS) {
+    const policy = gate[check];
+    if (policy !== "off" && "except" in policy) look(policy.except, ["gate", check, "except"]);
+  }
+  if (feed.mode === "snapshot" && platformFields.length > 0) {
+    faults.push({ path: ["platformFields"], message: "are of the feed that the snapshot is compared with" });
+  }
+  look(platformFields, ["platformFields"]);
+  for (const [i, field] of platformFields.entries()) {
+    if (key.includes(field)) faults.push({ path: ["platformFields", i], message: `"${field}" is of the key` });
+  }
+  return faults;
+}
 
 /** What an adapter's folder says of a feed. */
 export type AdapterDefinition = z.output<typeof adapterSchema>;
@@ -164,7 +233,7 @@ export function defineFeed(definition: AdapterInput): Adapter {
   return withVersion(checked.data);
 }
 
-/** A digest of all that decides how a file is read. */
+/** A digest of all that decides how a file is read, and of nothing else: a policy may change without reading anew. */
 export function withVersion<A extends AdapterDefinition>(adapter: A): A & { readonly version: string } {
   const { file, columns, key, controls, limits, mode } = adapter;
   const version = createHash("sha256")
