@@ -54,11 +54,14 @@ function kindsAfter(last: ChangeRow | undefined): readonly string[] {
   return last.kind === "retired" ? ["restored"] : ["changed", "retired"];
 }
 
-function sayingFaults(change: ChangeRow, { mail, says }: KnownFile): Fault[] {
+function sayingFaults(change: ChangeRow, { mail, says, names, unread }: KnownFile): Fault[] {
   const said = says.get(change.key);
   if (change.kind === "retired") {
-    const may = mail.kind.mode === "full" && said === undefined && change.after === null;
-    return may ? [] : [{ rule: "a full file retires what it lacks", expected: text(said), found: text(change) }];
+    const lacks = mail.kind.mode === "full" && said === undefined && !unread && !names.has(change.key);
+    if (lacks && change.after === null) return [];
+    return [
+      { rule: "a full file retires what it lacks", expected: text(said ?? "not to be retired"), found: text(change) },
+    ];
   }
   const after = mail.kind.merges ? { ...change.before, ...said } : said;
   if (said !== undefined && same(after, change.after)) return [];

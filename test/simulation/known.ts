@@ -9,6 +9,10 @@ export interface KnownFile {
   readonly row: FileRow;
   /** What it says of each record: its last line of that key, or all of them over each other where the feed merges. */
   readonly says: ReadonlyMap<string, Said>;
+  /** Records that it names in rows that nobody could take. */
+  readonly names: ReadonlySet<string>;
+  /** It has rows of which nobody knows the record. */
+  readonly unread: boolean;
 }
 
 /** For people. */
@@ -21,8 +25,21 @@ const canonical = (said: Said | null | undefined): string =>
     ? "nothing"
     : JSON.stringify(Object.entries(said).sort(([a], [b]) => (a < b ? -1 : 1)));
 
+/** A file that was sent, with its row. */
+export const knownFile = (mail: SentMail, sent: SentFile, row: FileRow): KnownFile => {
+  const bad = sent.rows.filter(({ good }) => good === undefined);
+  return {
+    mail,
+    sent,
+    row,
+    says: sayings(mail, sent),
+    names: new Set(bad.flatMap(({ names }) => (names === undefined ? [] : [names]))),
+    unread: bad.some(({ names }) => names === undefined),
+  };
+};
+
 /** What a file says of each record. */
-export function sayings({ kind }: SentMail, { rows }: SentFile): Map<string, Said> {
+function sayings({ kind }: SentMail, { rows }: SentFile): Map<string, Said> {
   const says = new Map<string, Said>();
   for (const { good } of rows) {
     if (good !== undefined) says.set(good.key, kind.merges ? { ...says.get(good.key), ...good.said } : good.said);

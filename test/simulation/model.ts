@@ -1,14 +1,12 @@
 /**
  * What must hold in the end, said independently of how the product works: from what the ERPs wrote and what their mail
  * servers were told follows what the tables have to show.
- *
- * Of a full feed only the records of its newest file are certain: they are there and active. What it lacks may be retired or
- * not, since retirement is not built yet; that it must be has its place in `records`.
  */
 import { chainFaults } from "./events.ts";
-import { grouped, inOrder, type KnownFile, same, sayings, text } from "./known.ts";
+import { grouped, inOrder, type KnownFile, knownFile, text } from "./known.ts";
+import { recordFaults } from "./records.ts";
 import type { Told } from "./sender.ts";
-import type { DeliveryRow, RecordRow, Tables } from "./tables.ts";
+import type { DeliveryRow, Tables } from "./tables.ts";
 import type { Fate, SentMail } from "./workload.ts";
 
 export interface Violation {
@@ -42,8 +40,7 @@ export function violationsOf(
   model.duplicates(known);
   model.stale(known);
   model.events(known);
-  model.records(known.filter(({ row }) => row.state !== "duplicate"));
-  return model.violations;
+  return [...model.violations, ...recordFaults(tables, known)];
 }
 
 const STATE_OF: Readonly<Record<Fate, string>> = {
@@ -113,7 +110,7 @@ class Model {
     return mail.files.flatMap((sent, i) => {
       const row = rows.find(({ path }) => path === sent.name);
       if (row === undefined) return [];
-      const file = { mail, sent, row, says: sayings(mail, sent) };
+      const file = knownFile(mail, sent, row);
       this.#file(file, mail.fate === "dead at apply" && i === 0, told);
       return [file];
     });
@@ -240,61 +237,6 @@ class Model {
     }
     for (const [name, record] of records) {
       this.broken("every record has its events", name, [], "an event", `none, and version ${record.version}`);
-    }
-  }
-
-  // ── records ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  records(known: readonly KnownFile[]): void {
-    const stored = new Map(this.#tables.records.map((record) => [`${record.feed} ${record.key}`, record]));
-    for (const [feed, files] of grouped(inOrder(known), (file) => file.row.feed)) {
-      const [{ mail }] = files as [KnownFile, ...KnownFile[]];
-      const applied = files.filter(({ row }) => row.state === "applied");
-      // A full file makes everything before it old.
-      const certain = mail.kind.mode === "full" ? new Set(applied.at(-1)?.says.keys()) : undefined;
-      const keys = new Set(files.flatMap(({ says }) => [...says.keys()]));
-      for (const key of keys) {
-        const name = `${feed} ${key}`;
-        const record = stored.get(name);
-        stored.delete(name);
-        if (certain !== undefined && !certain.has(key)) continue;
-        this.#record(
-          name,
-          record,
-          files.filter(({ says }) => says.has(key)),
-          key,
-        );
-      }
-    }
-    for (const [name, record] of stored) this.broken("no record that nobody sent", name, [], "none", text(record));
-  }
-
-  /** `files`: those that say something of the record, in their order. One that died half way may have said it or not. */
-  #record(name: string, record: RecordRow | undefined, files: readonly KnownFile[], key: string): void {
-    const candidates: KnownFile[] = [];
-    for (const file of files.toReversed()) {
-      candidates.push(file);
-      if (file.row.state === "applied") break;
-    }
-    const about = candidates.map(({ row }) => `"${row.id}"`);
-    if (candidates.length === 0) return;
-    const mayBeAbsent = candidates.at(-1)!.row.state !== "applied";
-    if (record === undefined) {
-      if (!mayBeAbsent)
-        this.broken("what was sent last is stored", name, about, text(candidates[0]!.says.get(key)), "nothing");
-      return;
-    }
-    const fits = candidates.some(({ mail, says }) => {
-      const said = says.get(key)!;
-      if (!mail.kind.merges) return same(record.data, said);
-      return Object.entries(said).every(([field, value]) => record.data[field] === value);
-    });
-    if (record.status !== "active" && candidates.length === 1) {
-      this.broken("what was sent last is active", name, about, "active", record.status);
-    }
-    if (!fits) {
-      const expected = candidates.map(({ says }) => text(says.get(key))).join(" or ");
-      this.broken("what was sent last is stored", name, about, expected, text(record.data));
     }
   }
 }

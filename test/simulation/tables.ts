@@ -20,6 +20,8 @@ export interface FileRow {
   readonly code: string | null;
   readonly as_of_ms: number;
   readonly received_ms: number;
+  /** When apply began it; null where it has not. */
+  readonly started_ms: number | null;
   /** Null where it is not applied. */
   readonly applied_ms: number | null;
   readonly position: number;
@@ -98,7 +100,7 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
     })),
     files: await engine.rows<FileRow>(
       `SELECT x.id::text, x.delivery_id, ${FEED}, x.path, x.state, x.failure->>'code' AS code, ${MS("x.as_of")} AS as_of_ms,
-         ${MS("x.received_at")} AS received_ms, ${MS("x.applied_at")} AS applied_ms, x.position, x.lines, x.accepted, x.rejected, x.inserted, x.changed, x.unchanged,
+         ${MS("x.received_at")} AS received_ms, ${MS("x.apply_started_at")} AS started_ms, ${MS("x.applied_at")} AS applied_ms, x.position, x.lines, x.accepted, x.rejected, x.inserted, x.changed, x.unchanged,
          x.stale, x.superseded, ARRAY(SELECT DISTINCT r.line FROM rejects r WHERE r.file_id = x.id ORDER BY 1) AS reject_lines
        FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id ORDER BY x.order_key, x.id`,
     ),

@@ -19,6 +19,8 @@ export interface SentRow {
   readonly text: string;
   /** What it says of which record; absent where the row is not readable. */
   readonly good?: { readonly key: string; readonly said: Said };
+  /** The record that a row which is not readable is about, where that can be told. */
+  readonly names?: string;
 }
 
 export interface SentFile {
@@ -172,7 +174,7 @@ const valuesOf = (chance: Chance): Values => ({
 
 /** Rows in an order of no meaning, some twice with other values, some that nobody can read. */
 function linesOf(chance: Chance, kind: FeedKind, records: readonly (readonly [string, Values])[]): SentRow[] {
-  const rows: { key: string; values: Values; bad?: string }[] = records.map(([key, values]) => ({ key, values }));
+  const rows: { key: string; values: Values; bad?: Bad }[] = records.map(([key, values]) => ({ key, values }));
   if (chance.hits(0.3)) rows.sort(() => (chance.hits(0.5) ? 1 : -1));
   if (rows.length > 0 && chance.hits(0.35)) {
     for (let more = chance.int(1, 6); more > 0; more--) {
@@ -182,17 +184,24 @@ function linesOf(chance: Chance, kind: FeedKind, records: readonly (readonly [st
   }
   if (chance.hits(0.2)) {
     for (let bad = chance.int(1, 3); bad > 0; bad--) {
-      const text = chance.pick(["K01,many,n1", ",1,n1", "K02,1.5,n0"]);
-      rows.splice(chance.int(0, rows.length), 0, { key: "", values: { qty: null, note: null }, bad: text });
+      const row = chance.pick(BAD_ROWS);
+      rows.splice(chance.int(0, rows.length), 0, { key: "", values: { qty: null, note: null }, bad: row });
     }
   }
   return rows.map(({ key, values, bad }, i) => {
     const line = i + 2;
-    if (bad !== undefined) return { line, text: bad };
+    if (bad !== undefined) return { line, ...bad };
     const text = `${key},${values.qty ?? ""},${values.note ?? ""}`;
     return { line, text, good: { key, said: saidBy(kind, key, values) } };
   });
 }
+
+type Bad = Pick<SentRow, "text" | "names">;
+const BAD_ROWS: readonly Bad[] = [
+  { text: "K01,many,n1", names: "K01" },
+  { text: ",1,n1" },
+  { text: "K02,1.5,n0", names: "K02" },
+];
 
 function saidBy({ merges }: FeedKind, sku: string, { qty, note }: Values): Said {
   if (!merges) return { sku, qty, note };
