@@ -166,7 +166,7 @@ async function send(file: BenchFile, missing: number): Promise<Run> {
   if (looked !== missing || JSON.stringify(retired) !== JSON.stringify({ retired: missing })) {
     throw new Error(`Of ${missing} missing ${looked} were found: ${JSON.stringify(retired)}`);
   }
-  const { rows } = await sql.query<{ outcome: string }>("SELECT outcome FROM close_file($1, $2, $3, '{}')", [
+  const { rows } = await sql.query<{ outcome: string }>("SELECT outcome FROM close_file($1, $2, $3, '{}', NULL)", [
     fileId,
     token,
     superseded,

@@ -58,7 +58,7 @@ async function closeFile(
   const numbers = JSON.stringify(planNumbers(plan));
   const { outcome, ...books } = await attempt(deps, async () =>
     oneRow(
-      await deps.database.query<CloseRow>("SELECT * FROM close_file($1, $2, $3, $4)", [
+      await deps.database.query<CloseRow>("SELECT * FROM close_file($1, $2, $3, $4, NULL)", [
         file.id,
         lease.token,
         plan.superseded,

@@ -27,10 +27,12 @@ interface LeaseRow extends FileRow {
 export async function acquireLease(deps: ApplyDeps, fileId: string, token: string): Promise<FileToApply | undefined> {
   const row = await attempt(deps, async () =>
     oneRow(
-      await deps.database.query<LeaseRow>(
-        "SELECT l.*, x.merges FROM acquire_lease($1, $2, $3, $4) l LEFT JOIN files x ON x.id = $1",
-        [fileId, token, LEASE_SECONDS, deps.earlierFirstSeconds ?? EARLIER_FIRST_SECONDS],
-      ),
+      await deps.database.query<LeaseRow>("SELECT * FROM acquire_lease($1, $2, $3, $4)", [
+        fileId,
+        token,
+        LEASE_SECONDS,
+        deps.earlierFirstSeconds ?? EARLIER_FIRST_SECONDS,
+      ]),
     ),
   );
   switch (row.outcome) {

@@ -1,7 +1,7 @@
 /**
  * Retire: a record that the complete file of a full feed no longer names is gone in the ERP, and so it is retired here. What
  * would be retired is known before anything is applied, for the gate; and no more than the gate has let go is retired
- * afterwards. Who is missing is found by the database (migration 0021), from what plan and apply recorded.
+ * afterwards. Who is missing is found by the database (migration 0015), from what plan and apply recorded.
  */
 import { attempt, oneRow } from "../domain/attempt.ts";
 import { failure } from "../domain/failures.ts";

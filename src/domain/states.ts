@@ -104,6 +104,12 @@ const file = {
       movedBy: ["nobody"],
       operator: NOTHING,
     },
+    compared: {
+      means:
+        "It was held against the database and told of; it is a dry run or a snapshot, and is never applied itself.",
+      movedBy: ["nobody"],
+      operator: NOTHING,
+    },
     held: {
       means: "Nothing more of it is written until somebody decides; its failure is the question.",
       movedBy: ["operator"],
@@ -133,6 +139,8 @@ const file = {
     ["parsing", "duplicate", "the same content again"],
     ["parsing", "dead", "its message is parked"],
     ["parsed", "applying", "apply takes the lease"],
+    ["parsed", "compared", "it is only compared, and that is done"],
+    ["parsed", "held", "it cannot be compared"],
     ["parsed", "dead", "its message is parked"],
     ["applying", "applied", "its books balance"],
     ["applying", "held", "its effect or its books are a question"],
@@ -257,7 +265,65 @@ const chunk = {
   ],
 } as const satisfies Machine;
 
-export const MACHINES = { delivery, file, chunk, deadLetter, notification, feedVersion } as const;
+const driftReport = {
+  table: "drift_reports",
+  title: "A drift report: a snapshot held against the records",
+  states: {
+    open: {
+      means: "Its snapshot is being compared, or is about to be.",
+      movedBy: ["apply", "sweep"],
+      operator: "Nothing: the cron wakes it if it stops.",
+    },
+    late: {
+      means: "A newer snapshot was compared before it, so what it says is over.",
+      movedBy: ["nobody"],
+      operator: NOTHING,
+    },
+    clean: {
+      means: "Nothing differs that is not explained.",
+      movedBy: ["nobody"],
+      operator: NOTHING,
+    },
+    healing: {
+      means: "What differs is within the limits, and a file that heals it is made and applied.",
+      movedBy: ["apply", "sweep"],
+      operator: "Nothing: the cron wakes it if it stops.",
+    },
+    healed: {
+      means: "What differed is as the snapshot says, unless something newer has spoken.",
+      movedBy: ["nobody"],
+      operator: NOTHING,
+    },
+    waiting: {
+      means: "More differs than heals by itself: somebody must look.",
+      movedBy: ["operator"],
+      operator: "Release it, and it is healed; or reject it, and all stays as it is.",
+    },
+    released: {
+      means: "The operator wants it healed; a file that does so is made and applied.",
+      movedBy: ["apply", "sweep"],
+      operator: "Nothing: the cron wakes it if it stops.",
+    },
+    rejected: {
+      means: "The operator decided that the records stay as they are.",
+      movedBy: ["nobody"],
+      operator: NOTHING,
+    },
+  },
+  moves: [
+    [NEW, "open", "a snapshot is to be compared"],
+    [NEW, "late", "a newer snapshot was compared before"],
+    ["open", "clean", "nothing unexplained differs"],
+    ["open", "healing", "it differs within the limits"],
+    ["open", "waiting", "it differs beyond the limits"],
+    ["waiting", "released", "the operator releases it"],
+    ["waiting", "rejected", "the operator refuses it, or nobody decides in time"],
+    ["healing", "healed", "the file that heals it is applied"],
+    ["released", "healed", "the file that heals it is applied"],
+  ],
+} as const satisfies Machine;
+
+export const MACHINES = { delivery, file, chunk, deadLetter, notification, feedVersion, driftReport } as const;
 
 export type MachineName = keyof typeof MACHINES;
 export type StateOf<K extends MachineName> = Extract<keyof (typeof MACHINES)[K]["states"], string>;

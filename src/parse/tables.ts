@@ -119,7 +119,7 @@ export function parseTables(database: Database): ParseTables {
                  SELECT d.id, $2::int, d.customer_id, r.id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1,
                    $11::jsonb
                  FROM deliveries d JOIN feeds r ON r.customer_id = d.customer_id AND r.slug = $10 WHERE d.id = $1
-                 ON CONFLICT (delivery_id, position) DO UPDATE SET attempts = f.attempts + 1, updated_at = now(),
+                 ON CONFLICT (delivery_id, position, cause, replay_id) DO UPDATE SET attempts = f.attempts + 1, updated_at = now(),
                    adapter_version = CASE WHEN f.state = 'parsing' THEN excluded.adapter_version ELSE f.adapter_version END
                  RETURNING f.id::text AS id, f.state`,
           params: [

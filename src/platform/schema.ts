@@ -22,6 +22,7 @@ import {
 import type { ChunkEntry } from "../domain/chunk.ts";
 import type { FailureReport } from "../domain/failures.ts";
 import { VERSION_KINDS } from "../domain/feed-version.ts";
+import type { FieldNumbers } from "../domain/field-numbers.ts";
 import { statesOf } from "../domain/states.ts";
 
 /** A bigint that is a name (an id): text on our side, as the driver delivers it. */
@@ -37,6 +38,8 @@ const byteCount = (name: string) => bigint(name, { mode: "number" });
 export const DELIVERY_STATES = statesOf("delivery");
 export const FILE_STATES = statesOf("file");
 export const DEAD_LETTER_STATES = statesOf("deadLetter");
+/** Why a file is there. Only one of a delivery came to be applied. */
+export const FILE_CAUSES = ["delivery", "dry-run", "replay", "reconcile", "restore"] as const;
 export const RECORD_STATUSES = ["active", "retired"] as const;
 export const NOTIFICATION_STATES = statesOf("notification");
 export const CHANGE_KINDS = ["inserted", "changed", "retired", "restored"] as const;
@@ -70,6 +73,7 @@ export const feeds = pgTable(
     leaseUntil: at("lease_until"),
     createdAt: at("created_at").notNull().defaultNow(),
     forgottenTo: uuid("forgotten_to"),
+    gateWidening: jsonb("gate_widening").$type<unknown>().notNull().default({}),
   },
   (t) => [unique().on(t.customerId, t.slug)],
 );
@@ -162,8 +166,18 @@ export const files = pgTable(
     wokenAt: at("woken_at"),
     chunksRemovedAt: at("chunks_removed_at"),
     rejectsRemovedAt: at("rejects_removed_at"),
+    cause: text("cause", { enum: FILE_CAUSES }).notNull().default("delivery"),
+    compareOnly: boolean("compare_only").notNull().default(false),
+    complete: boolean("complete").notNull().default(true),
+    replayId: bigintText("replay_id"),
+    comparison: jsonb("comparison").$type<unknown>(),
+    retired: integer("retired"),
+    fieldNumbers: jsonb("field_numbers").$type<Readonly<Record<string, FieldNumbers>>>(),
+    statedAsOf: at("stated_as_of"),
+    recordsBefore: integer("records_before"),
+    gate: jsonb("gate").$type<unknown>(),
   },
-  (t) => [unique().on(t.deliveryId, t.position)],
+  (t) => [unique().on(t.deliveryId, t.position, t.cause, t.replayId)],
 );
 
 export const feedVersions = pgTable(
@@ -204,6 +218,7 @@ export const notifications = pgTable("notifications", {
   error: text("error"),
   createdAt: at("created_at").notNull().defaultNow(),
   sentAt: at("sent_at"),
+  address: text("address"),
 });
 
 export const rejects = pgTable(
@@ -219,6 +234,7 @@ export const rejects = pgTable(
     hint: text("hint").notNull(),
     raw: text("raw").notNull(),
     rule: text("rule"),
+    naturalKey: text("natural_key"),
   },
   (t) => [primaryKey({ columns: [t.fileId, t.line, t.position] })],
 );
@@ -336,6 +352,8 @@ export const ledger = pgTable(
     need: integer("need").array().notNull().default([]),
     needNew: integer("need_new").notNull().default(0),
     settledAt: at("settled_at").notNull().defaultNow(),
+    known: bigintText("known").array().notNull().default([]),
+    retired: integer("retired").notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.fileId, t.chunkKey] })],
 );
@@ -372,3 +390,82 @@ export const strays = pgTable("strays", {
   wakes: integer("wakes").notNull().default(0),
   wokenAt: at("woken_at"),
 });
+
+export const HOLD_DECISIONS = ["release", "widen", "reject", "expire", "supersede"] as const;
+
+export const holds = pgTable("holds", {
+  id: bigintIdentity("id").primaryKey(),
+  fileId: bigintText("file_id").notNull(),
+  nonce: text("nonce").notNull().unique(),
+  facts: jsonb("facts").$type<unknown>().notNull(),
+  tripped: jsonb("tripped").$type<unknown>().notNull(),
+  telling: jsonb("telling").$type<unknown>().notNull(),
+  widening: jsonb("widening").$type<unknown>().notNull().default({}),
+  later: text("later", { enum: ["wait", "supersede"] }).notNull(),
+  heldAt: at("held_at").notNull().defaultNow(),
+  remindAt: at("remind_at"),
+  expiresAt: at("expires_at").notNull(),
+  decision: text("decision", { enum: HOLD_DECISIONS }),
+  decidedAt: at("decided_at"),
+  decidedBy: text("decided_by"),
+});
+
+export const listedRetirements = pgTable(
+  "listed_retirements",
+  {
+    fileId: bigintText("file_id").notNull(),
+    n: integer("n").notNull(),
+    naturalKey: text("natural_key").notNull(),
+    recordId: bigintText("record_id").notNull(),
+    version: integer("version").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.fileId, t.n] })],
+);
+
+export const driftReports = pgTable("drift_reports", {
+  id: bigintIdentity("id").primaryKey(),
+  fileId: bigintText("file_id").notNull().unique(),
+  customerId: integer("customer_id").notNull(),
+  feedId: integer("feed_id").notNull(),
+  snapshotFeedId: integer("snapshot_feed_id").notNull(),
+  orderKey: uuid("order_key").notNull(),
+  asOf: at("as_of").notNull(),
+  state: text("state", { enum: statesOf("driftReport") })
+    .notNull()
+    .default("open"),
+  limits: jsonb("limits").$type<unknown>().notNull(),
+  seal: text("seal"),
+  fields: text("fields").array().notNull(),
+  snapshotRows: integer("snapshot_rows"),
+  records: integer("records"),
+  missingHere: integer("missing_here"),
+  missingThere: integer("missing_there"),
+  differs: integer("differs"),
+  drift: integer("drift"),
+  explained: jsonb("explained").$type<Readonly<Record<string, number>>>().notNull().default({}),
+  reasons: text("reasons").array().notNull().default([]),
+  healingFileId: bigintText("healing_file_id"),
+  createdAt: at("created_at").notNull().defaultNow(),
+  comparedAt: at("compared_at"),
+  decidedAt: at("decided_at"),
+  decidedBy: text("decided_by"),
+  healedAt: at("healed_at"),
+});
+
+export const driftRows = pgTable(
+  "drift_rows",
+  {
+    reportId: bigintText("report_id").notNull(),
+    n: integer("n").notNull(),
+    kind: text("kind").notNull(),
+    naturalKey: text("natural_key").notNull(),
+    line: integer("line"),
+    version: integer("version"),
+    orderKey: uuid("order_key"),
+    ourFileId: bigintText("our_file_id"),
+    fields: jsonb("fields").$type<unknown>().notNull(),
+    explanation: jsonb("explanation").$type<unknown>(),
+    sentence: text("sentence").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.reportId, t.n] })],
+);

@@ -6,14 +6,13 @@ import { acquireLease, heldLease } from "../../src/apply/lease.ts";
 import { retireMissing } from "../../src/apply/retire.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { FAULTS, type Fault, faulty } from "./faults.ts";
-import { activeOf, applyAndRetire, flawsOf, historyOf, withRetirement } from "./retire-world.ts";
+import { activeOf, applyAndRetire, flawsOf, historyOf } from "./retire-world.ts";
 import { row, rowsOf, type TestFeed, type TestFile, type TestRow, type World, worldOn } from "./world.ts";
 
 let fresh: FreshDatabase;
 let world: World;
 beforeAll(async () => {
   fresh = await freshDatabase();
-  await withRetirement(fresh.sql);
   world = worldOn(fresh.connectionString);
 });
 afterAll(() => fresh.drop());
@@ -239,7 +238,7 @@ describe("ten thousand missing records", () => {
     );
     const sum = runs.reduce((total, run) => total + ("retired" in run ? run.retired : Number.NaN), 0);
     expect(sum).toBe(COUNT);
-    await world.database.query("SELECT close_file($1, $2, $3, '{}')", [file.id, token, plan.superseded]);
+    await world.database.query("SELECT close_file($1, $2, $3, '{}', NULL)", [file.id, token, plan.superseded]);
     await expectAllGone(feed);
   });
 });

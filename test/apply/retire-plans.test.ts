@@ -12,7 +12,7 @@ import { migrate } from "../../cli/migrate.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { openPool } from "../support/database-pool.ts";
 import { STATISTICS, scansOf } from "../support/scans.ts";
-import { activeOf, applyAndRetire, withRetirement } from "./retire-world.ts";
+import { activeOf, applyAndRetire } from "./retire-world.ts";
 import { row, rowsOf, type TestFeed, type World, worldOn } from "./world.ts";
 
 const STORED = 20_000;
@@ -44,7 +44,6 @@ describe("on Postgres", () => {
   let file: { fileId: string; token: string };
   beforeAll(async () => {
     own = await freshDatabase();
-    await withRetirement(own.sql);
     const world = worldOn(own.connectionString);
     await seenAllBut(world, 0);
     file = await seenAllBut(world, MISSING);
@@ -82,7 +81,6 @@ describe("on PGlite, the database of local runs", () => {
       neonConfig.fetchEndpoint = localFetchEndpoint;
       const sql = neon(local.connectionString);
       await migrate(sql, { folder: join(import.meta.dirname, "../../migrations") });
-      await withRetirement(sql);
       const world = worldOn(local.connectionString);
       const large = await seenAllBut(world, MISSING);
       expect(await world.one("SELECT active, missing, bar FROM missing_records($1, 10)", [large.fileId])).toEqual({

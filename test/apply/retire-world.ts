@@ -1,8 +1,4 @@
 /** The world of the apply tests with what retires: files are planned, forecast, applied, retired and closed. */
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { NeonQueryFunction } from "@neondatabase/serverless";
-import { parseMigration } from "../../cli/migrate.ts";
 import { applyFile } from "../../src/apply/apply-file.ts";
 import type { ApplyDeps } from "../../src/apply/deps.ts";
 import { acquireLease, giveBack, heldLease } from "../../src/apply/lease.ts";
@@ -15,17 +11,6 @@ import {
 } from "../../src/apply/retire.ts";
 import { failure } from "../../src/domain/failures.ts";
 import type { TestFile, World } from "./world.ts";
-
-const MIGRATIONS = join(import.meta.dirname, "../../migrations");
-
-/** What retires, where the database does not have it yet: the migration waits for the numbers before it. */
-export async function withRetirement(sql: NeonQueryFunction<false, false>): Promise<void> {
-  const [there] = await sql.query("SELECT to_regproc('retire_missing') IS NOT NULL AS there");
-  if (there?.there === true) return;
-  const name = (await readdir(MIGRATIONS)).find((file) => /^\d{4}_retire\.sql(\.draft)?$/.test(file))!;
-  const { statements } = parseMigration(name, await readFile(join(MIGRATIONS, name), "utf8"));
-  await sql.transaction(statements.map((statement) => sql.query(statement)));
-}
 
 export interface Retiring {
   /** Records that the gate lets go; as many as the forecast says where absent. */
@@ -58,7 +43,7 @@ export async function applyAndRetire(
     const judged = despiteRejects ? forecast.missing + forecast.retired : retirements(forecast);
     const retirement = await retireMissing(deps, taken, plan, { allowed: allowed ?? judged, ...answered }, lease);
     const [closed] = await deps.database.query<{ outcome: string }>(
-      "SELECT outcome FROM close_file($1, $2, $3, '{}')",
+      "SELECT outcome FROM close_file($1, $2, $3, '{}', NULL)",
       [file.id, token, plan.superseded],
     );
     if (closed?.outcome === "lease-lost") throw failure("lease-lost", { file: file.id });

@@ -4,14 +4,13 @@ import { forecastRetirement, missingRecords, retireMissing } from "../../src/app
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { forceIn } from "../support/force-state.ts";
 import { faulty } from "./faults.ts";
-import { activeOf, applyAndRetire, flawsOf, historyOf, withRetirement } from "./retire-world.ts";
+import { activeOf, applyAndRetire, flawsOf, historyOf } from "./retire-world.ts";
 import { row, rowsOf, says, type TestFeed, type TestFile, type TestRow, type World, worldOn } from "./world.ts";
 
 let fresh: FreshDatabase;
 let world: World;
 beforeAll(async () => {
   fresh = await freshDatabase();
-  await withRetirement(fresh.sql);
   world = worldOn(fresh.connectionString);
 });
 afterAll(() => fresh.drop());

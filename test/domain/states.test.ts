@@ -57,6 +57,7 @@ describe("the table of states", () => {
   it("says where no stage is at work any more: what follows a delivery stops there", () => {
     expect(statesOf("file").filter((state) => isAtRest("file", state))).toEqual([
       "applied",
+      "compared",
       "held",
       "rejected",
       "duplicate",
@@ -105,6 +106,15 @@ describe("the database", () => {
       `INSERT INTO feed_versions (feed_id, kind, version, state, base, data, created_by) VALUES ($1, 'profile', 1, 'proposed', '', '{}', 'x')`,
       [feed.feedId],
     );
+    for (const position of [90, 91]) snapshots.push(await seedFile(fresh, feed, delivery, { position }));
+    rows.drift_reports = {
+      key: "id",
+      id: await one(
+        `INSERT INTO drift_reports (file_id, customer_id, feed_id, snapshot_feed_id, order_key, as_of, limits, fields)
+         SELECT f.id, f.customer_id, f.feed_id, f.feed_id, f.order_key, f.as_of, '{}', '{}' FROM files f WHERE f.id = $1 RETURNING id`,
+        [file],
+      ),
+    };
     rows.feed_versions = { key: "feed_id", id: String(feed.feedId) };
     await force(
       fresh.sql,
@@ -129,6 +139,14 @@ describe("the database", () => {
       return `, decided_at = ${state === "open" ? "NULL" : "now()"}, decided_by = ${by}, reason = ${state === "discarded" ? "'x'" : "NULL"}`;
     }
     if (table === "notifications") return `, sent_at = ${state === "sent" ? "now()" : "NULL"}`;
+    if (table === "drift_reports") {
+      const compared = state === "open" || state === "late" ? "NULL" : "now()";
+      const numbers = ["snapshot_rows", "records", "missing_here", "missing_there", "differs", "drift"];
+      const decided = state === "released" || state === "rejected";
+      return `, compared_at = ${compared}, seal = 'hash', ${numbers.map((name) => `${name} = 0`).join(", ")}, healed_at = ${
+        state === "healed" ? "now()" : "NULL"
+      }, decided_at = ${decided ? "now()" : "NULL"}, decided_by = ${decided ? "'x'" : "NULL"}`;
+    }
     if (table !== "feed_versions") return "";
     return state === "proposed" ? ", decided_at = NULL, decided_by = NULL" : ", decided_at = now(), decided_by = 'x'";
   };
@@ -256,4 +274,8 @@ const NEW_NAMES: Readonly<Record<string, (state: string) => Record<string, unkno
   dead_letters: (state) => ({ message_id: state }),
   notifications: (state) => ({ key: state }),
   feed_versions: (state) => ({ kind: "mapping", version: 2 + state.length }),
+  drift_reports: () => ({ file_id: snapshots.pop() }),
 };
+
+/** Files about which no report was made yet. */
+const snapshots: string[] = [];

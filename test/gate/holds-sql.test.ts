@@ -1,6 +1,4 @@
-/** A hold as drafted: it is decided once, by one link or one operator, and the file and the feed follow. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+/** A hold: it is decided once, by one link or one operator, and the file and the feed follow. */
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { report } from "../../src/domain/failures.ts";
@@ -9,7 +7,6 @@ import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { openPool } from "../support/database-pool.ts";
 import { forceIn } from "../support/force-state.ts";
 
-const DRAFT = readFileSync(join(import.meta.dirname, "holds.sql.draft"), "utf8");
 const WIDENING = { retired: { share: 0.5, minRecords: 10 } };
 const REFUSED = JSON.stringify(report("refused-by-operator", { by: "eve", reason: "wrong warehouse" }));
 
@@ -24,7 +21,6 @@ beforeAll(async () => {
   own = await freshDatabase();
   there = worldOn(own.connectionString);
   pool = openPool(own);
-  for (const statement of DRAFT.split("--> statement-breakpoint")) await pool.query(statement);
 });
 afterAll(async () => {
   await pool.end();
@@ -43,8 +39,8 @@ async function hold(): Promise<void> {
   const failure = JSON.stringify(report("blast-radius", { sentences: ["Too much."], tripped: [] }));
   await forceIn(there.database, "UPDATE files SET state = 'held', failure = $2 WHERE id = $1", [file, failure]);
   await pool.query(
-    `INSERT INTO holds (file_id, nonce, facts, tripped, telling, widening, expires_at)
-     VALUES ($1, $2, '{}', '[]', '[]', $3, now() + interval '7 days')`,
+    `INSERT INTO holds (file_id, nonce, facts, tripped, telling, widening, later, expires_at)
+     VALUES ($1, $2, '{}', '[]', '[]', $3, 'wait', now() + interval '7 days')`,
     [file, nonceOf(made), WIDENING],
   );
 }

@@ -201,6 +201,70 @@ table public.deliveries
   CREATE TRIGGER deliveries_moved_on BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_trouble()
   CREATE TRIGGER deliveries_moves BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('parsing>parsed', 'parsing>rejected', 'parsing>dead', 'quarantined>parsing', 'parsed>parsing', 'dead>parsing')
 
+table public.drift_reports
+  column id bigint not null generated always as identity
+  column file_id bigint not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column snapshot_feed_id integer not null
+  column order_key uuid not null
+  column as_of timestamp with time zone not null
+  column state text not null default 'open'::text
+  column limits jsonb not null
+  column seal text
+  column fields text[] not null
+  column snapshot_rows integer
+  column records integer
+  column missing_here integer
+  column missing_there integer
+  column differs integer
+  column drift integer
+  column explained jsonb not null default '{}'::jsonb
+  column reasons text[] not null default '{}'::text[]
+  column healing_file_id bigint
+  column created_at timestamp with time zone not null default now()
+  column compared_at timestamp with time zone
+  column decided_at timestamp with time zone
+  column decided_by text
+  column healed_at timestamp with time zone
+  constraint drift_reports_pkey PRIMARY KEY (id)
+  constraint drift_reports_file_id_key UNIQUE (file_id)
+  constraint drift_reports_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint drift_reports_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint drift_reports_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
+  constraint drift_reports_healing_file_id_fkey FOREIGN KEY (healing_file_id) REFERENCES public.files(id) ON DELETE SET NULL
+  constraint drift_reports_snapshot_feed_id_fkey FOREIGN KEY (snapshot_feed_id) REFERENCES public.feeds(id)
+  constraint drift_reports_compared CHECK (((state = ANY (ARRAY['open'::text, 'late'::text])) = (compared_at IS NULL)))
+  constraint drift_reports_decided CHECK ((((decided_at IS NULL) = (decided_by IS NULL)) AND ((state <> ALL (ARRAY['released'::text, 'rejected'::text])) OR (decided_at IS NOT NULL))))
+  constraint drift_reports_healed CHECK (((state = 'healed'::text) = (healed_at IS NOT NULL)))
+  constraint drift_reports_numbers CHECK (((compared_at IS NULL) OR COALESCE(((drift <= ((missing_here + missing_there) + differs)) AND (seal IS NOT NULL) AND (records IS NOT NULL) AND (snapshot_rows IS NOT NULL)), false)))
+  constraint drift_reports_seal_check CHECK ((seal = ANY (ARRAY['hash'::text, 'fields'::text])))
+  constraint drift_reports_state_check CHECK ((state = ANY (ARRAY['open'::text, 'late'::text, 'clean'::text, 'healing'::text, 'healed'::text, 'waiting'::text, 'released'::text, 'rejected'::text])))
+  CREATE INDEX drift_reports_by_feed ON public.drift_reports USING btree (feed_id, order_key DESC)
+  CREATE UNIQUE INDEX drift_reports_file_id_key ON public.drift_reports USING btree (file_id)
+  CREATE UNIQUE INDEX drift_reports_pkey ON public.drift_reports USING btree (id)
+  CREATE INDEX drift_reports_waiting ON public.drift_reports USING btree (customer_id, created_at) WHERE (state = ANY (ARRAY['open'::text, 'waiting'::text, 'healing'::text, 'released'::text]))
+  CREATE TRIGGER drift_reports_first_state BEFORE INSERT ON public.drift_reports FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>open', 'new>late')
+  CREATE TRIGGER drift_reports_moves BEFORE UPDATE OF state ON public.drift_reports FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('open>clean', 'open>healing', 'open>waiting', 'waiting>released', 'waiting>rejected', 'healing>healed', 'released>healed')
+
+table public.drift_rows
+  column report_id bigint not null
+  column n integer not null
+  column kind text not null
+  column natural_key text collate "C" not null
+  column line integer
+  column version integer
+  column order_key uuid
+  column our_file_id bigint
+  column fields jsonb not null
+  column explanation jsonb
+  column sentence text not null
+  constraint drift_rows_pkey PRIMARY KEY (report_id, n)
+  constraint drift_rows_report_id_fkey FOREIGN KEY (report_id) REFERENCES public.drift_reports(id) ON DELETE CASCADE
+  constraint drift_rows_kind_check CHECK ((kind = ANY (ARRAY['missing-here'::text, 'missing-there'::text, 'differs'::text])))
+  constraint drift_rows_n_check CHECK ((n > 0))
+  CREATE UNIQUE INDEX drift_rows_pkey ON public.drift_rows USING btree (report_id, n)
+
 table public.feed_versions
   column feed_id integer not null
   column kind text not null
@@ -241,6 +305,7 @@ table public.feeds
   column lease_until timestamp with time zone
   column created_at timestamp with time zone not null default now()
   column forgotten_to uuid
+  column gate_widening jsonb not null default '{}'::jsonb
   constraint feeds_pkey PRIMARY KEY (id)
   constraint feeds_customer_id_slug_key UNIQUE (customer_id, slug)
   constraint feeds_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
@@ -305,13 +370,25 @@ table public.files
   column rejects_removed_at timestamp with time zone
   column duplicate_of bigint
   column as_of_disbelieved jsonb
+  column cause text not null default 'delivery'::text
+  column compare_only boolean not null default false
+  column complete boolean not null default true
+  column replay_id bigint
+  column comparison jsonb
+  column retired integer
+  column field_numbers jsonb
+  column stated_as_of timestamp with time zone
+  column records_before integer
+  column gate jsonb
   constraint files_pkey PRIMARY KEY (id)
-  constraint files_delivery_id_position_key UNIQUE (delivery_id, "position")
+  constraint files_of_payload UNIQUE NULLS NOT DISTINCT (delivery_id, "position", cause, replay_id)
   constraint files_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
   constraint files_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES public.deliveries(id)
   constraint files_duplicate_of_fkey FOREIGN KEY (duplicate_of) REFERENCES public.files(id)
   constraint files_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
   constraint files_bytes_check CHECK ((bytes >= 0))
+  constraint files_cause CHECK ((((cause = 'replay'::text) = (replay_id IS NOT NULL)) AND ((NOT compare_only) OR (cause = ANY (ARRAY['dry-run'::text, 'replay'::text]))) AND ((cause <> 'dry-run'::text) OR compare_only)))
+  constraint files_cause_check CHECK ((cause = ANY (ARRAY['delivery'::text, 'dry-run'::text, 'replay'::text, 'reconcile'::text, 'restore'::text])))
   constraint files_content_sha256_check CHECK ((content_sha256 ~ '^[0-9a-f]{64}$'::text))
   constraint files_duplicate CHECK (((state = 'duplicate'::text) = (duplicate_of IS NOT NULL)))
   constraint files_failure CHECK (((state = ANY (ARRAY['held'::text, 'rejected'::text, 'dead'::text])) = (failure IS NOT NULL)))
@@ -319,25 +396,28 @@ table public.files
   constraint files_plan_mode_check CHECK ((plan_mode = ANY (ARRAY['whole'::text, 'diff'::text])))
   constraint files_position_check CHECK (("position" >= 0))
   constraint files_records_balance CHECK (((state <> 'applied'::text) OR COALESCE((accepted = ((((inserted + changed) + unchanged) + stale) + superseded)), false)))
+  constraint files_retired_check CHECK ((retired >= 0))
   constraint files_retry CHECK (((last_failure IS NULL) = (next_attempt_at IS NULL)))
-  constraint files_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'applying'::text, 'applied'::text, 'held'::text, 'rejected'::text, 'duplicate'::text, 'dead'::text])))
+  constraint files_state_check CHECK ((state = ANY (ARRAY['parsing'::text, 'parsed'::text, 'applying'::text, 'applied'::text, 'compared'::text, 'held'::text, 'rejected'::text, 'duplicate'::text, 'dead'::text])))
   CREATE INDEX files_by_customer ON public.files USING btree (customer_id, received_at DESC, id DESC)
   CREATE INDEX files_by_feed ON public.files USING btree (feed_id, order_key DESC)
-  CREATE UNIQUE INDEX files_delivery_id_position_key ON public.files USING btree (delivery_id, "position")
   CREATE INDEX files_duplicates ON public.files USING btree (feed_id, order_key) WHERE (state = 'duplicate'::text)
   CREATE INDEX files_duplicates_of ON public.files USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL)
-  CREATE INDEX files_open ON public.files USING btree (customer_id, state) WHERE (state <> ALL (ARRAY['applied'::text, 'rejected'::text]))
+  CREATE UNIQUE INDEX files_of_payload ON public.files USING btree (delivery_id, "position", cause, replay_id) NULLS NOT DISTINCT
+  CREATE INDEX files_of_replay ON public.files USING btree (replay_id) WHERE (replay_id IS NOT NULL)
+  CREATE INDEX files_open ON public.files USING btree (customer_id, state) WHERE (state <> ALL (ARRAY['applied'::text, 'compared'::text, 'rejected'::text]))
   CREATE INDEX files_parsing ON public.files USING btree (updated_at) WHERE (state = 'parsing'::text)
   CREATE UNIQUE INDEX files_pkey ON public.files USING btree (id)
   CREATE INDEX files_recent ON public.files USING btree (received_at DESC, id DESC)
   CREATE INDEX files_waiting ON public.files USING btree (feed_id, order_key) WHERE (state = ANY (ARRAY['parsed'::text, 'applying'::text]))
   CREATE INDEX files_with_chunks ON public.files USING btree (updated_at) WHERE (chunks_removed_at IS NULL)
   CREATE INDEX files_with_rejects ON public.files USING btree (parsed_at) WHERE ((rejects_removed_at IS NULL) AND ((rejected > 0) OR (drift_report IS NOT NULL)))
-  CREATE TRIGGER files_duplicates_open AFTER UPDATE OF state ON public.files FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND ((new.state = 'parsed'::text) OR ((old.state = ANY (ARRAY['parsed'::text, 'applying'::text])) AND (new.state = ANY (ARRAY['held'::text, 'rejected'::text, 'dead'::text])))))) EXECUTE FUNCTION public.reopen_duplicates()
+  CREATE TRIGGER files_duplicates_open AFTER UPDATE OF state ON public.files FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND (new.cause = 'delivery'::text) AND ((new.state = 'parsed'::text) OR ((old.state = ANY (ARRAY['parsed'::text, 'applying'::text])) AND (new.state = ANY (ARRAY['held'::text, 'rejected'::text, 'dead'::text])))))) EXECUTE FUNCTION public.reopen_duplicates()
   CREATE TRIGGER files_first_state BEFORE INSERT ON public.files FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>parsing')
+  CREATE TRIGGER files_heal AFTER UPDATE OF state ON public.files FOR EACH ROW WHEN (((old.state <> 'applied'::text) AND (new.state = 'applied'::text) AND (new.cause = 'reconcile'::text))) EXECUTE FUNCTION public.heal_report()
   CREATE TRIGGER files_moved BEFORE UPDATE OF state ON public.files FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_wakes()
   CREATE TRIGGER files_moved_on BEFORE UPDATE OF state ON public.files FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.forget_trouble()
-  CREATE TRIGGER files_moves BEFORE UPDATE OF state ON public.files FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('parsing>parsed', 'parsing>held', 'parsing>rejected', 'parsing>duplicate', 'parsing>dead', 'parsed>applying', 'parsed>dead', 'applying>applied', 'applying>held', 'applying>dead', 'held>parsing', 'held>parsed', 'held>rejected', 'duplicate>parsed', 'dead>parsing', 'dead>parsed')
+  CREATE TRIGGER files_moves BEFORE UPDATE OF state ON public.files FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('parsing>parsed', 'parsing>held', 'parsing>rejected', 'parsing>duplicate', 'parsing>dead', 'parsed>applying', 'parsed>compared', 'parsed>held', 'parsed>dead', 'applying>applied', 'applying>held', 'applying>dead', 'held>parsing', 'held>parsed', 'held>rejected', 'duplicate>parsed', 'dead>parsing', 'dead>parsed')
 
 table public.fixed_causes
   column cause text not null
@@ -346,6 +426,34 @@ table public.fixed_causes
   column note text
   constraint fixed_causes_pkey PRIMARY KEY (cause)
   CREATE UNIQUE INDEX fixed_causes_pkey ON public.fixed_causes USING btree (cause)
+
+table public.holds
+  column id bigint not null generated always as identity
+  column file_id bigint not null
+  column nonce text not null
+  column facts jsonb not null
+  column tripped jsonb not null
+  column telling jsonb not null
+  column widening jsonb not null default '{}'::jsonb
+  column later text not null
+  column held_at timestamp with time zone not null default now()
+  column remind_at timestamp with time zone
+  column expires_at timestamp with time zone not null
+  column decision text
+  column decided_at timestamp with time zone
+  column decided_by text
+  constraint holds_pkey PRIMARY KEY (id)
+  constraint holds_nonce_key UNIQUE (nonce)
+  constraint holds_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
+  constraint holds_decided CHECK ((((decision IS NULL) = (decided_at IS NULL)) AND ((decision IS NULL) = (decided_by IS NULL))))
+  constraint holds_decision_check CHECK ((decision = ANY (ARRAY['release'::text, 'widen'::text, 'reject'::text, 'expire'::text, 'supersede'::text])))
+  constraint holds_later_check CHECK ((later = ANY (ARRAY['wait'::text, 'supersede'::text])))
+  constraint holds_nonce_check CHECK ((nonce ~ '^[0-9A-Za-z]{16,64}$'::text))
+  CREATE INDEX holds_by_file ON public.holds USING btree (file_id, id DESC)
+  CREATE INDEX holds_due ON public.holds USING btree (LEAST(remind_at, expires_at)) WHERE (decision IS NULL)
+  CREATE UNIQUE INDEX holds_nonce_key ON public.holds USING btree (nonce)
+  CREATE UNIQUE INDEX holds_open ON public.holds USING btree (file_id) WHERE (decision IS NULL)
+  CREATE UNIQUE INDEX holds_pkey ON public.holds USING btree (id)
 
 table public.jobs
   column name text not null
@@ -371,11 +479,25 @@ table public.ledger
   column need integer[] not null default '{}'::integer[]
   column need_new integer not null default 0
   column settled_at timestamp with time zone not null default now()
+  column known bigint[] not null default '{}'::bigint[]
+  column retired integer not null default 0
   constraint ledger_pkey PRIMARY KEY (file_id, chunk_key)
   constraint ledger_balance CHECK ((rows = ((((inserted + changed) + unchanged) + stale) + cardinality(need))))
+  constraint ledger_retired_check CHECK ((retired >= 0))
   CREATE INDEX ledger_by_age ON public.ledger USING btree (settled_at)
   CREATE UNIQUE INDEX ledger_pkey ON public.ledger USING btree (file_id, chunk_key)
   CREATE TRIGGER ledger_stays BEFORE UPDATE ON public.ledger FOR EACH ROW EXECUTE FUNCTION public.keep_booked()
+
+table public.listed_retirements
+  column file_id bigint not null
+  column n integer not null
+  column natural_key text collate "C" not null
+  column record_id bigint not null
+  column version integer not null
+  constraint listed_retirements_pkey PRIMARY KEY (file_id, n)
+  constraint listed_retirements_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
+  constraint listed_retirements_n_check CHECK ((n > 0))
+  CREATE UNIQUE INDEX listed_retirements_pkey ON public.listed_retirements USING btree (file_id, n)
 
 table public.notifications
   column id bigint not null generated always as identity
@@ -394,6 +516,7 @@ table public.notifications
   column error text
   column created_at timestamp with time zone not null default now()
   column sent_at timestamp with time zone
+  column address text
   constraint notifications_pkey PRIMARY KEY (id)
   constraint notifications_key_key UNIQUE (key)
   constraint notifications_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
@@ -426,6 +549,7 @@ table public.records
   constraint records_status_check CHECK ((status = ANY (ARRAY['active'::text, 'retired'::text])))
   constraint records_version_check CHECK ((version > 0))
   CREATE UNIQUE INDEX records_pk ON public.records USING btree (customer_id, feed_id, natural_key) INCLUDE (row_hash, order_key, line, id)
+  CREATE TRIGGER records_seal BEFORE UPDATE ON public.records FOR EACH ROW WHEN (((new.row_hash = old.row_hash) AND ((new.data IS DISTINCT FROM old.data) OR (new.status IS DISTINCT FROM old.status) OR (new.natural_key IS DISTINCT FROM old.natural_key)))) EXECUTE FUNCTION public.break_seal()
 
 table public.rejects
   column file_id bigint not null
@@ -438,6 +562,7 @@ table public.rejects
   column hint text not null
   column raw text not null
   column rule text
+  column natural_key text collate "C"
   constraint rejects_pkey PRIMARY KEY (file_id, line, "position")
   constraint rejects_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
   constraint rejects_line_check CHECK ((line > 0))
@@ -493,7 +618,7 @@ view public.change_events as
 -- functions
 
 CREATE OR REPLACE FUNCTION public.acquire_lease(p_file bigint, p_token uuid, p_seconds integer, p_earlier_seconds integer)
- RETURNS TABLE(outcome text, active_file bigint, file_state text, customer_id integer, feed_id integer, feed_mode text, adapter_version text, order_key uuid, accepted integer, plan_mode text, late boolean, chunks jsonb)
+ RETURNS TABLE(outcome text, active_file bigint, file_state text, customer_id integer, feed_id integer, feed_mode text, adapter_version text, order_key uuid, accepted integer, plan_mode text, late boolean, chunks jsonb, cause text, merges boolean, gate jsonb, behind bigint)
  LANGUAGE plpgsql
 AS $function$
 #variable_conflict use_column
@@ -502,17 +627,18 @@ DECLARE
   v_feed  feeds%ROWTYPE;
   v_other bigint;
   v_books uuid;
-  v_whole boolean[];
 BEGIN
   SELECT * INTO v_feed FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
   IF NOT FOUND THEN
-    RETURN QUERY SELECT 'unknown', NULL::bigint, NULL, NULL::int, NULL::int, NULL, NULL, NULL::uuid, NULL::int, NULL, NULL::boolean, NULL::jsonb;
+    RETURN QUERY SELECT 'unknown', NULL::bigint, NULL, NULL::int, NULL::int, NULL, NULL, NULL::uuid, NULL::int, NULL, NULL::boolean, NULL::jsonb, NULL, NULL::boolean, NULL::jsonb, NULL::bigint;
     RETURN;
   END IF;
   SELECT * INTO STRICT v_file FROM files x WHERE x.id = p_file FOR NO KEY UPDATE;
 
   IF v_file.state NOT IN ('parsed', 'applying') THEN
     outcome := 'not-needed';
+  ELSIF v_file.compare_only OR v_feed.mode = 'snapshot' THEN
+    outcome := 'compare';
   ELSIF v_feed.active_file_id IS NOT NULL AND v_feed.lease_until > clock_timestamp()
         AND (v_feed.active_file_id, v_feed.lease_token) IS DISTINCT FROM (p_file, p_token) THEN
     outcome := 'busy';
@@ -520,7 +646,7 @@ BEGIN
   ELSE
     SELECT x.id INTO v_other FROM files x
     WHERE x.feed_id = v_feed.id AND x.state IN ('parsed', 'applying') AND x.order_key < v_file.order_key
-      AND x.parsed_at > clock_timestamp() - make_interval(secs => p_earlier_seconds)
+      AND NOT x.compare_only AND x.parsed_at > clock_timestamp() - make_interval(secs => p_earlier_seconds)
     ORDER BY x.order_key LIMIT 1;
     outcome := CASE WHEN FOUND THEN 'busy' ELSE 'acquired' END;
   END IF;
@@ -532,18 +658,24 @@ BEGIN
         DELETE FROM ledger l WHERE l.file_id = p_file;
         DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.file_id = p_file;
       END IF;
-      SELECT array_agg((l.inserted + l.changed) * 2 > l.accepted ORDER BY l.order_key DESC) INTO v_whole
-      FROM (SELECT x.* FROM files x WHERE x.feed_id = v_feed.id AND x.state = 'applied' ORDER BY x.order_key DESC LIMIT 2) l;
-      v_file.plan_mode := CASE WHEN v_whole IS NULL OR (v_whole[1] AND cardinality(v_whole) = 2) THEN 'whole' ELSE 'diff' END;
+      v_file.gate := NULL;
+      v_file.plan_mode := CASE WHEN EXISTS (SELECT FROM records r WHERE r.customer_id = v_file.customer_id AND r.feed_id = v_feed.id
+        AND r.row_hash <> '00000000-0000-0000-0000-000000000000') THEN 'diff' ELSE 'whole' END;
     END IF;
     UPDATE feeds f SET active_file_id = p_file, lease_token = p_token,
       lease_until = clock_timestamp() + make_interval(secs => p_seconds) WHERE f.id = v_feed.id;
-    UPDATE files x SET state = 'applying', plan_mode = v_file.plan_mode, books_of = v_books,
+    UPDATE files x SET state = 'applying', plan_mode = v_file.plan_mode, books_of = v_books, gate = v_file.gate,
       apply_started_at = coalesce(x.apply_started_at, now()), updated_at = now() WHERE x.id = p_file;
+    -- Who has been let go is not stopped half-way by one that is held since.
+    IF v_file.cause = 'delivery' AND v_file.gate IS NULL THEN
+      SELECT x.id INTO behind FROM holds h JOIN files x ON x.id = h.file_id
+      WHERE h.decision IS NULL AND h.later = 'wait' AND x.feed_id = v_feed.id AND x.state = 'held' AND x.order_key < v_file.order_key
+      ORDER BY x.order_key LIMIT 1;
+    END IF;
   END IF;
 
   RETURN QUERY SELECT outcome, v_other, v_file.state, v_feed.customer_id, v_feed.id, v_feed.mode, v_file.adapter_version,
-    v_file.order_key, v_file.accepted, v_file.plan_mode, file_is_late(p_file), v_file.chunks;
+    v_file.order_key, v_file.accepted, v_file.plan_mode, file_is_late(p_file), v_file.chunks, v_file.cause, v_file.merges, v_file.gate, behind;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.activate_feed_version(p_feed integer, p_kind text, p_version integer, p_base text, p_data jsonb, p_by text, p_note text)
@@ -687,6 +819,48 @@ BEGIN
   SELECT 'applied', b.inserted, b.changed, b.unchanged, b.stale FROM booked b;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.break_seal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.row_hash := CASE NEW.status WHEN 'retired' THEN '00000000-0000-0000-0000-000000000000'
+    ELSE 'ffffffff-ffff-ffff-ffff-ffffffffffff' END;
+  RETURN NEW;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.break_seals(p_customer integer, p_feed integer, p_seals jsonb)
+ RETURNS integer
+ LANGUAGE sql
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+  WITH broken AS (
+    UPDATE records r SET row_hash = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+    FROM (SELECT e->>0 AS k, (e->>1)::uuid AS h FROM jsonb_array_elements(p_seals) AS e) i
+    WHERE r.customer_id = p_customer AND r.feed_id = p_feed AND r.natural_key = i.k AND r.row_hash = i.h
+      AND r.status = 'active'
+    RETURNING r.id)
+  SELECT count(*)::int FROM broken
+$function$
+
+CREATE OR REPLACE FUNCTION public.bucket_rows(p_customer integer, p_feed integer, p_bits integer, p_fields text[], p_mask text)
+ RETURNS TABLE(keys text, digests text)
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  RETURN QUERY EXECUTE format($q$
+    SELECT coalesce(json_agg(natural_key)::text, '[]'), coalesce(string_agg(encode(int8send(%s), 'hex'), ','), '')
+    FROM records
+    WHERE customer_id = $1 AND feed_id = $2 AND row_hash <> '00000000-0000-0000-0000-000000000000'
+      AND get_bit($3, (hashtextextended(natural_key, 0) & ((1 << $4) - 1))::int) = 1
+    $q$, row_digest(p_fields)) USING p_customer, p_feed, decode(p_mask, 'hex'), p_bits;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.chunk_digest(p_stage text, p_keys text, p_lines integer[], p_hashes text)
  RETURNS uuid
  LANGUAGE sql
@@ -731,7 +905,30 @@ BEGIN
   high := p_keys[v_last];
 END $function$
 
-CREATE OR REPLACE FUNCTION public.close_file(p_file bigint, p_token uuid, p_superseded integer, p_plan jsonb)
+CREATE OR REPLACE FUNCTION public.close_drift_report(p_report bigint, p_state text, p_numbers jsonb, p_rows jsonb)
+ RETURNS TABLE(closed boolean, state text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+BEGIN
+  UPDATE drift_reports d SET state = p_state, compared_at = now(), seal = p_numbers->>'seal',
+    snapshot_rows = (p_numbers->>'snapshotRows')::int, records = (p_numbers->>'records')::int,
+    missing_here = (p_numbers->>'missingHere')::int, missing_there = (p_numbers->>'missingThere')::int,
+    differs = (p_numbers->>'differs')::int, drift = (p_numbers->>'drift')::int, explained = p_numbers->'explained',
+    reasons = ARRAY(SELECT jsonb_array_elements_text(p_numbers->'reasons'))
+  WHERE d.id = p_report AND d.state = 'open';
+  closed := FOUND;
+  IF closed THEN
+    INSERT INTO drift_rows (report_id, n, kind, natural_key, line, version, order_key, our_file_id, fields, explanation, sentence)
+    SELECT p_report, r.n, r.row->>'kind', r.row->>'key', (r.row->>'line')::int, (r.row->>'version')::int, (r.row->>'orderKey')::uuid,
+      (r.row->>'fileId')::bigint, r.row->'fields', nullif(r.row->'explanation', 'null'), r.row->>'sentence'
+    FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r(row, n);
+  END IF;
+  SELECT d.state INTO state FROM drift_reports d WHERE d.id = p_report;
+  RETURN NEXT;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.close_file(p_file bigint, p_token uuid, p_superseded integer, p_plan jsonb, p_overtaken jsonb)
  RETURNS TABLE(outcome text, accepted integer, inserted integer, changed integer, unchanged integer, stale integer, superseded integer)
  LANGUAGE plpgsql
 AS $function$
@@ -747,8 +944,9 @@ BEGIN
       SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token) THEN
     outcome := 'lease-lost';
   ELSE
-    SELECT coalesce(sum(l.inserted), 0), coalesce(sum(l.changed), 0), coalesce(sum(l.unchanged), 0), coalesce(sum(l.stale), 0), p_superseded
-    INTO v_file.inserted, v_file.changed, v_file.unchanged, v_file.stale, v_file.superseded
+    SELECT coalesce(sum(l.inserted), 0), coalesce(sum(l.changed), 0), coalesce(sum(l.unchanged), 0), coalesce(sum(l.stale), 0), p_superseded,
+      coalesce(sum(l.retired), 0)
+    INTO v_file.inserted, v_file.changed, v_file.unchanged, v_file.stale, v_file.superseded, v_file.retired
     FROM ledger l WHERE l.file_id = p_file;
     IF file_is_late(p_file) THEN
       v_file.stale := v_file.accepted - v_file.inserted - v_file.changed - v_file.unchanged - v_file.superseded;
@@ -756,9 +954,10 @@ BEGIN
     IF v_file.accepted = v_file.inserted + v_file.changed + v_file.unchanged + v_file.stale + v_file.superseded THEN
       outcome := 'applied';
       UPDATE files x SET state = 'applied', applied_at = now(), updated_at = now(), plan = p_plan, inserted = v_file.inserted,
-        changed = v_file.changed, unchanged = v_file.unchanged, stale = v_file.stale, superseded = v_file.superseded
+        changed = v_file.changed, unchanged = v_file.unchanged, stale = v_file.stale, superseded = v_file.superseded, retired = v_file.retired
       WHERE x.id = p_file;
       PERFORM release_lease(p_file, p_token);
+      IF v_file.cause = 'delivery' AND p_overtaken IS NOT NULL THEN PERFORM overtake_holds(p_file, p_overtaken); END IF;
     ELSE
       outcome := 'unbalanced';
     END IF;
@@ -773,6 +972,44 @@ AS $function$
   SELECT pg_advisory_xact_lock(hashtext('duplicates of a feed'), p_feed)
 $function$
 
+CREATE OR REPLACE FUNCTION public.decide_hold(p_file bigint, p_nonce text, p_decision text, p_by text, p_failure jsonb)
+ RETURNS TABLE(outcome text, decision text, decided_by text, decided_at timestamp with time zone, wake bigint[])
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_file files%ROWTYPE;
+  v_hold holds%ROWTYPE;
+BEGIN
+  wake := '{}';
+  -- The lock of apply and of every other release: feed before file.
+  PERFORM 1 FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file FOR NO KEY UPDATE;
+  SELECT * INTO v_hold FROM holds h WHERE h.file_id = p_file AND (p_nonce IS NULL OR h.nonce = p_nonce) ORDER BY h.id DESC LIMIT 1;
+  IF NOT FOUND OR (v_hold.decision IS NULL AND v_file.state <> 'held') THEN
+    outcome := 'unknown';
+  ELSIF v_hold.decision IS NOT NULL THEN
+    SELECT 'already', v_hold.decision, v_hold.decided_by, v_hold.decided_at INTO outcome, decision, decided_by, decided_at;
+    IF v_file.state = 'parsed' THEN wake := ARRAY[p_file]; END IF;
+  ELSE
+    UPDATE holds h SET decision = p_decision, decided_at = now(), decided_by = p_by WHERE h.id = v_hold.id
+    RETURNING 'decided', h.decision, h.decided_by, h.decided_at INTO outcome, decision, decided_by, decided_at;
+    IF p_decision IN ('release', 'widen') THEN
+      UPDATE files x SET state = 'parsed', failure = NULL, released_at = now(), released_by = p_by, updated_at = now() WHERE x.id = p_file;
+      wake := ARRAY[p_file];
+    ELSE
+      UPDATE files x SET state = 'rejected', failure = p_failure, updated_at = now() WHERE x.id = p_file;
+    END IF;
+    IF p_decision = 'widen' THEN
+      UPDATE feeds f SET gate_widening = f.gate_widening || v_hold.widening WHERE f.id = v_file.feed_id;
+    END IF;
+    INSERT INTO audit_log (actor, action, subject, detail)
+    VALUES (p_by, p_decision, 'file ' || p_file, jsonb_build_object('hold', v_hold.id::text, 'tripped', v_hold.tripped));
+    wake := wake || free_waiting(v_file.feed_id);
+  END IF;
+  RETURN NEXT;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.drop_change_partition(p_before date)
  RETURNS text
  LANGUAGE plpgsql
@@ -786,6 +1023,20 @@ BEGIN
     ORDER BY c.relname LIMIT 1;
   IF v_name IS NOT NULL THEN EXECUTE format('DROP TABLE %I', v_name); END IF;
   RETURN v_name;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.end_comparison(p_file bigint, p_comparison jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_state text;
+BEGIN
+  UPDATE files x SET state = 'compared', comparison = p_comparison, applied_at = NULL, updated_at = now()
+    WHERE x.id = p_file AND x.state = 'parsed';
+  DELETE FROM ledger l USING files x WHERE x.id = p_file AND x.compare_only AND x.state = 'compared' AND l.file_id = p_file;
+  SELECT x.state INTO v_state FROM files x WHERE x.id = p_file;
+  RETURN v_state;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.ensure_change_partitions(p_from date, p_days integer)
@@ -822,7 +1073,7 @@ CREATE OR REPLACE FUNCTION public.file_is_late(p_file bigint)
  STABLE
 AS $function$
   SELECT coalesce(x.order_key < f.forgotten_to, false) OR (f.mode <> 'delta' AND EXISTS (
-    SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state = 'applied'))
+    SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state = 'applied' AND n.complete))
   FROM files x JOIN feeds f ON f.id = x.feed_id WHERE x.id = p_file
 $function$
 
@@ -832,10 +1083,10 @@ CREATE OR REPLACE FUNCTION public.file_repeated(p_file bigint, p_order uuid, p_c
  STABLE
 AS $function$
   SELECT o.id FROM files f CROSS JOIN LATERAL (
-    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.order_key <= p_order
+    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.order_key <= p_order
        AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key DESC LIMIT 1)
     UNION ALL
-    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.order_key > p_order
+    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.order_key > p_order
        AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key LIMIT 1)) n
   JOIN files o ON o.id = coalesce(n.duplicate_of, n.id)
   WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
@@ -900,13 +1151,56 @@ BEGIN
   RETURN NEW;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.free_waiting(p_feed integer)
+ RETURNS bigint[]
+ LANGUAGE sql
+AS $function$
+  WITH freed AS (
+    UPDATE files x SET state = 'parsed', failure = NULL, updated_at = now()
+    WHERE x.feed_id = p_feed AND x.state = 'held' AND x.failure->>'code' = 'behind-held-file' RETURNING x.id, x.order_key)
+  SELECT coalesce(array_agg(f.id ORDER BY f.order_key), '{}') FROM freed f
+$function$
+
 CREATE OR REPLACE FUNCTION public.has_ended(p_state text, p_failure jsonb)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE
 AS $function$
-  SELECT p_state IN ('applied', 'rejected', 'duplicate') OR (p_state = 'dead' AND p_failure ->> 'code' = 'discarded-by-operator')
+  SELECT p_state IN ('applied', 'compared', 'rejected', 'duplicate') OR (p_state = 'dead' AND p_failure ->> 'code' = 'discarded-by-operator')
 $function$
+
+CREATE OR REPLACE FUNCTION public.heal_report()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM move_drift_report(d.id, 'healed', 'mailfeed', NEW.id) FROM drift_reports d WHERE d.healing_file_id = NEW.id;
+  RETURN NULL;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.hold_by_gate(p_file bigint, p_token uuid, p_failure jsonb, p_plan jsonb, p_hold jsonb, p_mails jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_file files%ROWTYPE;
+BEGIN
+  IF release_lease(p_file, p_token) THEN
+    UPDATE files x SET state = 'held', failure = p_failure, plan = p_plan, books_of = NULL, plan_mode = NULL, updated_at = now()
+      WHERE x.id = p_file AND x.state = 'applying' RETURNING * INTO v_file;
+    IF FOUND THEN
+      DELETE FROM ledger l WHERE l.file_id = p_file;
+      DELETE FROM seen s WHERE s.feed_id = v_file.feed_id AND s.file_id = p_file;
+      INSERT INTO holds (file_id, nonce, facts, tripped, telling, widening, later, remind_at, expires_at)
+        VALUES (p_file, p_hold->>'nonce', p_hold->'facts', p_hold->'tripped', p_hold->'telling', coalesce(p_hold->'widening', '{}'),
+          p_hold->>'later', (p_hold->>'remindAt')::timestamptz, (p_hold->>'expiresAt')::timestamptz);
+      INSERT INTO notifications (key, recipient, customer_id, feed_id, file_id, subject, body_text, body_html)
+        SELECT m->>'key', m->>'recipient', v_file.customer_id, v_file.feed_id, p_file, m->>'subject', m->>'text', m->>'html'
+        FROM jsonb_array_elements(p_mails) AS m ON CONFLICT (key) DO NOTHING;
+    END IF;
+  END IF;
+  RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
+END $function$
 
 CREATE OR REPLACE FUNCTION public.hold_file(p_file bigint, p_token uuid, p_failure jsonb, p_plan jsonb)
  RETURNS boolean
@@ -941,6 +1235,158 @@ BEGIN
   RAISE EXCEPTION '% cannot go from % to %', TG_TABLE_NAME, v_from, NEW.state
     USING ERRCODE = 'MF001', TABLE = TG_TABLE_NAME,
       DETAIL = jsonb_build_object('what', TG_TABLE_NAME, 'id', to_jsonb(NEW) ->> 'id', 'from', v_from, 'to', NEW.state)::text;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.missing_of(p_file bigint, p_after text, p_limit integer, OUT keys text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+ SET work_mem TO '64MB'
+AS $function$
+DECLARE
+  v_file files%ROWTYPE;
+BEGIN
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file;
+  SELECT coalesce(array_agg(m.natural_key ORDER BY m.natural_key), '{}') INTO keys FROM (
+    SELECT x.natural_key FROM records x
+    WHERE x.customer_id = v_file.customer_id AND x.feed_id = v_file.feed_id AND x.natural_key > coalesce(p_after, '')
+      AND x.row_hash <> '00000000-0000-0000-0000-000000000000' AND x.order_key <= v_file.order_key
+      AND NOT EXISTS (SELECT FROM (
+        SELECT unnest(s.record_ids) AS id FROM seen s WHERE s.feed_id = v_file.feed_id
+          AND s.order_key >= v_file.order_key AND (s.order_key, s.file_id) >= (v_file.order_key, p_file)
+        UNION ALL
+        SELECT unnest(l.known) FROM ledger l WHERE l.file_id = p_file
+        UNION ALL
+        SELECT r.id FROM rejects j CROSS JOIN LATERAL (SELECT y.id FROM records y
+          WHERE y.customer_id = v_file.customer_id AND y.feed_id = v_file.feed_id AND y.natural_key = j.natural_key LIMIT 1) r
+        WHERE j.file_id = p_file AND j.position = 0) said WHERE said.id = x.id)
+    ORDER BY x.natural_key LIMIT p_limit) m;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.missing_page(p_file bigint, p_after text, p_limit integer)
+ RETURNS TABLE(key text, version integer, before jsonb)
+ LANGUAGE sql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+  SELECT r.natural_key, r.version, r.data
+  FROM files f, unnest(missing_of(p_file, p_after, p_limit)) AS m(k)
+  CROSS JOIN LATERAL (SELECT x.natural_key, x.version, x.data FROM records x
+    WHERE x.customer_id = f.customer_id AND x.feed_id = f.feed_id AND x.natural_key = m.k LIMIT 1) r
+  WHERE f.id = p_file AND retirement_bar(p_file) IS DISTINCT FROM 'not-full'
+  ORDER BY r.natural_key
+$function$
+
+CREATE OR REPLACE FUNCTION public.missing_records(p_file bigint, p_sample integer)
+ RETURNS TABLE(active integer, missing integer, retired integer, bar text, sample jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_customer int;
+  v_feed     int;
+  v_keys     text[];
+BEGIN
+  SELECT x.customer_id, x.feed_id INTO v_customer, v_feed FROM files x WHERE x.id = p_file;
+  IF NOT FOUND THEN RETURN; END IF;
+  bar := retirement_bar(p_file);
+  SELECT count(*)::int INTO active FROM records r
+    WHERE r.customer_id = v_customer AND r.feed_id = v_feed AND r.row_hash <> '00000000-0000-0000-0000-000000000000';
+  SELECT coalesce(sum(l.retired), 0)::int INTO retired FROM ledger l WHERE l.file_id = p_file;
+  v_keys := CASE WHEN bar IS DISTINCT FROM 'not-full' THEN missing_of(p_file, NULL, NULL) ELSE '{}' END;
+  missing := cardinality(v_keys);
+  SELECT coalesce(jsonb_agg(jsonb_build_object('key', r.natural_key, 'before', r.data) ORDER BY r.natural_key), '[]') INTO sample
+  FROM (SELECT DISTINCT v_keys[1 + (i::bigint * missing / least(p_sample, missing))::int] AS k
+        FROM generate_series(0, least(p_sample, missing) - 1) i) s
+  CROSS JOIN LATERAL (SELECT x.natural_key, x.data FROM records x
+    WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = s.k LIMIT 1) r;
+  RETURN NEXT;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.move_drift_report(p_report bigint, p_to text, p_by text, p_healing_file bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_from text;
+BEGIN
+  SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
+  IF v_from = p_to THEN RETURN true; END IF;
+  IF v_from || '>' || p_to NOT IN ('waiting>released', 'waiting>rejected', 'healing>healed', 'released>healed') THEN RETURN false; END IF;
+  UPDATE drift_reports d SET state = p_to, healing_file_id = coalesce(p_healing_file, d.healing_file_id),
+    decided_at = CASE WHEN p_to = 'healed' THEN d.decided_at ELSE now() END,
+    decided_by = CASE WHEN p_to = 'healed' THEN d.decided_by ELSE p_by END,
+    healed_at = CASE WHEN p_to = 'healed' THEN now() END
+  WHERE d.id = p_report;
+  INSERT INTO audit_log (actor, action, subject, detail)
+    VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('file', p_healing_file)));
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.open_drift_report(p_file bigint, p_feed integer, p_limits jsonb, p_fields text[])
+ RETURNS TABLE(report bigint, state text, records integer)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_file files%ROWTYPE;
+BEGIN
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file;
+  IF NOT EXISTS (SELECT 1 FROM feeds f WHERE f.id = p_feed AND f.customer_id = v_file.customer_id) THEN RETURN; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('drift_reports', p_feed));
+  INSERT INTO drift_reports (file_id, customer_id, feed_id, snapshot_feed_id, order_key, as_of, limits, fields, state)
+    SELECT p_file, v_file.customer_id, p_feed, v_file.feed_id, v_file.order_key, v_file.as_of, p_limits, p_fields,
+      CASE WHEN EXISTS (SELECT 1 FROM drift_reports d
+        WHERE d.feed_id = p_feed AND d.order_key > v_file.order_key AND d.compared_at IS NOT NULL) THEN 'late' ELSE 'open' END
+    ON CONFLICT (file_id) DO NOTHING;
+  RETURN QUERY SELECT d.id, d.state, (SELECT count(*)::int FROM records r WHERE r.customer_id = d.customer_id AND r.feed_id = d.feed_id
+      AND r.row_hash <> '00000000-0000-0000-0000-000000000000')
+    FROM drift_reports d WHERE d.file_id = p_file;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.overtake_holds(p_file bigint, p_failure jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_older bigint;
+  v_count int := 0;
+BEGIN
+  FOR v_older IN
+    SELECT o.id FROM files n JOIN files o ON o.feed_id = n.feed_id AND o.order_key < n.order_key AND o.state = 'held'
+    JOIN holds h ON h.file_id = o.id AND h.decision IS NULL AND h.later = 'supersede'
+    WHERE n.id = p_file ORDER BY o.id
+  LOOP
+    PERFORM decide_hold(v_older, NULL, 'supersede', 'mailfeed', p_failure);
+    v_count := v_count + 1;
+  END LOOP;
+  RETURN v_count;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.pass_gate(p_file bigint, p_token uuid, p_gate jsonb, p_records integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_gate jsonb;
+BEGIN
+  PERFORM 1 FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file)
+    AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
+  IF NOT FOUND THEN RETURN NULL; END IF;
+  UPDATE files x SET gate = coalesce(x.gate, p_gate), records_before = coalesce(x.records_before, p_records)
+    WHERE x.id = p_file RETURNING x.gate INTO v_gate;
+  RETURN v_gate;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.pin_feed_version(p_feed integer, p_kind text, p_base text, p_data jsonb, p_file bigint, p_by text)
@@ -985,16 +1431,20 @@ DECLARE
   v_open     boolean[];
   v_seen     bigint[];
   v_stale    bigint[];
+  v_known    bigint[];   -- of the rows that differ, the records that are there
+  v_alone    boolean;    -- only compared
 BEGIN
   IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
   v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
-  SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
+  SELECT x.feed_id, x.order_key, x.customer_id, x.compare_only INTO v_feed, v_order, v_customer, v_alone FROM files x WHERE x.id = p_file;
   IF p_token IS NOT NULL THEN
     PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
     IF NOT FOUND THEN
       RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0, '{}'::int[];
       RETURN;
     END IF;
+  END IF;
+  IF p_token IS NOT NULL OR v_alone THEN
     -- The same question asked twice at once: the second waits here, then finds the row. A collision only waits.
     PERFORM pg_advisory_xact_lock(hashtextextended(v_chunk::text, p_file));
     RETURN QUERY SELECT 'replayed', l.need_new, cardinality(l.need) - l.need_new, l.unchanged, l.stale, l.need
@@ -1037,20 +1487,73 @@ BEGIN
       SELECT d.n, d.id, CASE WHEN d.id IS NULL THEN 'n' WHEN d.open AND w.id IS NULL THEN 'c' ELSE 's' END::"char" AS verdict
       FROM differ d LEFT JOIN newer w ON w.id = d.id)
     SELECT count(*) FILTER (WHERE j.verdict = 'n'), count(*) FILTER (WHERE j.verdict = 'c'), count(*) FILTER (WHERE j.verdict = 's'),
-      coalesce(array_agg(j.n ORDER BY j.n) FILTER (WHERE j.verdict <> 's'), '{}'), array_agg(j.id) FILTER (WHERE j.verdict = 's')
-    INTO inserted, changed, stale, need, v_stale FROM judged j;
+      coalesce(array_agg(j.n ORDER BY j.n) FILTER (WHERE j.verdict <> 's'), '{}'), array_agg(j.id) FILTER (WHERE j.verdict = 's'),
+      array_agg(j.id) FILTER (WHERE j.verdict = 'c')
+    INTO inserted, changed, stale, need, v_stale, v_known FROM judged j;
   END IF;
 
-  IF p_token IS NOT NULL THEN
-    INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale, need, need_new)
-      VALUES (p_file, v_chunk, v_rows, 0, 0, unchanged, stale, need, inserted);
-    IF unchanged + stale > 0 THEN
+  IF p_token IS NOT NULL OR v_alone THEN
+    IF v_alone THEN v_known := coalesce(v_known, '{}') || coalesce(v_seen, '{}') || coalesce(v_stale, '{}'); END IF;
+    INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale, need, need_new, known)
+      VALUES (p_file, v_chunk, v_rows, 0, 0, unchanged, stale, need, inserted, coalesce(v_known, '{}'));
+    IF NOT v_alone AND unchanged + stale > 0 THEN
       INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
         VALUES (v_feed, v_order, p_file, v_chunk, coalesce(v_seen, '{}') || coalesce(v_stale, '{}'));
     END IF;
   END IF;
   outcome := 'planned';
   RETURN NEXT;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.record_buckets(p_customer integer, p_feed integer, p_bits integer, p_fields text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+ SET work_mem TO '32MB'
+AS $function$
+DECLARE
+  v_buckets text;
+BEGIN
+  IF p_bits NOT BETWEEN 0 AND 16 THEN RAISE EXCEPTION 'buckets of % bits', p_bits USING ERRCODE = 'invalid_parameter_value'; END IF;
+  EXECUTE format($q$
+    SELECT translate(encode(string_agg(int8send(coalesce(d.digest, 0)) || int4send(coalesce(d.n, 0)::int), '' ORDER BY b.n), 'base64'), E'\n', '')
+    FROM generate_series(0, (1 << $3) - 1) AS b(n)
+    LEFT JOIN (
+      SELECT (hashtextextended(natural_key, 0) & ((1 << $3) - 1))::int AS bucket, count(*) AS n, bit_xor(%s) AS digest
+      FROM records
+      WHERE customer_id = $1 AND feed_id = $2 AND row_hash <> '00000000-0000-0000-0000-000000000000'
+      GROUP BY 1) d ON d.bucket = b.n
+    $q$, row_digest(p_fields)) INTO v_buckets USING p_customer, p_feed, p_bits;
+  RETURN v_buckets;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.record_details(p_customer integer, p_feed integer, p_order uuid, p_keys jsonb)
+ RETURNS TABLE(key text, id bigint, version integer, status text, order_key uuid, row_hash text, file_id bigint, data text, confirmed boolean, retired_by bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  WITH found AS MATERIALIZED (
+    SELECT r.* FROM (SELECT jsonb_array_elements_text(p_keys) AS k) i
+    CROSS JOIN LATERAL (SELECT x.natural_key, x.id, x.version, x.status, x.order_key, x.row_hash, x.file_id, x.data, x.updated_at FROM records x
+      WHERE x.customer_id = p_customer AND x.feed_id = p_feed AND x.natural_key = i.k LIMIT 1) r),
+  newer AS MATERIALIZED (
+    SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
+    WHERE s.feed_id = p_feed AND s.order_key > p_order AND u.id IN (SELECT f.id FROM found f))
+  SELECT f.natural_key, f.id, f.version, f.status, f.order_key, encode(uuid_send(f.row_hash), 'hex'), f.file_id, f.data::text,
+    EXISTS (SELECT 1 FROM newer w WHERE w.id = f.id),
+    CASE f.status WHEN 'retired' THEN (SELECT c.file_id FROM changes c   -- of the day alone on which the record was written
+      WHERE c.record_id = f.id AND c.version = f.version AND c.kind = 'retired'
+        AND c.created_at BETWEEN f.updated_at - interval '1 minute' AND f.updated_at + interval '1 minute' LIMIT 1) END
+  FROM found f;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.register_feed(p_customer text, p_customer_title text, p_feed text, p_title text, p_mode text, p_version text)
@@ -1128,6 +1631,158 @@ AS $function$
     WHERE d.id IN (SELECT o.delivery_id FROM opened o) AND d.state IN ('parsed', 'parsing')
     RETURNING d.id)
   SELECT (SELECT count(*) FROM opened)::int FROM (SELECT count(*) FROM woken) w
+$function$
+
+CREATE OR REPLACE FUNCTION public.retire_listed(p_file bigint, p_token uuid, p_after integer, p_limit integer)
+ RETURNS TABLE(outcome text, retired integer, upto integer)
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_file files%ROWTYPE;
+BEGIN
+  retired := 0;
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file;
+  PERFORM 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
+  IF NOT FOUND OR v_file.state <> 'applying' THEN
+    outcome := 'lease-lost';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  outcome := 'retired';
+  PERFORM pg_advisory_xact_lock(hashtextextended('retire_missing', p_file));
+  SELECT max(p.n) INTO upto FROM (SELECT l.n FROM listed_retirements l WHERE l.file_id = p_file AND l.n > p_after ORDER BY l.n LIMIT p_limit) p;
+  IF upto IS NOT NULL AND NOT file_is_late(p_file) THEN
+    WITH listed AS MATERIALIZED (
+      SELECT l.natural_key AS k, l.record_id, l.version FROM listed_retirements l WHERE l.file_id = p_file AND l.n > p_after AND l.n <= upto),
+    newer AS MATERIALIZED (
+      SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
+      WHERE s.feed_id = v_file.feed_id AND s.order_key > v_file.order_key AND u.id IN (SELECT i.record_id FROM listed i)),
+    old AS MATERIALIZED (
+      SELECT b.natural_key, b.data FROM listed i CROSS JOIN LATERAL (
+        SELECT x.natural_key, x.data FROM records x WHERE x.customer_id = v_file.customer_id AND x.feed_id = v_file.feed_id
+          AND x.natural_key = i.k AND x.id = i.record_id AND x.version = i.version AND x.status = 'active'
+          AND x.order_key <= v_file.order_key LIMIT 1 FOR NO KEY UPDATE) b
+      WHERE NOT EXISTS (SELECT FROM newer w WHERE w.id = i.record_id)),
+    gone AS (
+      INSERT INTO records AS r (customer_id, feed_id, natural_key, row_hash, data, order_key, line, file_id)
+      SELECT v_file.customer_id, v_file.feed_id, o.natural_key, '00000000-0000-0000-0000-000000000000', '{}', v_file.order_key, 0, p_file FROM old o
+      ON CONFLICT (customer_id, feed_id, natural_key) DO UPDATE SET row_hash = excluded.row_hash, order_key = excluded.order_key,
+        line = excluded.line, file_id = excluded.file_id, status = 'retired', version = r.version + 1, updated_at = now()
+      RETURNING r.id, r.natural_key, r.version, r.row_hash, r.line),
+    event AS (
+      INSERT INTO changes (record_id, customer_id, feed_id, file_id, line, version, kind, row_hash, natural_key, before, after)
+      SELECT g.id, v_file.customer_id, v_file.feed_id, p_file, g.line, g.version, 'retired', g.row_hash, g.natural_key, o.data, NULL
+      FROM gone g JOIN old o ON o.natural_key = g.natural_key
+      RETURNING record_id)
+    INSERT INTO ledger AS l (file_id, chunk_key, rows, inserted, changed, unchanged, stale, retired)
+    SELECT p_file, md5('retire' || md5(array_send(array_agg(e.record_id ORDER BY e.record_id))))::uuid, 0, 0, 0, 0, 0, count(*) FROM event e
+    HAVING count(*) > 0
+    RETURNING l.retired INTO retired;
+  END IF;
+  retired := coalesce(retired, 0);
+  RETURN NEXT;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.retire_missing(p_file bigint, p_token uuid, p_superseded integer, p_allowed integer, p_despite_rejects boolean, p_after text, p_limit integer)
+ RETURNS TABLE(outcome text, retired integer, remaining integer, upto text)
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_nestloop TO 'off'
+ SET jit TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+  v_file    files%ROWTYPE;
+  v_keys    text[];
+  v_settled bigint;
+  v_before  bigint;
+BEGIN
+  retired := 0;
+  remaining := 0;
+  PERFORM 1 FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file)
+    AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
+  IF NOT FOUND THEN
+    outcome := 'lease-lost';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  -- The same call twice at once: the second waits here and goes on behind the first, instead of waiting for each of its rows.
+  PERFORM pg_advisory_xact_lock(hashtextextended('retire_missing', p_file));
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file;
+  SELECT sum(l.inserted + l.changed + l.unchanged + l.stale), sum(l.retired) INTO v_settled, v_before FROM ledger l WHERE l.file_id = p_file;
+  outcome := CASE WHEN v_file.state <> 'applying' THEN 'lease-lost' ELSE retirement_bar(p_file) END;
+  IF outcome = 'rejects-unread' AND p_despite_rejects THEN outcome := NULL; END IF;
+  IF outcome IS NULL AND v_file.accepted IS DISTINCT FROM coalesce(v_settled, 0) + p_superseded THEN outcome := 'unbalanced'; END IF;
+  IF outcome IS NULL THEN
+    v_keys := missing_of(p_file, p_after, NULL);
+    remaining := cardinality(v_keys);
+    IF coalesce(v_before, 0) + remaining > p_allowed THEN outcome := 'not-planned'; END IF;
+  END IF;
+  IF outcome IS NOT NULL THEN
+    RETURN NEXT;
+    RETURN;
+  END IF;
+
+  outcome := 'retired';
+  v_keys := v_keys[1:p_limit];
+  remaining := remaining - cardinality(v_keys);
+  upto := v_keys[cardinality(v_keys)];
+  IF upto IS NOT NULL THEN
+    WITH old AS MATERIALIZED (   -- lock what is to be retired, ask of its latest version, keep the before image
+      SELECT b.natural_key, b.data FROM unnest(v_keys) AS m(k) CROSS JOIN LATERAL (
+        SELECT x.natural_key, x.data FROM records x WHERE x.customer_id = v_file.customer_id AND x.feed_id = v_file.feed_id
+          AND x.natural_key = m.k AND x.status = 'active' AND x.order_key <= v_file.order_key LIMIT 1 FOR NO KEY UPDATE) b),
+    gone AS (                    -- the arbiter index instead of UPDATE … FROM, as in apply_chunk
+      INSERT INTO records AS r (customer_id, feed_id, natural_key, row_hash, data, order_key, line, file_id)
+      SELECT v_file.customer_id, v_file.feed_id, o.natural_key, '00000000-0000-0000-0000-000000000000', '{}', v_file.order_key, 0, p_file FROM old o
+      ON CONFLICT (customer_id, feed_id, natural_key) DO UPDATE SET row_hash = excluded.row_hash, order_key = excluded.order_key,
+        line = excluded.line, file_id = excluded.file_id, status = 'retired', version = r.version + 1, updated_at = now()
+      RETURNING r.id, r.natural_key, r.version, r.row_hash, r.line),
+    event AS (
+      INSERT INTO changes (record_id, customer_id, feed_id, file_id, line, version, kind, row_hash, natural_key, before, after)
+      SELECT g.id, v_file.customer_id, v_file.feed_id, p_file, g.line, g.version, 'retired', g.row_hash, g.natural_key, o.data, NULL
+      FROM gone g JOIN old o ON o.natural_key = g.natural_key
+      RETURNING record_id)
+    INSERT INTO ledger AS l (file_id, chunk_key, rows, inserted, changed, unchanged, stale, retired)
+    SELECT p_file, md5('retire' || md5(array_send(array_agg(e.record_id ORDER BY e.record_id))))::uuid, 0, 0, 0, 0, 0, count(*) FROM event e
+    HAVING count(*) > 0
+    RETURNING l.retired INTO retired;
+  END IF;
+  retired := coalesce(retired, 0);
+  RETURN NEXT;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.retirement_bar(p_file bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE
+    WHEN f.mode <> 'full' OR NOT x.complete THEN 'not-full'
+    WHEN file_is_late(p_file) THEN 'late'
+    WHEN EXISTS (SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND (n.order_key, n.id) > (x.order_key, x.id) AND n.complete
+      AND n.state IN ('applying', 'applied')) THEN 'newer-file'
+    WHEN x.rejected > 0 AND x.rejected > (SELECT count(*) FROM rejects j
+      WHERE j.file_id = p_file AND j.position = 0 AND j.natural_key IS NOT NULL) THEN 'rejects-unread'
+  END
+  FROM files x JOIN feeds f ON f.id = x.feed_id WHERE x.id = p_file
+$function$
+
+CREATE OR REPLACE FUNCTION public.row_digest(p_fields text[])
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT CASE WHEN p_fields IS NULL THEN 'uuid_hash_extended(row_hash, hashtextextended(natural_key, 0))'
+    ELSE format('hashtextextended(concat_ws(E''\x1e'', %s) COLLATE "C", hashtextextended(natural_key, 0))', (
+      SELECT string_agg(format('coalesce((data->%L)::text, ''null'')', f.name), ', ' ORDER BY f.place)
+      FROM unnest(p_fields) WITH ORDINALITY AS f(name, place))) END
 $function$
 
 CREATE OR REPLACE FUNCTION public.statement_of(p_said jsonb)

@@ -14,13 +14,12 @@ import {
 } from "../../src/reconcile/digest.ts";
 import { bucketRows, recordBuckets } from "../../src/reconcile/tables.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
-import { type Feeds, type World, withReconcile, worldOn } from "./world.ts";
+import { type Feeds, type World, worldOn } from "./world.ts";
 
 let own: FreshDatabase;
 let world: World;
 beforeAll(async () => {
   own = await freshDatabase();
-  await withReconcile(own.sql);
   world = worldOn(own.connectionString);
 });
 afterAll(() => own.drop());

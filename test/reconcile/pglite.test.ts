@@ -8,7 +8,7 @@ import { localFetchEndpoint } from "../../cli/local/neon-protocol.ts";
 import { migrate } from "../../cli/migrate.ts";
 import { comparisonOf } from "../../src/reconcile/comparison.ts";
 import { reconcileFile } from "../../src/reconcile/handler.ts";
-import { howOf, STOCK, stock, stocks, type World, withReconcile, worldOn } from "./world.ts";
+import { howOf, STOCK, stock, stocks, type World, worldOn } from "./world.ts";
 
 let folder: string;
 let local: LocalDatabase;
@@ -18,7 +18,6 @@ beforeAll(async () => {
   local = await startDatabase({ dataDir: join(folder, "data") });
   neonConfig.fetchEndpoint = localFetchEndpoint;
   await migrate(neon(local.connectionString), { folder: join(import.meta.dirname, "../../migrations") });
-  await withReconcile(neon(local.connectionString));
   world = worldOn(local.connectionString);
 });
 afterAll(async () => {

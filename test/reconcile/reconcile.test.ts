@@ -5,25 +5,12 @@ import { comparisonOf } from "../../src/reconcile/comparison.ts";
 import type { SnapshotFile } from "../../src/reconcile/deps.ts";
 import { reconcileFile } from "../../src/reconcile/handler.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
-import {
-  column,
-  type Feeds,
-  howOf,
-  type Row,
-  STOCK,
-  stock,
-  stocks,
-  WIDE,
-  type World,
-  withReconcile,
-  worldOn,
-} from "./world.ts";
+import { column, type Feeds, howOf, type Row, STOCK, stock, stocks, WIDE, type World, worldOn } from "./world.ts";
 
 let own: FreshDatabase;
 let world: World;
 beforeAll(async () => {
   own = await freshDatabase();
-  await withReconcile(own.sql);
   world = worldOn(own.connectionString);
 });
 afterAll(() => own.drop());

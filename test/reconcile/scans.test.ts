@@ -5,7 +5,6 @@ import { bucketMask } from "../../src/reconcile/digest.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { openPool } from "../support/database-pool.ts";
 import { STATISTICS, scansOf } from "../support/scans.ts";
-import { withReconcile } from "./world.ts";
 
 const ROWS = 20_000;
 const FEEDS = 4;
@@ -14,7 +13,6 @@ let own: FreshDatabase;
 let pool: pg.Pool;
 beforeAll(async () => {
   own = await freshDatabase();
-  await withReconcile(own.sql);
   pool = openPool(own);
   await pool.query(
     `INSERT INTO records (order_key, row_hash, file_id, customer_id, feed_id, line, natural_key, data)

@@ -3,10 +3,7 @@
  * Records get here the normal way: files, plan, apply.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type NeonQueryFunction, neon } from "@neondatabase/serverless";
-import { parseMigration } from "../../cli/migrate.ts";
+import { neon } from "@neondatabase/serverless";
 import { gate } from "../../src/apply/gate.ts";
 import { applyHandler } from "../../src/apply/handler.ts";
 import { type Chunk, type ChunkEntry, encodeChunk } from "../../src/domain/chunk.ts";
@@ -19,17 +16,6 @@ import { type Database, postgres } from "../../src/platform/postgres.ts";
 import { comparisonOf, type Described } from "../../src/reconcile/comparison.ts";
 import type { ChunkedFile, ReconcileDeps, Reconciliation, SnapshotFile } from "../../src/reconcile/deps.ts";
 import { type HealingFile, healingFile } from "../../src/reconcile/healing.ts";
-
-const MIGRATIONS = join(import.meta.dirname, "../../migrations");
-
-/** The tables of reconcile, where the database does not have them yet: the migration waits for the numbers before it. */
-export async function withReconcile(sql: NeonQueryFunction<false, false>): Promise<void> {
-  const [there] = await sql.query("SELECT to_regclass('drift_reports') IS NOT NULL AS there");
-  if (there?.there === true) return;
-  const name = (await readdir(MIGRATIONS)).find((file) => /^\d{4}_reconcile\.sql(\.draft)?$/.test(file))!;
-  const { statements } = parseMigration(name, await readFile(join(MIGRATIONS, name), "utf8"));
-  await sql.transaction(statements.map((statement) => sql.query(statement)));
-}
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -22,7 +22,7 @@ const LIST = "rejects";
 const CSV_BATCH_ROWS = 1_000;
 const CSV_HEADER = ["line", "code", "column", "value", "rule", "reason", "what to do", "row as it stood"];
 
-type Reject = Omit<typeof rejects.$inferSelect, "fileId">;
+type Reject = Omit<typeof rejects.$inferSelect, "fileId" | "naturalKey">;
 type Place = readonly [line: string, position: string];
 
 const rejectsAfter = (call: Call, fileId: string, after: Place | undefined, limit: number): Promise<Reject[]> =>

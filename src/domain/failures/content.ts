@@ -226,6 +226,14 @@ export const CONTENT = {
     (e) => `The file was held (${e.was}), and nobody has decided within ${e.days} day${e.days === 1 ? "" : "s"}.`,
     () => "Nothing of it was applied. If its data is still needed, have it sent again.",
   ),
+  "behind-held-file": entry<{ file: string }>(
+    "file",
+    "hold",
+    "operator",
+    (e) =>
+      `File ${e.file} of the same feed, which is older, is held, and later files are to wait for what is decided about it.`,
+    () => "Decide about that file; this one then goes on by itself.",
+  ),
   "hold-superseded": entry<{ newer: string }>(
     "file",
     "reject",

@@ -229,3 +229,13 @@ LANGUAGE sql SET enable_seqscan = off SET enable_hashjoin = off SET enable_merge
     RETURNING r.id)
   SELECT count(*)::int FROM broken
 $fn$;
+--> statement-breakpoint
+-- A report is healed when the file that heals it is applied, with it or not at all.
+CREATE FUNCTION heal_report() RETURNS trigger LANGUAGE plpgsql AS $fn$
+BEGIN
+  PERFORM move_drift_report(d.id, 'healed', 'mailfeed', NEW.id) FROM drift_reports d WHERE d.healing_file_id = NEW.id;
+  RETURN NULL;
+END $fn$;
+--> statement-breakpoint
+CREATE TRIGGER files_heal AFTER UPDATE OF state ON files FOR EACH ROW
+  WHEN (OLD.state <> 'applied' AND NEW.state = 'applied' AND NEW.cause = 'reconcile') EXECUTE FUNCTION heal_report();

@@ -1,6 +1,6 @@
 -- Why: a record that a full feed's complete file no longer names is retired: what is gone in the ERP must be gone here.
--- Writes: plan (ledger.known), parse (rejects.natural_key), apply (records, changes, ledger.retired, files.retired), whoever
---         makes a file that is not the whole state (files.complete).  Reads: plan and the gate (missing_records), apply, the API.
+-- Writes: plan (ledger.known), parse (rejects.natural_key), apply (records, changes, ledger.retired, files.retired), whoever makes a
+--         file that names what it retires (listed_retirements).  Reads: plan and the gate (missing_records), apply, the API.
 -- Retention: that of the rows.
 --
 -- Missing is what is active in the feed, what no row of `seen` of this file or of a newer one holds, and what no newer file
@@ -17,9 +17,8 @@ EXCEPTION WHEN feature_not_supported THEN
   RAISE NOTICE 'ledger.known stays with the default compression: %', SQLERRM;
 END $do$;
 --> statement-breakpoint
--- retired: records that the file no longer named. complete: false for a file of a full feed that says some records and is
--- silent about the others (one that heals drift): it must not retire them.
-ALTER TABLE files ADD COLUMN retired int CHECK (retired >= 0), ADD COLUMN complete boolean NOT NULL DEFAULT true;
+-- retired: records that the file no longer named.
+ALTER TABLE files ADD COLUMN retired int CHECK (retired >= 0);
 --> statement-breakpoint
 -- The key of a row that could not be taken, where its key cells could be read: the row names the record, so it is not missing.
 -- In the row's first fault. NULL: nobody knows which record is meant.
@@ -29,8 +28,9 @@ ALTER TABLE rejects ADD COLUMN natural_key text COLLATE "C";
 -- them, but `seen` does not hold them yet. Not in `seen`: whether they are written is decided by the gate.
 -- What would a part of a file change? Unchanged rows (same hash) and stale ones (a newer file has spoken) are settled here,
 -- `need` are the lines to apply. With a token the answer is recorded, once: the same question again gets the recorded
--- answer, whatever has happened since, so that a second attempt applies the same batches. Without a token (dry run) nothing
--- is written. Outcomes: planned | replayed | lease-lost.
+-- answer, whatever has happened since, so that a second attempt applies the same batches. Without a token nothing is written
+-- but of a file that is only compared: which records it names, in the ledger (`known`), so that what it lacks can be told; never
+-- in `seen`, which speaks to other files. Outcomes: planned | replayed | lease-lost.
 CREATE OR REPLACE FUNCTION plan_chunk(p_file bigint, p_token uuid, p_keys text, p_lines int[], p_hashes text)
 RETURNS TABLE (outcome text, inserted int, changed int, unchanged int, stale int, need int[])
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_nestloop = off SET jit = off AS $fn$
@@ -51,16 +51,19 @@ DECLARE
   v_seen     bigint[];
   v_stale    bigint[];
   v_known    bigint[];   -- of the rows that differ, the records that are there
+  v_alone    boolean;    -- only compared
 BEGIN
   IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
   v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
-  SELECT x.feed_id, x.order_key, x.customer_id INTO v_feed, v_order, v_customer FROM files x WHERE x.id = p_file;
+  SELECT x.feed_id, x.order_key, x.customer_id, x.compare_only INTO v_feed, v_order, v_customer, v_alone FROM files x WHERE x.id = p_file;
   IF p_token IS NOT NULL THEN
     PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
     IF NOT FOUND THEN
       RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0, '{}'::int[];
       RETURN;
     END IF;
+  END IF;
+  IF p_token IS NOT NULL OR v_alone THEN
     -- The same question asked twice at once: the second waits here, then finds the row. A collision only waits.
     PERFORM pg_advisory_xact_lock(hashtextextended(v_chunk::text, p_file));
     RETURN QUERY SELECT 'replayed', l.need_new, cardinality(l.need) - l.need_new, l.unchanged, l.stale, l.need
@@ -108,10 +111,11 @@ BEGIN
     INTO inserted, changed, stale, need, v_stale, v_known FROM judged j;
   END IF;
 
-  IF p_token IS NOT NULL THEN
+  IF p_token IS NOT NULL OR v_alone THEN
+    IF v_alone THEN v_known := coalesce(v_known, '{}') || coalesce(v_seen, '{}') || coalesce(v_stale, '{}'); END IF;
     INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale, need, need_new, known)
       VALUES (p_file, v_chunk, v_rows, 0, 0, unchanged, stale, need, inserted, coalesce(v_known, '{}'));
-    IF unchanged + stale > 0 THEN
+    IF NOT v_alone AND unchanged + stale > 0 THEN
       INSERT INTO seen (feed_id, order_key, file_id, chunk_key, record_ids)
         VALUES (v_feed, v_order, p_file, v_chunk, coalesce(v_seen, '{}') || coalesce(v_stale, '{}'));
     END IF;
@@ -133,7 +137,7 @@ CREATE FUNCTION retirement_bar(p_file bigint) RETURNS text LANGUAGE sql STABLE A
   SELECT CASE
     WHEN f.mode <> 'full' OR NOT x.complete THEN 'not-full'
     WHEN file_is_late(p_file) THEN 'late'
-    WHEN EXISTS (SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND n.id <> x.id AND n.order_key >= x.order_key
+    WHEN EXISTS (SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND (n.order_key, n.id) > (x.order_key, x.id) AND n.complete
       AND n.state IN ('applying', 'applied')) THEN 'newer-file'
     WHEN x.rejected > 0 AND x.rejected > (SELECT count(*) FROM rejects j
       WHERE j.file_id = p_file AND j.position = 0 AND j.natural_key IS NOT NULL) THEN 'rejects-unread'
@@ -141,7 +145,8 @@ CREATE FUNCTION retirement_bar(p_file bigint) RETURNS text LANGUAGE sql STABLE A
   FROM files x JOIN feeds f ON f.id = x.feed_id WHERE x.id = p_file
 $fn$;
 --> statement-breakpoint
--- The records that a file lacks, in the order of their keys behind `p_after`, at most `p_limit` (NULL: all). Nothing is asked of
+-- The records that a file lacks, in the order of their keys behind `p_after`, at most `p_limit` (NULL: all). What the file that
+-- it is read again from has said of the same place does not count for it. Nothing is asked of
 -- the file here but what it says: of a file that is planned in full, or applied, the answer is exact and the same.
 -- A zero hash says retired: so the index answers alone.
 CREATE FUNCTION missing_of(p_file bigint, p_after text, p_limit int, OUT keys text[]) LANGUAGE plpgsql STABLE
@@ -156,7 +161,8 @@ BEGIN
     WHERE x.customer_id = v_file.customer_id AND x.feed_id = v_file.feed_id AND x.natural_key > coalesce(p_after, '')
       AND x.row_hash <> '00000000-0000-0000-0000-000000000000' AND x.order_key <= v_file.order_key
       AND NOT EXISTS (SELECT FROM (
-        SELECT unnest(s.record_ids) AS id FROM seen s WHERE s.feed_id = v_file.feed_id AND s.order_key >= v_file.order_key
+        SELECT unnest(s.record_ids) AS id FROM seen s WHERE s.feed_id = v_file.feed_id
+          AND s.order_key >= v_file.order_key AND (s.order_key, s.file_id) >= (v_file.order_key, p_file)
         UNION ALL
         SELECT unnest(l.known) FROM ledger l WHERE l.file_id = p_file
         UNION ALL
@@ -283,43 +289,66 @@ BEGIN
   RETURN NEXT;
 END $fn$;
 --> statement-breakpoint
--- As in 0012, and it sums what the file has retired. That is no part of accepted: no row of the file says it.
--- Ends a file: sums its ledger, and if accepted = inserted + changed + unchanged + stale + superseded makes it 'applied'
--- and frees the lease. A late full file is stale in all that the ledger has not settled. Outcomes: applied, held (also when
--- the file was that before: an answer may have been lost), unbalanced (nothing is written; hold_file follows), lease-lost
--- (the lease is not ours any more, or somebody has given up the file since; what is written stays, and is found by whoever
--- takes it up again).
-CREATE OR REPLACE FUNCTION close_file(p_file bigint, p_token uuid, p_superseded int, p_plan jsonb)
-RETURNS TABLE (outcome text, accepted int, inserted int, changed int, unchanged int, stale int, superseded int)
-LANGUAGE plpgsql AS $fn$
+-- Records that a file of ours (cause 'reconcile' or 'restore') retires by name, since it is not the whole state. `version`: the one
+-- that was looked at; another one is not to be retired.
+CREATE TABLE listed_retirements (
+  file_id     bigint NOT NULL REFERENCES files ON DELETE CASCADE,
+  n           int    NOT NULL CHECK (n > 0),
+  natural_key text   COLLATE "C" NOT NULL,
+  record_id   bigint NOT NULL,
+  version     int    NOT NULL,
+  PRIMARY KEY (file_id, n)
+);
+--> statement-breakpoint
+-- Retires at most `p_limit` of the listed records behind `p_after`, as retire_missing does: those that are still as they were
+-- looked at and of which no newer file has said that they are there. Outcomes: retired (`upto`: the last of them that was looked at;
+-- NULL: there are no more), lease-lost.
+CREATE FUNCTION retire_listed(p_file bigint, p_token uuid, p_after int, p_limit int)
+RETURNS TABLE (outcome text, retired int, upto int)
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_nestloop = off SET jit = off AS $fn$
 #variable_conflict use_column
 DECLARE
   v_file files%ROWTYPE;
 BEGIN
-  PERFORM 1 FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
-  SELECT * INTO v_file FROM files x WHERE x.id = p_file FOR NO KEY UPDATE;
-  IF v_file.state IN ('applied', 'held') THEN
-    outcome := v_file.state;
-  ELSIF v_file.state <> 'applying' OR NOT EXISTS (
-      SELECT 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token) THEN
+  retired := 0;
+  SELECT * INTO v_file FROM files x WHERE x.id = p_file;
+  PERFORM 1 FROM feeds f WHERE f.id = v_file.feed_id AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
+  IF NOT FOUND OR v_file.state <> 'applying' THEN
     outcome := 'lease-lost';
-  ELSE
-    SELECT coalesce(sum(l.inserted), 0), coalesce(sum(l.changed), 0), coalesce(sum(l.unchanged), 0), coalesce(sum(l.stale), 0), p_superseded,
-      coalesce(sum(l.retired), 0)
-    INTO v_file.inserted, v_file.changed, v_file.unchanged, v_file.stale, v_file.superseded, v_file.retired
-    FROM ledger l WHERE l.file_id = p_file;
-    IF file_is_late(p_file) THEN
-      v_file.stale := v_file.accepted - v_file.inserted - v_file.changed - v_file.unchanged - v_file.superseded;
-    END IF;
-    IF v_file.accepted = v_file.inserted + v_file.changed + v_file.unchanged + v_file.stale + v_file.superseded THEN
-      outcome := 'applied';
-      UPDATE files x SET state = 'applied', applied_at = now(), updated_at = now(), plan = p_plan, inserted = v_file.inserted,
-        changed = v_file.changed, unchanged = v_file.unchanged, stale = v_file.stale, superseded = v_file.superseded, retired = v_file.retired
-      WHERE x.id = p_file;
-      PERFORM release_lease(p_file, p_token);
-    ELSE
-      outcome := 'unbalanced';
-    END IF;
+    RETURN NEXT;
+    RETURN;
   END IF;
-  RETURN QUERY SELECT outcome, v_file.accepted, v_file.inserted, v_file.changed, v_file.unchanged, v_file.stale, v_file.superseded;
+  outcome := 'retired';
+  PERFORM pg_advisory_xact_lock(hashtextextended('retire_missing', p_file));
+  SELECT max(p.n) INTO upto FROM (SELECT l.n FROM listed_retirements l WHERE l.file_id = p_file AND l.n > p_after ORDER BY l.n LIMIT p_limit) p;
+  IF upto IS NOT NULL AND NOT file_is_late(p_file) THEN
+    WITH listed AS MATERIALIZED (
+      SELECT l.natural_key AS k, l.record_id, l.version FROM listed_retirements l WHERE l.file_id = p_file AND l.n > p_after AND l.n <= upto),
+    newer AS MATERIALIZED (
+      SELECT DISTINCT u.id FROM seen s CROSS JOIN LATERAL unnest(s.record_ids) AS u(id)
+      WHERE s.feed_id = v_file.feed_id AND s.order_key > v_file.order_key AND u.id IN (SELECT i.record_id FROM listed i)),
+    old AS MATERIALIZED (
+      SELECT b.natural_key, b.data FROM listed i CROSS JOIN LATERAL (
+        SELECT x.natural_key, x.data FROM records x WHERE x.customer_id = v_file.customer_id AND x.feed_id = v_file.feed_id
+          AND x.natural_key = i.k AND x.id = i.record_id AND x.version = i.version AND x.status = 'active'
+          AND x.order_key <= v_file.order_key LIMIT 1 FOR NO KEY UPDATE) b
+      WHERE NOT EXISTS (SELECT FROM newer w WHERE w.id = i.record_id)),
+    gone AS (
+      INSERT INTO records AS r (customer_id, feed_id, natural_key, row_hash, data, order_key, line, file_id)
+      SELECT v_file.customer_id, v_file.feed_id, o.natural_key, '00000000-0000-0000-0000-000000000000', '{}', v_file.order_key, 0, p_file FROM old o
+      ON CONFLICT (customer_id, feed_id, natural_key) DO UPDATE SET row_hash = excluded.row_hash, order_key = excluded.order_key,
+        line = excluded.line, file_id = excluded.file_id, status = 'retired', version = r.version + 1, updated_at = now()
+      RETURNING r.id, r.natural_key, r.version, r.row_hash, r.line),
+    event AS (
+      INSERT INTO changes (record_id, customer_id, feed_id, file_id, line, version, kind, row_hash, natural_key, before, after)
+      SELECT g.id, v_file.customer_id, v_file.feed_id, p_file, g.line, g.version, 'retired', g.row_hash, g.natural_key, o.data, NULL
+      FROM gone g JOIN old o ON o.natural_key = g.natural_key
+      RETURNING record_id)
+    INSERT INTO ledger AS l (file_id, chunk_key, rows, inserted, changed, unchanged, stale, retired)
+    SELECT p_file, md5('retire' || md5(array_send(array_agg(e.record_id ORDER BY e.record_id))))::uuid, 0, 0, 0, 0, 0, count(*) FROM event e
+    HAVING count(*) > 0
+    RETURNING l.retired INTO retired;
+  END IF;
+  retired := coalesce(retired, 0);
+  RETURN NEXT;
 END $fn$;
