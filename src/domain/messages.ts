@@ -33,6 +33,8 @@ const second = {
   waited: waited.optional(),
   /** The dead letter that an operator sent again: a second failure is linked to the first by it. */
   redriveOf: z.string().regex(ROW_ID).optional(),
+  /** The replay that reads the delivery again, and is to hear of the end of this step. */
+  replay: z.string().regex(ROW_ID).optional(),
 };
 const first = {
   v: z.literal(1),
@@ -67,13 +69,21 @@ export type StageMessage = ParseDelivery | ApplyFile;
 type Told<M extends StageMessage> = Omit<M, "v" | "type" | "waited">;
 
 export const parseDeliveryMessage = (told: Told<ParseDelivery>): ParseDelivery => {
-  const { customer, feed, correlationId, rawKey, redriveOf } = told;
-  const message = { v: MESSAGE_VERSION, type: "parse-delivery", customer, feed, correlationId, rawKey } as const;
-  return redriveOf === undefined ? message : { ...message, redriveOf };
+  const { customer, feed, correlationId, rawKey, redriveOf, replay } = told;
+  return {
+    v: MESSAGE_VERSION,
+    type: "parse-delivery",
+    customer,
+    feed,
+    correlationId,
+    rawKey,
+    ...(redriveOf === undefined ? {} : { redriveOf }),
+    ...(replay === undefined ? {} : { replay }),
+  };
 };
 
 export const applyFileMessage = (told: Told<ApplyFile>): ApplyFile => {
-  const { customer, feed, correlationId, fileId, rows, redriveOf } = told;
+  const { customer, feed, correlationId, fileId, rows, redriveOf, replay } = told;
   return {
     v: MESSAGE_VERSION,
     type: "apply-file",
@@ -83,6 +93,7 @@ export const applyFileMessage = (told: Told<ApplyFile>): ApplyFile => {
     fileId,
     ...(rows === undefined ? {} : { rows }),
     ...(redriveOf === undefined ? {} : { redriveOf }),
+    ...(replay === undefined ? {} : { replay }),
   };
 };
 

@@ -24,6 +24,7 @@ export function wayOf(letter: Letter, knows: RedriveDeps["knows"]): Way {
     return stays(`${sentence} ${hint}`);
   }
   const { customer, feed, correlationId } = message;
+  const replay = message.replay === undefined ? {} : { replay: message.replay };
   const redriveOf = letter.redriveOf ?? letter.id;
   if ((message.type === "parse-delivery") !== (letter.stage === "parse")) {
     return stays(
@@ -37,14 +38,21 @@ export function wayOf(letter: Letter, knows: RedriveDeps["knows"]): Way {
       const counted = rows === undefined ? {} : { rows };
       return {
         kind: "goes",
-        message: applyFileMessage({ customer, feed, correlationId, fileId, redriveOf, ...counted }),
+        message: applyFileMessage({ customer, feed, correlationId, fileId, redriveOf, ...counted, ...replay }),
         rereads: false,
       };
     }
     const { deliveryId, feed: addressed, rawKey } = letter.archived;
     return {
       kind: "goes",
-      message: parseDeliveryMessage({ customer, feed: addressed, correlationId: deliveryId, rawKey, redriveOf }),
+      message: parseDeliveryMessage({
+        customer,
+        feed: addressed,
+        correlationId: deliveryId,
+        rawKey,
+        redriveOf,
+        ...replay,
+      }),
       rereads: true,
     };
   }
@@ -52,7 +60,7 @@ export function wayOf(letter: Letter, knows: RedriveDeps["knows"]): Way {
   const { rawKey } = message;
   return {
     kind: "goes",
-    message: parseDeliveryMessage({ customer, feed, correlationId, rawKey, redriveOf }),
+    message: parseDeliveryMessage({ customer, feed, correlationId, rawKey, redriveOf, ...replay }),
     rereads: false,
   };
 }

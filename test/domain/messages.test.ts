@@ -33,10 +33,12 @@ const threeTimes = <M extends StageMessage>(message: M): M =>
 const made: Record<string, StageMessage> = {
   "apply-file": applyFileMessage(toApply),
   "apply-file-redriven": applyFileMessage({ ...toApply, rows: 300_000, redriveOf: "42" }),
+  "apply-file-replayed": applyFileMessage({ ...toApply, rows: 300_000, replay: "3" }),
   "apply-file-waited": threeTimes(applyFileMessage({ ...toApply, rows: 300_000, redriveOf: "42" })),
   "apply-file-with-rows": applyFileMessage({ ...toApply, rows: 300_000 }),
   "parse-delivery": parseDeliveryMessage(toParse),
   "parse-delivery-redriven": parseDeliveryMessage({ ...toParse, redriveOf: "42" }),
+  "parse-delivery-replayed": parseDeliveryMessage({ ...toParse, replay: "3" }),
   "parse-delivery-waited": threeTimes(parseDeliveryMessage(toParse)),
 };
 
@@ -98,6 +100,7 @@ describe("a message that cannot be read", () => {
     ["that waits since no time", { ...message, waited: { times: 3, since: "yesterday" } }, /waited.since/],
     ["of version 1 with fewer than no waits", { ...message, v: 1, deferrals: -1 }, /deferrals/],
     ["with a dead letter that is no id", { ...message, redriveOf: "0; DROP" }, /redriveOf/],
+    ["with a replay that is no id", { ...message, replay: "all" }, /replay/],
     ["with half a row", { v: 2, type: "apply-file", ...toApply, rows: 1.5 }, /rows/],
     ["that is a text", "hello", /object/],
     ["that is a list", [message], /expected 2|object/],
