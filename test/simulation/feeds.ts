@@ -1,5 +1,6 @@
 /** The feeds of the simulated customers: every kind of file order and of saying that the product knows. */
 import { type Adapter, defineFeed } from "../../src/domain/adapter.ts";
+import type { GatePolicyInput } from "../../src/domain/gate-policy.ts";
 
 /** What the model has to know of a feed. */
 export interface FeedKind {
@@ -32,6 +33,15 @@ const TIME_PATTERN = `${DAY_PATTERN}T(?<hour>\\d{2})(?<minute>\\d{2})(?<second>\
 /** `batch-20260601-n0012.csv` */
 const NUMBER = { at: { fileName: "-n(\\d{4})" }, gap: "warn", repeat: "warn", reset: "warn" } as const;
 
+/** What the gate holds: lists that lack or do not know most records, and files most of which cannot be read. */
+export const GATE = {
+  retired: { share: 0.4, minRecords: 3 },
+  overlap: { share: 0.2, minRecords: 3 },
+  rejected: { share: 0.4, minRows: 5 },
+  remindAfterHours: 6,
+  expireAfterDays: 1,
+} as const satisfies GatePolicyInput;
+
 function feedOf(customer: string, { slug, mode, merges, asOf, numbered }: FeedKind): Adapter {
   const blank = merges ? "keep" : "null";
   return defineFeed({
@@ -50,6 +60,7 @@ function feedOf(customer: string, { slug, mode, merges, asOf, numbered }: FeedKi
     key: ["sku"],
     asOf: asOf === "file-name" ? { from: asOf, pattern: numbered ? DAY_PATTERN : TIME_PATTERN } : { from: asOf },
     ...(numbered ? { controls: { sequence: NUMBER } } : {}),
+    gate: GATE,
     limits: { maxRejectShare: 1 },
   });
 }

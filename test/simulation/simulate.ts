@@ -61,6 +61,7 @@ export const RANDOM: Scenario = {
       untilMs: startMs + chance.spread(MINUTE, LONGEST_MS),
       poison: chance.hits(0.5) ? 0.12 : 0,
       uploads: chance.hits(0.5),
+      mishaps: chance.hits(0.6) ? 0.2 : 0,
     };
     return workloadOf(chance, options);
   },

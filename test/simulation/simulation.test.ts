@@ -63,6 +63,7 @@ const AWAY: Scenario = {
       untilMs: startMs + 40 * MINUTE,
       poison: 0,
       uploads: false,
+      mishaps: 0,
     }),
   climate: (_, startMs) => ({
     rates: NO_RATES,
@@ -102,6 +103,7 @@ const GONE: Scenario = {
       untilMs: startMs + 30 * MINUTE,
       poison: 0,
       uploads: false,
+      mishaps: 0,
     }),
   climate: (_, startMs) => ({
     rates: NO_RATES,
@@ -135,6 +137,7 @@ const POISON: Scenario = {
       untilMs: startMs + 20 * MINUTE,
       poison: 0.5,
       uploads: true,
+      mishaps: 0,
     }),
   climate: (_, startMs) => ({ rates: NO_RATES, spells: [], calmFromMs: startMs }),
   fixMs: (_, startMs) => startMs + FIXED_AFTER_MS,

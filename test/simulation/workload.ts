@@ -47,6 +47,15 @@ export type Fate =
   | "dead at parse"
   | "dead at apply";
 
+/** What is wrong with an export though every line of it can be written: what the gate is there for. */
+export type Mishap =
+  /** The ERP's list was empty, cut off, or that of another company. */
+  | "empty"
+  | "cut off"
+  | "of another"
+  /** Most of its rows are not readable. */
+  | "unreadable";
+
 /** One mail, or one upload. */
 export interface SentMail {
   /** Of an upload its Idempotency-Key. */
@@ -54,6 +63,7 @@ export interface SentMail {
   readonly customer: string;
   readonly kind: FeedKind;
   readonly fate: Fate;
+  readonly mishap?: Mishap;
   readonly files: readonly SentFile[];
   readonly dateMs: number;
   readonly submitMs: number;
@@ -80,6 +90,8 @@ export interface WorkloadOptions {
   readonly poison: number;
   /** Some files are uploaded. */
   readonly uploads: boolean;
+  /** The share of exports that the gate should hold. */
+  readonly mishaps: number;
 }
 
 interface Values {
@@ -113,12 +125,18 @@ function mailsOf(customer: string, kind: FeedKind, chance: Chance, options: Work
   const state = new Map<string, Values>();
   const exports: Export[] = [];
   const mails: SentMail[] = [];
+  const luck = chance.fork("mishaps");
   const step = (options.untilMs - options.fromMs) / count;
   for (let i = 0; i < count; i++) {
     const asOfMs = Math.floor((options.fromMs + i * step + chance.next() * step) / SECOND) * SECOND;
-    const made = exportOf(kind, chance, keys, state, exports);
+    const said = exportOf(kind, chance, keys, state, exports);
+    const mishap = luck.hits(options.mishaps) ? luck.pick(MISHAPS[kind.mode]) : undefined;
+    const made = mishap === undefined ? said : [mishapTo(mishap, kind, luck, said[0]!)];
     exports.push({ asOfMs, files: made });
-    mails.push(mailFor(customer, kind, chance, i, asOfMs, made, options));
+    mails.push({
+      ...mailFor(customer, kind, chance, i, asOfMs, made, options),
+      ...(mishap === undefined ? {} : { mishap }),
+    });
   }
   return mails;
 }
@@ -161,6 +179,30 @@ function exportOf(
     : [linesOf(chance, kind, changed)];
 }
 
+const MISHAPS: Readonly<Record<FeedKind["mode"], readonly Mishap[]>> = {
+  full: ["empty", "cut off", "of another"],
+  delta: ["unreadable"],
+};
+
+function mishapTo(mishap: Mishap, kind: FeedKind, chance: Chance, said: readonly SentRow[]): SentRow[] {
+  const rows = (records: readonly (readonly [string, Values])[]) =>
+    records.map(([key, values], i) => rowOf(kind, i, { key, values }));
+  const values = () => valuesOf(chance);
+  switch (mishap) {
+    case "empty":
+      return [];
+    case "cut off":
+      return said.slice(0, 1);
+    case "of another":
+      return rows(Array.from({ length: 5 }, (_, i) => [`X${i}`, values()]));
+    case "unreadable":
+      return [
+        ...rows([["K00", values()]]),
+        ...Array.from({ length: 7 }, (_, i) => ({ line: i + 3, ...chance.pick(BAD_ROWS) })),
+      ];
+  }
+}
+
 /** Many an edit is taken back: a newer file then confirms what an older one, still on its way, has changed. */
 const editOf = (chance: Chance, now: Values | undefined): Values =>
   now?.before !== undefined && chance.hits(0.4)
@@ -174,7 +216,7 @@ const valuesOf = (chance: Chance): Values => ({
 
 /** Rows in an order of no meaning, some twice with other values, some that nobody can read. */
 function linesOf(chance: Chance, kind: FeedKind, records: readonly (readonly [string, Values])[]): SentRow[] {
-  const rows: { key: string; values: Values; bad?: Bad }[] = records.map(([key, values]) => ({ key, values }));
+  const rows: Row[] = records.map(([key, values]) => ({ key, values }));
   if (chance.hits(0.3)) rows.sort(() => (chance.hits(0.5) ? 1 : -1));
   if (rows.length > 0 && chance.hits(0.35)) {
     for (let more = chance.int(1, 6); more > 0; more--) {
@@ -188,12 +230,21 @@ function linesOf(chance: Chance, kind: FeedKind, records: readonly (readonly [st
       rows.splice(chance.int(0, rows.length), 0, { key: "", values: { qty: null, note: null }, bad: row });
     }
   }
-  return rows.map(({ key, values, bad }, i) => {
-    const line = i + 2;
-    if (bad !== undefined) return { line, ...bad };
-    const text = `${key},${values.qty ?? ""},${values.note ?? ""}`;
-    return { line, text, good: { key, said: saidBy(kind, key, values) } };
-  });
+  return rows.map((row, i) => rowOf(kind, i, row));
+}
+
+interface Row {
+  readonly key: string;
+  readonly values: Values;
+  readonly bad?: Bad;
+}
+
+/** The row at a place below the header. */
+function rowOf(kind: FeedKind, i: number, { key, values, bad }: Row): SentRow {
+  const line = i + 2;
+  if (bad !== undefined) return { line, ...bad };
+  const text = `${key},${values.qty ?? ""},${values.note ?? ""}`;
+  return { line, text, good: { key, said: saidBy(kind, key, values) } };
 }
 
 type Bad = Pick<SentRow, "text" | "names">;
