@@ -94,6 +94,7 @@ function finish({ file, orderKey, arrival }: Awaited<ReturnType<typeof begun>>):
     preamble: [],
     rows: BOOKS.accepted + BOOKS.rejected,
     rejectsStored: BOOKS.rejected,
+    fieldNumbers: {},
     contentSha256: createHash("sha256").update(content).digest("hex"),
     books: BOOKS,
     sequence: sequence ?? null,

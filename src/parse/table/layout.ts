@@ -22,6 +22,11 @@ export interface BoundColumn {
   readonly at: number | null;
   readonly join: Join | null;
   readonly constant: string | null | undefined;
+  /**
+   * Whether its values are amounts that are counted: numbers that the rows themselves state. Not those of the key, which are
+   * names and grow by themselves.
+   */
+  readonly isCounted: boolean;
 }
 
 /** Cells that are read as one text. */
@@ -78,20 +83,23 @@ export function bindColumns(
     const tally = tallies.get(column.name);
     const parser = tally?.watch(compiled) ?? compiled;
     const atAGlance = tally === undefined && isAtAGlance(column);
-    const bound = { name: column.name, label, column, parser, atAGlance, at: null, join: null, constant: undefined };
+    const isCounted = !isKey && (column.type === "integer" || column.type === "decimal");
+    const common = { name: column.name, label, column, parser, atAGlance };
+    const bound = { ...common, isCounted, at: null, join: null, constant: undefined };
+    const notCounted = { ...bound, isCounted: false };
     if ("header" in source) {
       const at = names.indexOf(source.header);
       if (at !== -1) return { ...bound, at };
       return column.absent === "keep" ? [] : { ...bound, constant: null };
     }
     if ("position" in source) return { ...bound, at: source.position - 1 };
-    if ("preamble" in source) return { ...bound, constant: constantOf(source, preamble, parser, label) };
-    if ("constant" in source) return { ...bound, constant: fixedConstant(source.constant, parser, label) };
+    if ("preamble" in source) return { ...notCounted, constant: constantOf(source, preamble, parser, label) };
+    if ("constant" in source) return { ...notCounted, constant: fixedConstant(source.constant, parser, label) };
     if ("join" in source) {
       const at = source.join.map((place) => (typeof place === "number" ? place - 1 : names.indexOf(place)));
       return { ...bound, join: { at, with: source.with, trim: column.trim } };
     }
-    return bound;
+    return notCounted;
   });
   return { width, columns, key: feed.key.map((name) => columns.findIndex((column) => column.name === name)) };
 }

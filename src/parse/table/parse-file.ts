@@ -5,6 +5,7 @@
 import type { Feed } from "../../domain/adapter.ts";
 import type { ChunkEntry } from "../../domain/chunk.ts";
 import type { FailureReport } from "../../domain/failures.ts";
+import type { FieldNumbers } from "../../domain/field-numbers.ts";
 import type { Books } from "./books.ts";
 import { ByteRows, readsAsBytes } from "./byte-rows.ts";
 import { CheckedBytes } from "./checked-bytes.ts";
@@ -79,6 +80,8 @@ export interface ParsedFile {
   readonly rows: number;
   /** Faults stored; those beyond the limit are counted in the books only. */
   readonly rejectsStored: number;
+  /** What the number columns of the accepted rows come to, by name. */
+  readonly fieldNumbers: Readonly<Record<string, FieldNumbers>>;
   readonly endsWithNewline: boolean;
   /** The file's number among those of its feed, where it states one; see `judgeSequence`. */
   readonly sequence: number | null;

@@ -43,15 +43,18 @@ const BRACE = 0x7b;
 const CLOSE_PLAIN = literal("}");
 const CLOSE_QUOTED = literal('"}');
 
-/** Builds the records of one file. `key` is that of the last row that `build` took. */
+/** Builds the records of one file. */
 export class RecordBuilder {
+  /** Of the last row that `build` took. */
   key = "";
+  /** Of the last row that `build` refused: the record that it means, where all cells of its key could be read; else null. */
+  refusedKey: string | null = null;
+  /** JSON texts of the values of the row at hand, without marks: null where blank, undefined where the record is without it. */
+  readonly bodies: (string | null | undefined)[];
   readonly #layout: Layout;
   readonly #steps: readonly Step[];
   readonly #firstKey: number;
   readonly #keyLabel: string;
-  /** JSON texts of the values of the row at hand. */
-  readonly #bodies: (string | null)[];
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -73,7 +76,7 @@ export class RecordBuilder {
         nullAfterQuoted: literal(`"${start}null`),
       };
     });
-    this.#bodies = layout.columns.map(() => null);
+    this.bodies = layout.columns.map(() => null);
     this.#firstKey = layout.key[0]!;
     this.#keyLabel = layout.key.map((i) => layout.columns[i]!.label).join(" + ");
   }
@@ -84,7 +87,7 @@ export class RecordBuilder {
    */
   build(cells: readonly string[], ordinal: number, out: Bytes): RowFault[] | null {
     const steps = this.#steps;
-    const bodies = this.#bodies;
+    const { bodies } = this;
     const start = out.length;
     let open = false;
     for (let i = 0; i < steps.length; i++) {
@@ -112,7 +115,7 @@ export class RecordBuilder {
         out.literal(open ? step.nullAfterQuoted : step.nullAfterPlain);
         open = false;
       } else if (body !== undefined) return this.#faults(cells, ordinal);
-      bodies[i] = body ?? null;
+      bodies[i] = body;
     }
     out.literal(open ? CLOSE_QUOTED : CLOSE_PLAIN);
     // Where the first column is left out, the record begins with what divides columns.
@@ -122,20 +125,31 @@ export class RecordBuilder {
       this.key = first;
       return null;
     }
-    this.key = this.#layout.key.map((i) => keyPart(fromJsonBody(bodies[i]!))).join("|");
+    this.key = this.#keyOf(bodies);
     const fault = keyFault(this.key, this.#keyLabel);
-    return fault === undefined ? null : [{ report: fault, column: this.#keyLabel, at: null }];
+    if (fault === undefined) return null;
+    this.refusedKey = null;
+    return [{ report: fault, column: this.#keyLabel, at: null }];
+  }
+
+  #keyOf(bodies: readonly (string | null | undefined)[]): string {
+    return this.#layout.key.map((i) => keyPart(fromJsonBody(bodies[i]!))).join("|");
   }
 
   /** Reads a refused row again, to the end. */
   #faults(cells: readonly string[], ordinal: number): RowFault[] {
     const faults: RowFault[] = [];
-    for (const column of this.#layout.columns) {
+    const { bodies } = this;
+    for (const [i, column] of this.#layout.columns.entries()) {
+      bodies[i] = column.constant;
       if (column.constant !== undefined) continue;
       const result = column.parser.parse(textOf(column, cells, ordinal));
-      if (!(result instanceof CellFault)) continue;
-      faults.push({ report: report(result.code, result.evidence), column: column.label, at: column.at });
+      if (!(result instanceof CellFault)) bodies[i] = result;
+      else faults.push({ report: report(result.code, result.evidence), column: column.label, at: column.at });
     }
+    const isReadable = this.#layout.key.every((i) => typeof bodies[i] === "string");
+    const key = isReadable ? this.#keyOf(bodies) : null;
+    this.refusedKey = key === null || keyFault(key, this.#keyLabel) !== undefined ? null : key;
     return faults;
   }
 }

@@ -20,6 +20,8 @@ export interface Reject {
   readonly hint: string;
   /** The row as it stands in the file, cut at RAW_MAX_CHARS. */
   readonly raw: string;
+  /** In the first fault of a row: the key of the record that it means, null where that cannot be told. */
+  readonly naturalKey: string | null;
 }
 
 /** Characters of a refused row kept with it. */
@@ -45,8 +47,14 @@ export class RejectCollector {
     return this.#stored;
   }
 
-  /** Adds the faults of a row. True when a batch is full. `raw` is asked for only if it is stored. */
-  add(line: number, faults: readonly RowFault[], cells: readonly string[], raw: () => string): boolean {
+  /** Adds the faults of a row, whose key is null where it cannot be told. True when a batch is full. `raw` is asked for only if it is stored. */
+  add(
+    line: number,
+    faults: readonly RowFault[],
+    key: string | null,
+    cells: readonly string[],
+    raw: () => string,
+  ): boolean {
     let text: string | undefined;
     for (const [position, fault] of faults.entries()) {
       if (this.#stored >= this.#limit) break;
@@ -62,6 +70,7 @@ export class RejectCollector {
         sentence: detached(fault.report.sentence),
         hint: detached(fault.report.hint),
         raw: text,
+        naturalKey: position === 0 ? detached(key) : null,
       });
     }
     return this.full;

@@ -12,6 +12,7 @@ import { cutValue, trimCell } from "./cell.ts";
 import { ChunkWriter } from "./chunk-writer.ts";
 import type { ReadFacts, StatedLine } from "./controls.ts";
 import { KeyHashSet } from "./duplicates.ts";
+import { FieldTallies } from "./field-tallies.ts";
 import type { FileEnd, ShortRow } from "./file-end.ts";
 import { hashWords } from "./hash.ts";
 import { bindColumns, type Header, type Layout } from "./layout.ts";
@@ -65,6 +66,7 @@ export class TableReader {
   #header: RepeatedHeader | null = null;
   /** Columns whose values are added up, by name; null where there are none. */
   readonly #tallies: ReadonlyMap<string, Tally> | null;
+  #fields: FieldTallies | null = null;
   /** Lines that state something, as they stand: only where something is asked of them. */
   readonly #stated: { readonly preamble: StatedLine[]; readonly footer: StatedLine[] } | null;
   /** The row that was read last, if it has too few cells. */
@@ -153,6 +155,7 @@ export class TableReader {
       preamble: this.#preamble,
       rows: this.#rows,
       rejectsStored: this.#rejects.stored,
+      fieldNumbers: this.#fields?.numbers ?? {},
       endsWithNewline,
       ...verdictOf(this.#feed, books, facts, end, this.#inFooter),
     };
@@ -236,6 +239,7 @@ export class TableReader {
     const layout = bindColumns(this.#feed, this.#preamble, header, this.#tallies ?? undefined);
     this.#layout = layout;
     this.#builder = new RecordBuilder(layout);
+    this.#fields = new FieldTallies(layout);
     this.#byteBuilder = readsAsBytes(this.#feed.file) ? new ByteRecordBuilder(layout, this.#feed.file.charset) : null;
   }
 
@@ -255,6 +259,7 @@ export class TableReader {
       return false;
     }
     this.#rows++;
+    this.#fields!.addBytes(main.records.all, builder.starts, builder.ends);
     this.#accept(rows.line, rows.span);
     return true;
   }
@@ -276,11 +281,11 @@ export class TableReader {
     if (this.#observer?.wants(this.#rows) === true) this.#observer.row(cells, line);
     const main = this.#main;
     const { width } = this.#layout!;
-    const faults: readonly RowFault[] | null =
+    // Of a row whose cells cannot be told apart nobody knows the key either.
+    const broken =
       batch.broken?.get(index) ??
-      (cells.length === width
-        ? builder.build(cells, this.#rows, main.records)
-        : ofRow(report("row-width", { expected: width, found: cells.length })));
+      (cells.length === width ? null : ofRow(report("row-width", { expected: width, found: cells.length })));
+    const faults: readonly RowFault[] | null = broken ?? builder.build(cells, this.#rows, main.records);
 
     if (faults !== null) {
       this.#closeTallies(false);
@@ -288,9 +293,11 @@ export class TableReader {
         cells.length < width && !batch.broken?.has(index) ? { line, expected: width, found: cells.length } : null;
       main.drop();
       this.#books.enter("rejected", span);
-      return this.#rejects.add(line, faults, cells, () => batch.raw(index));
+      const key = broken === null ? builder.refusedKey : null;
+      return this.#rejects.add(line, faults, key, cells, () => batch.raw(index));
     }
     main.keys.text(builder.key);
+    this.#fields!.addTexts(builder.bodies);
     this.#accept(line, span);
     return this.#due;
   }
