@@ -5,10 +5,10 @@
  */
 
 /**
- * Who moves a thing out of a state: a stage, the sweep where a message was lost, the operator. `nobody` marks an end.
- * What waits for `parse` or `apply` is woken by the sweep, too.
+ * Who moves a thing out of a state: a stage, the sweep where a message was lost, a replay for itself, the operator. `nobody`
+ * marks an end. What waits for `parse` or `apply` is woken by the sweep, too.
  */
-export type Mover = "parse" | "apply" | "notify" | "sweep" | "operator" | "nobody";
+export type Mover = "parse" | "apply" | "notify" | "sweep" | "replay" | "operator" | "nobody";
 
 export interface StateMeaning {
   /** One plain sentence for somebody who has never seen this system. */
@@ -323,7 +323,102 @@ const driftReport = {
   ],
 } as const satisfies Machine;
 
-export const MACHINES = { delivery, file, chunk, deadLetter, notification, feedVersion, driftReport } as const;
+const replay = {
+  table: "replays",
+  title: "A replay: deliveries read again from the archive",
+  states: {
+    collecting: {
+      means: "The archive is being looked through for what it is about.",
+      movedBy: ["replay", "operator"],
+      operator: "Nothing: the cron goes on where it stopped. Or cancel it.",
+    },
+    running: {
+      means: "Its deliveries are read again, of each feed one after the other.",
+      movedBy: ["replay", "operator"],
+      operator: "Nothing: the cron goes on where it stopped. Or pause or cancel it.",
+    },
+    paused: {
+      means: "No further delivery is begun; those under way come to their end.",
+      movedBy: ["operator"],
+      operator: "Resume or cancel it.",
+    },
+    done: {
+      means: "Each of its deliveries has come to an end, and it says to which.",
+      movedBy: ["nobody"],
+      operator: "Look at what was left out or failed, if anything was.",
+    },
+    cancelled: {
+      means: "The operator stopped it for good; what was read until then stays.",
+      movedBy: ["nobody"],
+      operator: NOTHING,
+    },
+    failed: {
+      means: "What it is about could not be found out; nothing was read.",
+      movedBy: ["nobody"],
+      operator: "Mend the cause, and begin another one.",
+    },
+  },
+  moves: [
+    [NEW, "collecting", "the operator asks for it"],
+    ["collecting", "running", "all of it is listed"],
+    ["collecting", "cancelled", "the operator cancels it"],
+    ["collecting", "failed", "it cannot be listed"],
+    ["running", "paused", "the operator pauses it"],
+    ["running", "done", "nothing of it is left"],
+    ["running", "cancelled", "the operator cancels it"],
+    ["paused", "running", "the operator resumes it"],
+    ["paused", "cancelled", "the operator cancels it"],
+  ],
+} as const satisfies Machine;
+
+const replayItem = {
+  table: "replay_items",
+  title: "A replayed delivery",
+  states: {
+    waiting: {
+      means: "Its turn has not come: of its feed, one delivery goes on at a time.",
+      movedBy: ["replay"],
+      operator: NOTHING,
+    },
+    sent: {
+      means: "It is being read again, and its files go their way.",
+      movedBy: ["replay"],
+      operator: "Nothing: its message is sent again if it does not move.",
+    },
+    done: { means: "All its files have come to rest.", movedBy: ["nobody"], operator: NOTHING },
+    skipped: {
+      means: "It is left out, and its reason says why.",
+      movedBy: ["nobody"],
+      operator: "Decide about the delivery itself, if it is to go on.",
+    },
+    failed: {
+      means: "It did not come to its end, and the replay went on without it.",
+      movedBy: ["nobody"],
+      operator: "Mend the cause, and replay this delivery.",
+    },
+  },
+  moves: [
+    [NEW, "waiting", "it is found in the archive"],
+    [NEW, "skipped", "it is found, and cannot be read again"],
+    ["waiting", "sent", "its turn comes"],
+    ["waiting", "skipped", "it is not to be read again, or the replay is cancelled"],
+    ["sent", "done", "its files are at rest"],
+    ["sent", "failed", "a file of it died, or it does not move"],
+    ["sent", "skipped", "the replay is cancelled"],
+  ],
+} as const satisfies Machine;
+
+export const MACHINES = {
+  delivery,
+  file,
+  chunk,
+  deadLetter,
+  notification,
+  feedVersion,
+  driftReport,
+  replay,
+  replayItem,
+} as const;
 
 export type MachineName = keyof typeof MACHINES;
 export type StateOf<K extends MachineName> = Extract<keyof (typeof MACHINES)[K]["states"], string>;

@@ -24,6 +24,7 @@ export const JOBS = [
   "notifications",
   "dead-letters",
   "alerts",
+  "replay-items",
   "raw",
 ] as const;
 export type JobName = (typeof JOBS)[number];
@@ -116,9 +117,17 @@ export const RETENTION: readonly Kept[] = [
     ["customers", "feeds", "feed_versions", "api_tokens"],
     "Who sends, how their files are read, and who may look.",
   ),
+  {
+    what: ["replay_items"],
+    days: HISTORY_DAYS,
+    from: "after their replay has ended",
+    why: "What a replay did with each delivery. Its own row stays.",
+    job: "replay-items",
+  },
   forEver(["records"], "They are the product."),
   forEver(["deliveries", "files"], "A kilobyte each, and what records, rejects and the audit log point to."),
   forEver(["audit_log"], "Who did what is never forgotten."),
   forEver(["fixed_causes", "jobs"], "One row a cause, one row a job: they do not grow."),
+  forEver(["replays"], "One row for each that somebody asked for."),
   forEver(["strays"], "Until the delivery has its row, which is minutes; the sweep removes them."),
 ];

@@ -118,6 +118,7 @@ const WORK: Readonly<Record<JobName, (now: Date, deps: UpkeepDeps, keep: Keep) =
   notifications: rows(HISTORY_DAYS, ({ tables }) => tables.removeNotifications),
   "dead-letters": rows(HISTORY_DAYS, ({ tables }) => tables.removeDeadLetters),
   alerts: rows(HISTORY_DAYS, ({ tables }) => tables.removeAlerts),
+  "replay-items": rows(HISTORY_DAYS, ({ tables }) => tables.removeReplayItems),
 };
 
 /** Partitions of the days to come, and of days for which none was made in time; then the oldest go. */

@@ -116,6 +116,18 @@ describe("the database", () => {
       ),
     };
     rows.feed_versions = { key: "feed_id", id: String(feed.feedId) };
+    const replay = await one(
+      "INSERT INTO replays (shadow, gate, created_by) VALUES (false, 'judge', 'x') RETURNING id",
+      [],
+    );
+    rows.replays = { key: "id", id: replay };
+    await force(
+      fresh.sql,
+      `INSERT INTO replay_items (replay_id, delivery_id, customer, feed, lane, as_of, received_at, raw_key, raw_bytes, state)
+       VALUES ($1, $2, 'acme', 'stock', 'acme/stock', now(), now(), 'raw/x', 1, 'waiting')`,
+      [replay, delivery],
+    );
+    rows.replay_items = { key: "replay_id", id: replay };
     await force(
       fresh.sql,
       `INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale) VALUES ($1, gen_random_uuid(), 1, 1, 0, 0, 0)`,
@@ -146,6 +158,12 @@ describe("the database", () => {
       return `, compared_at = ${compared}, seal = 'hash', ${numbers.map((name) => `${name} = 0`).join(", ")}, healed_at = ${
         state === "healed" ? "now()" : "NULL"
       }, decided_at = ${decided ? "now()" : "NULL"}, decided_by = ${decided ? "'x'" : "NULL"}`;
+    }
+    if (table === "replays") {
+      return `${failed(["failed"])}, ended_at = ${["done", "cancelled", "failed"].includes(state) ? "now()" : "NULL"}`;
+    }
+    if (table === "replay_items") {
+      return `, sent_at = now(), reason = ${["skipped", "failed"].includes(state) ? "'x'" : "NULL"}`;
     }
     if (table !== "feed_versions") return "";
     return state === "proposed" ? ", decided_at = NULL, decided_by = NULL" : ", decided_at = now(), decided_by = 'x'";
@@ -275,6 +293,10 @@ const NEW_NAMES: Readonly<Record<string, (state: string) => Record<string, unkno
   notifications: (state) => ({ key: state }),
   feed_versions: (state) => ({ kind: "mapping", version: 2 + state.length }),
   drift_reports: () => ({ file_id: snapshots.pop() }),
+  replay_items: (state) => ({
+    delivery_id: Buffer.from(state.padEnd(16)).toString("hex").slice(0, 32),
+    lane: state,
+  }),
 };
 
 /** Files about which no report was made yet. */

@@ -568,6 +568,78 @@ table public.rejects
   constraint rejects_line_check CHECK ((line > 0))
   CREATE UNIQUE INDEX rejects_pkey ON public.rejects USING btree (file_id, line, "position")
 
+table public.replay_items
+  column replay_id bigint not null
+  column delivery_id text not null
+  column customer text not null
+  column feed text not null
+  column lane text not null
+  column as_of timestamp with time zone not null
+  column received_at timestamp with time zone not null
+  column raw_key text not null
+  column raw_bytes bigint not null
+  column state text not null
+  column reason text
+  column fresh boolean
+  column sent_at timestamp with time zone
+  column read_at timestamp with time zone
+  column woken_at timestamp with time zone
+  column wakes integer not null default 0
+  column files integer
+  column held integer
+  column rejected integer
+  column dead integer
+  column accepted integer
+  column inserted integer
+  column changed integer
+  column unchanged integer
+  column stale integer
+  column superseded integer
+  column retired integer
+  constraint replay_items_pkey PRIMARY KEY (replay_id, delivery_id)
+  constraint replay_items_replay_id_fkey FOREIGN KEY (replay_id) REFERENCES public.replays(id) ON DELETE CASCADE
+  constraint replay_items_delivery_id_check CHECK ((delivery_id ~ '^[0-9a-f]{32}$'::text))
+  constraint replay_items_reason CHECK (((state = ANY (ARRAY['skipped'::text, 'failed'::text])) = (reason IS NOT NULL)))
+  constraint replay_items_sent CHECK (((state = ANY (ARRAY['waiting'::text, 'skipped'::text])) OR (sent_at IS NOT NULL)))
+  constraint replay_items_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'done'::text, 'skipped'::text, 'failed'::text])))
+  CREATE UNIQUE INDEX replay_items_lane ON public.replay_items USING btree (lane) WHERE (state = 'sent'::text)
+  CREATE INDEX replay_items_next ON public.replay_items USING btree (replay_id, lane, as_of, received_at, delivery_id) WHERE (state = 'waiting'::text)
+  CREATE INDEX replay_items_open ON public.replay_items USING btree (delivery_id) WHERE (state = ANY (ARRAY['waiting'::text, 'sent'::text]))
+  CREATE UNIQUE INDEX replay_items_pkey ON public.replay_items USING btree (replay_id, delivery_id)
+  CREATE TRIGGER replay_items_first_state BEFORE INSERT ON public.replay_items FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>waiting', 'new>skipped')
+  CREATE TRIGGER replay_items_moves BEFORE UPDATE OF state ON public.replay_items FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('waiting>sent', 'waiting>skipped', 'sent>done', 'sent>failed', 'sent>skipped')
+
+table public.replays
+  column id bigint not null generated always as identity
+  column state text not null default 'collecting'::text
+  column customer text
+  column feed text
+  column since timestamp with time zone
+  column raw_keys text[]
+  column shadow boolean not null
+  column profile integer
+  column mapping integer
+  column gate text not null
+  column collected jsonb
+  column lanes text[] not null default '{}'::text[]
+  column failure jsonb
+  column created_at timestamp with time zone not null default now()
+  column created_by text not null
+  column running_since timestamp with time zone
+  column running_bytes bigint not null default 0
+  column ended_at timestamp with time zone
+  constraint replays_pkey PRIMARY KEY (id)
+  constraint replays_ended CHECK (((state = ANY (ARRAY['done'::text, 'cancelled'::text, 'failed'::text])) = (ended_at IS NOT NULL)))
+  constraint replays_failure CHECK (((state = 'failed'::text) = (failure IS NOT NULL)))
+  constraint replays_gate_check CHECK ((gate = ANY (ARRAY['judge'::text, 'pass'::text])))
+  constraint replays_scope CHECK (((feed IS NULL) OR (customer IS NOT NULL)))
+  constraint replays_state_check CHECK ((state = ANY (ARRAY['collecting'::text, 'running'::text, 'paused'::text, 'done'::text, 'cancelled'::text, 'failed'::text])))
+  constraint replays_versions CHECK ((((profile IS NULL) AND (mapping IS NULL)) OR (feed IS NOT NULL)))
+  CREATE INDEX replays_open ON public.replays USING btree (id) WHERE (state = ANY (ARRAY['collecting'::text, 'running'::text, 'paused'::text]))
+  CREATE UNIQUE INDEX replays_pkey ON public.replays USING btree (id)
+  CREATE TRIGGER replays_first_state BEFORE INSERT ON public.replays FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>collecting')
+  CREATE TRIGGER replays_moves BEFORE UPDATE OF state ON public.replays FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('collecting>running', 'collecting>cancelled', 'collecting>failed', 'running>paused', 'running>done', 'running>cancelled', 'paused>running', 'paused>cancelled')
+
 table public.schema_migrations
   column name text not null
   column sha256 text not null

@@ -14,6 +14,7 @@ const MOVERS: Readonly<Record<string, string>> = {
   apply: "apply",
   notify: "notify",
   sweep: "the sweep, where a message was lost",
+  replay: "the replay itself",
   operator: "the operator",
   nobody: "nobody: it is at its end",
 };

@@ -90,7 +90,7 @@ describe("what is due goes, what is needed stays", () => {
     expect(await world.database.query("SELECT id FROM deliveries WHERE raw_removed_at IS NOT NULL")).toEqual([]);
   });
 
-  it("decided letters, told mails and cleared alerts go when they are old; open and waiting ones stay for ever", async () => {
+  it("decided letters, told mails, cleared alerts and what ended replays did go when they are old; open and waiting ones stay for ever", async () => {
     const held = await world.oldFile("held", 2 * HISTORY_DAYS);
     const old = ago((HISTORY_DAYS + 1) * DAY).toISOString();
     const young = ago((HISTORY_DAYS - 1) * DAY).toISOString();
@@ -117,6 +117,16 @@ describe("what is due goes, what is needed stays", () => {
        VALUES ('a', 'cleared', 'warning', 'd', $1, $1, $1), ('a', 'open', 'warning', 'd', $1, $1, NULL)`,
       [old],
     );
+    await forceIn(
+      world.database,
+      `WITH r AS (INSERT INTO replays (state, shadow, gate, created_by, ended_at)
+         SELECT CASE WHEN e.at IS NULL THEN 'running' ELSE 'done' END, false, 'judge', 'op', e.at
+         FROM unnest(ARRAY[$1, $2, NULL]::timestamptz[]) AS e(at) RETURNING id, ended_at)
+       INSERT INTO replay_items (replay_id, delivery_id, customer, feed, lane, as_of, received_at, raw_key, raw_bytes, state)
+       SELECT r.id, repeat('a', 32), 'acme', CASE r.ended_at WHEN $1::timestamptz THEN 'old' WHEN $2::timestamptz THEN 'young' ELSE 'open' END,
+         'l', now(), now(), 'raw/x', 1, 'waiting' FROM r`,
+      [old, young],
+    );
     await world.upkeep();
     const names = async (table: string, column: string) =>
       (await world.database.query<{ name: string }>(`SELECT ${column} AS name FROM ${table} ORDER BY 1`)).map(
@@ -125,6 +135,7 @@ describe("what is due goes, what is needed stays", () => {
     expect(await names("dead_letters", "message_id")).toEqual(["first", "open", "young"]);
     expect(await names("notifications", "key")).toEqual(["held", "waiting"]);
     expect(await names("alerts", "subject")).toEqual(["open"]);
+    expect(await names("replay_items", "feed")).toEqual(["open", "young"]);
   });
 });
 
@@ -286,6 +297,7 @@ async function everything(): Promise<string> {
     "notifications",
     "dead_letters",
     "alerts",
+    "replay_items",
     "feeds",
   ];
   const rows = await Promise.all(tables.map((table) => world.database.query(`SELECT * FROM ${table} ORDER BY 1, 2`)));
