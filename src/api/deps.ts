@@ -5,6 +5,8 @@ import type { AdmissionDoor } from "../admission/keeper.ts";
 import type { Adapter } from "../domain/adapter.ts";
 import type { FormatProfile, Proposed, StoredVersion } from "../domain/feed-version.ts";
 import type { ApplyFile, ParseDelivery } from "../domain/messages.ts";
+import type { ReadLink } from "../gate/link.ts";
+import type { HoldsDeps } from "../holds/deps.ts";
 import type { Log } from "../observe/log.ts";
 import type { Payload } from "../parse/open/open.ts";
 import type { StoredPayload } from "../parse/stored-payload.ts";
@@ -24,6 +26,8 @@ export interface Upload {
   readonly tokenName: string;
   /** The client's Idempotency-Key: under the same one the same bytes are the same delivery. Without one each is new. */
   readonly idempotencyKey: string | undefined;
+  /** It is to be compared and told of, and never applied. */
+  readonly dryRun: boolean;
 }
 
 /** A file that waits for its format to be accepted. */
@@ -60,6 +64,9 @@ export interface ApiDeps {
     key: string,
   ) => Promise<{ readonly bytes: number; readonly blocks: AsyncGenerator<Uint8Array, void> }>;
   readonly redrive: RedriveDeps;
+  readonly holds: HoldsDeps;
+  /** What the token of a link in a hold mail says, now. */
+  readonly readHoldLink: (token: string) => ReadLink;
   /** Archives and enqueues an uploaded file. `duplicate`: the same upload had come before. */
   readonly intakeUpload: (upload: Upload) => Promise<{ readonly deliveryId: string; readonly duplicate: boolean }>;
   /** The deployed version, shown by the health route. */

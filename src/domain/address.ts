@@ -3,7 +3,7 @@
  *
  * The token is an HMAC of the feed's name under our secret: it cannot be guessed, and a mail can be routed without
  * asking any database, so mail is accepted while the database is down. Case does not matter (RFC 5321 lets servers keep
- * or lose it), and a `+detail` behind the local part is allowed (RFC 5233).
+ * or lose it), and a `+detail` behind the local part is allowed (RFC 5233): `+dryrun` asks what a file would do.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { CUSTOMER_SLUG, FEED_SLUG } from "./ids.ts";
@@ -49,6 +49,19 @@ export function feedAt<F extends AddressableFeed>(
   const given = Buffer.from(token);
   return wanted.length === given.length && timingSafeEqual(wanted, given) ? found : undefined;
 }
+
+/** Behind the local part: the file is compared and told of, and never applied. */
+const DRY_RUN_DETAIL = "dryrun";
+
+/** Whether a mail to this recipient only asks. The whole detail must say so: any other stays what it was, a mark of the sender's own. */
+export function asksDryRun(recipient: string): boolean {
+  const local = recipient.slice(0, Math.max(0, recipient.lastIndexOf("@"))).toLowerCase();
+  const plus = local.indexOf("+");
+  return plus >= 0 && local.slice(plus + 1) === DRY_RUN_DETAIL;
+}
+
+/** The address of a feed with which nothing is applied. */
+export const dryRunAddress = (address: string): string => address.replace("@", `+${DRY_RUN_DETAIL}@`);
 
 /** An address with its token hidden, for logs, rows and pages. */
 export const maskedAddress = (recipient: string): string => recipient.replace(/^([^.@]+\.[^.@]+)\.[^@]*@/, "$1.…@");

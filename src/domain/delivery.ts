@@ -17,6 +17,8 @@ export const factsSchema = z.object({
   customer: z.string().regex(CUSTOMER_SLUG),
   feed: z.string().regex(FEED_SLUG),
   door: z.enum(["mail", "upload"]),
+  /** It only asks what its files would do: they are compared and told of, and never applied, however often it is read again. */
+  dryRun: z.literal(true).optional(),
   /** The From address of a mail, the name of the token of an upload. */
   sender: z.string(),
   verdict: verdictSchema,

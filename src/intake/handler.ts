@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { decodeWords } from "postal-mime";
 import type { Adapter } from "../domain/adapter.ts";
-import { feedAt, maskedAddress } from "../domain/address.ts";
+import { asksDryRun, feedAt, maskedAddress } from "../domain/address.ts";
 import { type DeliveryFacts, MAX_FACT_CHARS, type Verdict } from "../domain/delivery.ts";
 import { type FailureReport, report } from "../domain/failures.ts";
 import { deliveryIdOf } from "../domain/ids.ts";
@@ -89,6 +89,7 @@ export function mailFacts(
     recipient: maskedAddress(recipient).slice(0, MAX_FACT_CHARS),
     bodySha256,
     door: "mail",
+    ...(asksDryRun(recipient) ? { dryRun: true as const } : {}),
     sender: (sender.from || mail.envelopeFrom).slice(0, MAX_FACT_CHARS),
     verdict: verdictOf(automaticSign(mail.envelopeFrom, headers), sender, feed),
     ...(subject === undefined ? {} : { subject: decodeWords(subject).slice(0, MAX_FACT_CHARS) }),
@@ -134,6 +135,8 @@ export interface Upload {
   readonly tokenName: string;
   /** The client's Idempotency-Key, else a fresh random one: the same bytes sent again on purpose are a new statement. */
   readonly key: string;
+  /** It is to be compared and told of, and never applied. */
+  readonly dryRun?: boolean;
 }
 
 /** The second door: the same way from the archive on. */
@@ -144,7 +147,8 @@ export async function receiveUpload(
   const now = deps.now();
   const sha256 = createHash("sha256").update(upload.bytes).digest("hex");
   const { customer, feed } = upload.feed;
-  const recipient = `upload:${customer}/${feed}`;
+  // A key that was used to ask is not used up: the same upload without the question is another delivery.
+  const recipient = `upload:${customer}/${feed}${upload.dryRun ? "+dryrun" : ""}`;
   return take(
     {
       v: 1,
@@ -155,6 +159,7 @@ export async function receiveUpload(
       bodySha256: sha256,
       messageId: upload.key.slice(0, MAX_FACT_CHARS),
       door: "upload",
+      ...(upload.dryRun ? { dryRun: true as const } : {}),
       sender: upload.tokenName.slice(0, MAX_FACT_CHARS),
       verdict: { kind: "proven", proof: "token" },
       name: upload.name.slice(0, MAX_FACT_CHARS),

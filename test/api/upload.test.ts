@@ -39,6 +39,7 @@ describe("the upload door", () => {
     expect(answer.json).toEqual({
       delivery: { id: "0".repeat(32) },
       duplicate: false,
+      dry_run: false,
       status_url: `/v1/deliveries/${"0".repeat(32)}`,
     });
     expect(api.uploads).toEqual([
@@ -50,6 +51,7 @@ describe("the upload door", () => {
         bytes: body,
         tokenName: "alpha shop",
         idempotencyKey: undefined,
+        dryRun: false,
       },
     ]);
   });
@@ -62,6 +64,24 @@ describe("the upload door", () => {
       expect(answer.status, key).toBe(400);
     }
     expect(api.uploads).toHaveLength(1);
+  });
+
+  it("asks what a file would do, with ?dry_run=true, and takes no other word for it", async () => {
+    const asked = await post({ body: "a;b", path: `${DOOR}?dry_run=true` });
+    expect([asked.status, asked.json.dry_run]).toEqual([202, true]);
+    await post({ body: "a;b", path: `${DOOR}?dry_run=false` });
+    expect(api.uploads.map((upload) => upload.dryRun)).toEqual([true, false]);
+    for (const word of ["1", "yes", "True", "", "true&dry_run=true"]) {
+      const answer = await post({ body: "a;b", path: `${DOOR}?dry_run=${word}` });
+      expect([answer.status, answer.json.type], word).toEqual([400, "urn:mailfeed:problem:invalid-parameter"]);
+    }
+    expect(api.uploads).toHaveLength(2);
+  });
+
+  it("does not let a customer ask about a feed of another", async () => {
+    const answer = await post({ body: "a;b", path: "/v1/feeds/beta/stock/files?dry_run=true" });
+    expect(answer.status).toBe(404);
+    expect(api.uploads).toEqual([]);
   });
 
   it("takes the one file of a form", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { feedAddress, feedAt, maskedAddress } from "../../src/domain/address.ts";
+import { asksDryRun, dryRunAddress, feedAddress, feedAt, maskedAddress } from "../../src/domain/address.ts";
 import { deliveryIdOf, type FileOrder, orderKeyOf } from "../../src/domain/ids.ts";
 
 const SECRET = "a-secret-of-more-than-16";
@@ -16,7 +16,30 @@ describe("a feed's address", () => {
     const address = feedAddress(feed, SECRET, DOMAIN);
     expect(feedAt(address, feeds, SECRET, DOMAIN)).toBe(feed);
     expect(feedAt(address.toUpperCase(), feeds, SECRET, DOMAIN)).toBe(feed);
-    expect(feedAt(address.replace("@", "+dryrun@"), feeds, SECRET, DOMAIN)).toBe(feed);
+    expect(feedAt(dryRunAddress(address), feeds, SECRET, DOMAIN)).toBe(feed);
+  });
+
+  it.each([
+    ["+dryrun@", true],
+    ["+DryRun@", true],
+    ["+DRYRUN@", true],
+    ["@", false],
+    ["+@", false],
+    ["+dryrun2@", false],
+    ["+dry-run@", false],
+    ["+x+dryrun@", false],
+    ["+DryRun+x@", false],
+    ["+dryrun @", false],
+    ["+dryrun@x@", false],
+    ["+%64ryrun@", false],
+  ])("asks for a dry run with %s: %s", (detail, asks) => {
+    expect(asksDryRun(feedAddress(feeds[0]!, SECRET, DOMAIN).replace("@", detail))).toBe(asks);
+  });
+
+  it("asks for a dry run only before the @ of the domain, whatever a stranger writes", () => {
+    expect(asksDryRun("acme.inventory.x@+dryrun")).toBe(false);
+    expect(asksDryRun("+dryrun")).toBe(false);
+    fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => !asksDryRun(text) || /\+dryrun@[^@]*$/i.test(text)));
   });
 
   it("changes with its edition, so that a leaked one can be given up", () => {

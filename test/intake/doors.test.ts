@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it } from "vitest";
 import { mailOf } from "../../cli/samples/mail.ts";
 import { defineFeed } from "../../src/domain/adapter.ts";
-import { feedAddress } from "../../src/domain/address.ts";
+import { dryRunAddress, feedAddress } from "../../src/domain/address.ts";
 import { type DeliveryFacts, factsFromMetadata, factsToMetadata } from "../../src/domain/delivery.ts";
 import type { ParseDelivery } from "../../src/domain/messages.ts";
 import { readEnv } from "../../src/env.ts";
@@ -280,6 +280,57 @@ describe("the upload door", () => {
     await receiveUpload({ ...upload, key: "k1" }, deps());
     expect(await receiveUpload({ ...upload, key: "k1" }, deps())).toMatchObject({ duplicate: true });
     expect(await receiveUpload({ ...upload, key: "k2" }, deps())).toMatchObject({ duplicate: false });
+  });
+});
+
+describe("a dry run", () => {
+  const facts = () => [...archived.values()].map((one) => one.facts);
+
+  it("is a mail to the address with +dryrun, in any case, and another delivery than the same mail without", async () => {
+    const asked = await receiveMail(mail({ recipient: dryRunAddress(to).replace("dryrun", "DryRun") }), doors, deps());
+    const sent = await receiveMail(mail(), doors, deps());
+    expect(facts().map(({ dryRun }) => dryRun)).toEqual([true, undefined]);
+    expect(asked).not.toEqual(sent);
+  });
+
+  it.each(["+DryRun+x", "+x+dryrun", "+dryrun2", "+"])("is not asked for with %s", async (detail) => {
+    await receiveMail(mail({ recipient: to.replace("@", `${detail}@`) }), doors, deps());
+    expect(facts().map(({ dryRun }) => dryRun)).toEqual([undefined]);
+  });
+
+  it("is quarantined where the sender is not proven, and automatic where nobody has written it, as any mail", async () => {
+    const recipient = dryRunAddress(to);
+    await receiveMail(mail({ recipient, headers: {} }), doors, deps());
+    await receiveMail(mail({ recipient, envelopeFrom: "<>", messageId: "<2@x>" }), doors, deps());
+    expect(facts().map(({ dryRun, verdict }) => [dryRun, verdict.kind])).toEqual([
+      [true, "quarantined"],
+      [true, "automatic"],
+    ]);
+  });
+
+  it("is an upload that says so, and the key it came under is free for the upload that is meant", async () => {
+    const upload = {
+      feed,
+      name: "a.csv",
+      contentType: "text/csv",
+      bytes: new Uint8Array([65]),
+      tokenName: "shop",
+      key: "1",
+    };
+    const asked = await receiveUpload({ ...upload, dryRun: true }, deps());
+    const again = await receiveUpload({ ...upload, dryRun: true }, deps());
+    const sent = await receiveUpload(upload, deps());
+    expect(again).toEqual({ ...asked, duplicate: true });
+    expect(sent.deliveryId).not.toBe(asked.deliveryId);
+    expect(sent.duplicate).toBe(false);
+    expect(facts().map(({ dryRun }) => dryRun)).toEqual([true, undefined]);
+  });
+
+  it("survives in the archive", async () => {
+    await receiveMail(mail({ recipient: dryRunAddress(to) }), doors, deps());
+    const [one] = facts();
+    expect(factsFromMetadata(factsToMetadata(one!))).toEqual(one);
+    expect(one?.dryRun).toBe(true);
   });
 });
 
