@@ -129,7 +129,7 @@ export async function world(): Promise<World> {
     audits: () => rows("SELECT actor, action, subject, detail FROM audit_log ORDER BY id"),
     async empty() {
       await rows(
-        "TRUNCATE dead_letters, deliveries, files, rejects, fixed_causes, alerts, audit_log, feed_versions, notifications",
+        "TRUNCATE dead_letters, deliveries, files, rejects, fixed_causes, alerts, audit_log, feed_versions, notifications CASCADE",
       );
       sent.length = 0;
       lines.length = 0;

@@ -107,7 +107,7 @@ export async function written({ sql }: Pick<TestStack, "sql">): Promise<{ versio
 
 /** As if nothing had ever arrived. The archive keeps what it has. */
 export async function forgetEverything({ sql }: Pick<TestStack, "sql">): Promise<void> {
-  await sql`TRUNCATE deliveries, files, rejects, dead_letters, records, changes, ledger, seen, feed_versions, notifications, audit_log`;
+  await sql`TRUNCATE deliveries, files, rejects, dead_letters, records, changes, ledger, seen, feed_versions, notifications, audit_log CASCADE`;
 }
 
 /** The mail of a sample; `round` makes another mail of the same file. */
