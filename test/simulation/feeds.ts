@@ -60,6 +60,7 @@ function feedOf(customer: string, { slug, mode, merges, asOf, numbered }: FeedKi
     key: ["sku"],
     asOf: asOf === "file-name" ? { from: asOf, pattern: numbered ? DAY_PATTERN : TIME_PATTERN } : { from: asOf },
     ...(numbered ? { controls: { sequence: NUMBER } } : {}),
+    contact: `it@${customer}.example`,
     gate: GATE,
     limits: { maxRejectShare: 1 },
   });

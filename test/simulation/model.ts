@@ -3,6 +3,7 @@
  * servers were told follows what the tables have to show.
  */
 import { chainFaults } from "./events.ts";
+import { holdFaults, isStopped } from "./holds.ts";
 import { grouped, inOrder, type KnownFile, knownFile, text } from "./known.ts";
 import { recordFaults } from "./records.ts";
 import type { Told } from "./sender.ts";
@@ -21,13 +22,14 @@ export interface Violation {
 
 /**
  * `answers`: what the senders were told, by Message-ID. `fixed`: what the database refused was put right, what had died of it
- * was sent again, and what was in quarantine is released.
+ * was sent again, and what was in quarantine is released. `judgedMs`: what was due then, the timers have done.
  */
 export function violationsOf(
   mails: readonly SentMail[],
   answers: ReadonlyMap<string, Told>,
   tables: Tables,
   fixed: boolean,
+  judgedMs: number,
 ): Violation[] {
   const model = new Model(tables, fixed);
   const known = mails.flatMap((mail) => model.mail(mail, answers.get(mail.messageId)!));
@@ -40,7 +42,7 @@ export function violationsOf(
   model.duplicates(known);
   model.stale(known);
   model.events(known);
-  return [...model.violations, ...recordFaults(tables, known)];
+  return [...model.violations, ...recordFaults(tables, known), ...holdFaults(tables, known, judgedMs)];
 }
 
 const STATE_OF: Readonly<Record<Fate, string>> = {
@@ -124,7 +126,7 @@ class Model {
     };
     // Behind a newer full file nothing of this one is written, and so nothing is refused.
     const mayPass = this.#fixed || (mail.kind.mode === "full" && row.state === "applied");
-    if (row.state !== "duplicate") {
+    if (row.state !== "duplicate" && !isStopped(row)) {
       broken("every file comes to its end", isCursed && !mayPass ? "dead" : "applied", row.state);
     }
     const good = sent.rows.filter((one) => one.good !== undefined);
@@ -147,6 +149,7 @@ class Model {
     const [inserted, changed] = [count("inserted"), count("changed", "restored")];
     broken("inserted in the books are the events", inserted, row.inserted);
     broken("changed in the books are the events", changed, row.changed);
+    broken("retired in the books are the events", count("retired"), row.retired ?? 0);
     broken("the books balance", says.size - inserted - changed, (row.unchanged ?? 0) + (row.stale ?? 0));
   }
 

@@ -114,7 +114,7 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
       const tables = await tablesIn(engine, world.storage);
       const violations = [
         ...unrest(world, senders, open),
-        ...violationsOf(mails, senders.told, tables, fixMs !== undefined),
+        ...violationsOf(mails, senders.told, tables, fixMs !== undefined, scheduler.nowMs - SWEPT_MS),
         ...writtenBehind(tables),
       ];
       return {

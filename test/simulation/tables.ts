@@ -33,7 +33,38 @@ export interface FileRow {
   readonly unchanged: number | null;
   readonly stale: number | null;
   readonly superseded: number | null;
+  readonly retired: number | null;
+  /** Active records of its feed before it. */
+  readonly records_before: number | null;
   readonly reject_lines: readonly number[];
+}
+
+/** A decision that the gate asked for. */
+export interface HoldRow {
+  readonly id: string;
+  readonly file_id: string;
+  readonly later: "wait" | "supersede";
+  /** What was to happen. */
+  readonly facts: { readonly inserted?: number; readonly changed?: number; readonly retired: number };
+  readonly held_ms: number;
+  readonly expires_ms: number;
+  readonly decision: string | null;
+  readonly decided_ms: number | null;
+  readonly decided_by: string | null;
+}
+
+/** A mail to a person. */
+export interface MailRow {
+  readonly key: string;
+  readonly recipient: string;
+  readonly file_id: string | null;
+  readonly created_ms: number;
+}
+
+/** What planning or applying a file noted for it and for others. */
+export interface TraceRow {
+  readonly file_id: string;
+  readonly what: string;
 }
 
 export interface RecordRow {
@@ -78,6 +109,10 @@ export interface Tables {
   readonly records: readonly RecordRow[];
   readonly changes: readonly ChangeRow[];
   readonly letters: readonly LetterRow[];
+  readonly holds: readonly HoldRow[];
+  readonly mails: readonly MailRow[];
+  /** Of files that are held or rejected. */
+  readonly traces: readonly TraceRow[];
 }
 
 const MS = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
@@ -101,8 +136,9 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
     files: await engine.rows<FileRow>(
       `SELECT x.id::text, x.delivery_id, ${FEED}, x.path, x.state, x.failure->>'code' AS code, ${MS("x.as_of")} AS as_of_ms,
          ${MS("x.received_at")} AS received_ms, ${MS("x.apply_started_at")} AS started_ms, ${MS("x.applied_at")} AS applied_ms, x.position, x.lines, x.accepted, x.rejected, x.inserted, x.changed, x.unchanged,
-         x.stale, x.superseded, ARRAY(SELECT DISTINCT r.line FROM rejects r WHERE r.file_id = x.id ORDER BY 1) AS reject_lines
-       FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id ORDER BY x.order_key, x.id`,
+         x.stale, x.superseded, x.retired, x.records_before, ARRAY(SELECT DISTINCT r.line FROM rejects r WHERE r.file_id = x.id ORDER BY 1) AS reject_lines
+       FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id
+       WHERE x.cause = 'delivery' ORDER BY x.order_key, x.id`,
     ),
     records: await engine.rows<RecordRow>(
       `SELECT ${FEED}, r.natural_key AS key, r.data, r.version, r.status
@@ -117,6 +153,17 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
     letters: await engine.rows<LetterRow>(
       `SELECT id::text, stage, attempts, correlation_id, state, failure->>'code' AS code, failure->>'sentence' AS sentence
        FROM dead_letters ORDER BY id`,
+    ),
+    holds: await engine.rows<HoldRow>(
+      `SELECT id::text, file_id::text, later, facts, ${MS("held_at")} AS held_ms, ${MS("expires_at")} AS expires_ms, decision,
+         ${MS("decided_at")} AS decided_ms, decided_by FROM holds ORDER BY holds.id`,
+    ),
+    mails: await engine.rows<MailRow>(
+      `SELECT key, recipient, file_id::text, ${MS("created_at")} AS created_ms FROM notifications ORDER BY id`,
+    ),
+    traces: await engine.rows<TraceRow>(
+      `SELECT t.file_id::text, t.what FROM (SELECT DISTINCT file_id, 'seen' AS what FROM seen UNION ALL SELECT DISTINCT file_id, 'ledger' FROM ledger) t
+       JOIN files x ON x.id = t.file_id WHERE x.state IN ('held', 'rejected') ORDER BY t.file_id, t.what`,
     ),
   };
 }

@@ -1,0 +1,189 @@
+/**
+ * Files that the gate holds: nothing of them is anywhere until they are released, each hold is decided once, people are told
+ * once, and what comes later waits or overtakes, as the policy of the feed says.
+ */
+import { GATE } from "./feeds.ts";
+import { grouped, inOrder, type KnownFile, text } from "./known.ts";
+import type { Violation } from "./model.ts";
+import type { FileRow, HoldRow, Tables } from "./tables.ts";
+
+/** What a held file is in the end, by the decision about it. One that goes on may be held again for something else. */
+const STATES_AFTER: Readonly<Record<string, readonly string[]>> = {
+  open: ["held"],
+  release: ["applied", "held", "dead"],
+  widen: ["applied", "held", "dead"],
+  reject: ["rejected"],
+  expire: ["rejected"],
+  supersede: ["rejected"],
+};
+
+/** Who is told. */
+const RECIPIENTS = ["contact", "operator"];
+
+/** The gate judges a file by what is usual from so many files of its feed on, and lets more go where more is usual. */
+const USUAL_FILES = 5;
+
+const isHeldByGate = ({ state, code }: FileRow): boolean => state === "held" && code === "blast-radius";
+const waitsBehind = ({ state, code }: FileRow): boolean => state === "held" && code === "behind-held-file";
+const letsGo = ({ decision }: HoldRow): boolean => decision === "release" || decision === "widen";
+
+/** The states in which a file waits for somebody, or was refused by somebody. */
+export const isStopped = (row: FileRow): boolean => row.state === "held" || row.state === "rejected";
+
+/** A hold at its place in the order of its feed. */
+interface Placed {
+  readonly hold: HoldRow;
+  readonly place: number;
+}
+
+interface Judged {
+  readonly row: FileRow;
+  readonly file: KnownFile;
+  /** All files of the feed, in order, and the place of this one. */
+  readonly files: readonly KnownFile[];
+  readonly place: number;
+  /** All holds of the feed, and those of this file, the last one last. */
+  readonly holds: readonly Placed[];
+  readonly own: readonly HoldRow[];
+}
+
+interface Told {
+  readonly expected: string;
+  readonly found: unknown;
+}
+
+/** A sentence, and what speaks against it. */
+type Rule = (judged: Judged, tables: Tables, judgedMs: number) => Told | undefined;
+
+const RULES: Readonly<Record<string, Rule>> = {
+  "a held file does what was decided"({ row, own }) {
+    const last = own.at(-1);
+    const states = STATES_AFTER[last?.decision ?? "open"]!;
+    return last === undefined || states.includes(row.state) ? undefined : { expected: states.join(" or "), found: row };
+  },
+
+  "a file is held for a question"({ row, own }) {
+    if (!isHeldByGate(row) || own.at(-1)?.decision === null) return undefined;
+    return { expected: "an open hold", found: own };
+  },
+
+  "a file is rejected by a decision"({ row, own }) {
+    const last = own.at(-1);
+    if (row.state !== "rejected" || (last !== undefined && last.decision !== null && !letsGo(last))) return undefined;
+    return { expected: "a hold that was decided so", found: own };
+  },
+
+  "nobody waits for nothing"({ row, place, holds }) {
+    if (!waitsBehind(row)) return undefined;
+    if (holds.some((one) => one.place < place && one.hold.later === "wait" && one.hold.decision === null))
+      return undefined;
+    return { expected: "an open hold of an earlier file", found: holds };
+  },
+
+  "later files wait for the decision"({ row, place, holds }) {
+    const passed = holds.find(
+      (one) =>
+        one.place < place &&
+        one.hold.later === "wait" &&
+        one.hold.held_ms < (row.started_ms ?? 0) &&
+        isAppliedBefore(row, one.hold),
+    );
+    return passed && { expected: "begun after the decision", found: { passed, row } };
+  },
+
+  "a newer file overtakes what is held"({ place, files, own }) {
+    const newer = files.slice(place + 1).map(({ row }) => row.applied_ms);
+    const overtaken = ({ held_ms, decided_ms }: HoldRow) =>
+      newer.some((ms) => ms !== null && ms >= held_ms && ms <= (decided_ms ?? Number.POSITIVE_INFINITY));
+    const wrong = own.find((hold) =>
+      hold.decision === "supersede"
+        ? !overtaken(hold)
+        : hold.later === "supersede" && hold.decision === null && overtaken(hold),
+    );
+    return wrong && { expected: "overtaken when a newer file is applied, and then only", found: { wrong, newer } };
+  },
+
+  "nobody decides for ever"({ own }, _, judgedMs) {
+    const late = own.find(({ decision, expires_ms, decided_ms }) =>
+      decision === null ? expires_ms < judgedMs : decision === "expire" && decided_ms! < expires_ms,
+    );
+    return late && { expected: "rejected when its time is over, and not before", found: late };
+  },
+
+  "a held file leaves no trace"({ row }, { traces }) {
+    const trace = isStopped(row) ? traces.find(({ file_id }) => file_id === row.id) : undefined;
+    return trace && { expected: "nothing", found: trace };
+  },
+
+  "what is out of proportion is asked about"({ file, row, place, files, own, holds }) {
+    const { records_before: records, retired } = row;
+    if (records === null || retired === null || retired === 0 || own.some(letsGo)) return undefined;
+    // Whoever widens lets later ones go, and so does what is usual.
+    if (holds.some(({ hold }) => hold.decision === "widen")) return undefined;
+    if (files.filter((other, i) => i !== place && other.row.state === "applied").length >= USUAL_FILES)
+      return undefined;
+    const limit = file.sent.rows.length === 0 ? 0 : Math.max(GATE.retired.minRecords, GATE.retired.share * records);
+    return retired <= limit ? undefined : { expected: `${limit} retired at most, or a release`, found: row };
+  },
+
+  "what was released is applied as planned"({ row, place, files, own }) {
+    const last = own.at(-1);
+    if (row.state !== "applied" || last === undefined) return undefined;
+    const isAlone = files.every((other, i) => i === place || !isBusyDuring(other.row, last.held_ms, row.applied_ms!));
+    const { inserted, changed, retired } = last.facts;
+    if (!isAlone || inserted === undefined) return undefined;
+    const done = { inserted: row.inserted, changed: row.changed, retired: row.retired };
+    const planned = { inserted, changed, retired };
+    return text(done) === text(planned) ? undefined : { expected: text(planned), found: done };
+  },
+
+  "people are told of a hold once"({ row, own }, { mails }) {
+    const found = mails
+      .filter(({ file_id, key }) => file_id === row.id && key.startsWith("blast-radius"))
+      .map(({ recipient }) => recipient);
+    const expected = own.flatMap(() => RECIPIENTS).toSorted();
+    const isRight = text(found.toSorted()) === text(expected);
+    return isRight ? undefined : { expected: text(expected), found };
+  },
+
+  "people are reminded once, in time"({ own }, { mails }) {
+    const reminders = (hold: HoldRow) =>
+      mails
+        .filter(({ key }) => key.startsWith(`reminder of hold ${hold.id} `))
+        .map(({ recipient, created_ms }) => ({ recipient, created_ms }));
+    const wrong = own.find((hold) => {
+      const told = reminders(hold);
+      const dueMs = hold.held_ms + GATE.remindAfterHours * 3_600_000;
+      const isTwice = new Set(told.map(({ recipient }) => recipient)).size < told.length;
+      return isTwice || told.some(({ created_ms }) => created_ms < dueMs);
+    });
+    return wrong && { expected: "one mail to each, when it is due", found: { hold: wrong, told: reminders(wrong) } };
+  },
+};
+
+/** Before the decision about a hold, or while there is none. */
+const isAppliedBefore = ({ applied_ms }: FileRow, { decided_ms }: HoldRow): boolean =>
+  applied_ms !== null && applied_ms < (decided_ms ?? Number.POSITIVE_INFINITY);
+
+const isBusyDuring = ({ started_ms, applied_ms }: FileRow, fromMs: number, untilMs: number): boolean =>
+  started_ms !== null && started_ms <= untilMs && (applied_ms === null || applied_ms >= fromMs);
+
+/** `judgedMs`: what was due then, the timers have done. */
+export function holdFaults(tables: Tables, known: readonly KnownFile[], judgedMs: number): Violation[] {
+  const holdsOf = grouped(tables.holds, ({ file_id }) => file_id);
+  return [...grouped(inOrder(known), ({ row }) => row.feed).values()].flatMap((files) => {
+    const holds = files.flatMap(({ row }, place) => (holdsOf.get(row.id) ?? []).map((hold) => ({ hold, place })));
+    return files.flatMap((file, place) => {
+      const { row } = file;
+      const judged = { row, file, files, place, holds, own: holdsOf.get(row.id) ?? [] };
+      return Object.entries(RULES).flatMap(([rule, ask]): Violation[] => {
+        const told = ask(judged, tables, judgedMs);
+        if (told === undefined) return [];
+        const about = [`"${row.id}"`, row.delivery_id.slice(0, 8)];
+        return [
+          { rule, subject: `${row.feed} file ${row.id}`, about, expected: told.expected, found: text(told.found) },
+        ];
+      });
+    });
+  });
+}
