@@ -2,6 +2,7 @@
  * What people are told of by mail, as plain data: the stage that holds a file says what it saw, `src/notify` makes words
  * and pictures of it.
  */
+import type { Effect } from "./effect.ts";
 import type { FailureReport } from "./failures.ts";
 import type { OpenQuestion } from "./feed-version.ts";
 
@@ -99,7 +100,34 @@ export interface BlastRadiusNotice extends OfFile {
   readonly reminder: boolean;
 }
 
-export type Notice = FormatUnconfirmedNotice | FormatDriftNotice | BlastRadiusNotice;
+/** What a dry run came to, told to whoever sent it: one mail for all files of the delivery. */
+export interface DryRunNotice extends Omit<OfFile, "fileId" | "path"> {
+  readonly kind: "dry-run";
+  /** Of the mail that asked; empty where it had none. */
+  readonly subject: string;
+  /** Why nothing in it could be read. */
+  readonly failure?: NoticeFailure;
+  readonly files: readonly DryRunFile[];
+}
+
+/** What is wrong and what to do, in words for the customer. */
+export interface NoticeFailure {
+  readonly sentence: string;
+  readonly hint: string;
+}
+
+export interface DryRunFile {
+  readonly fileId: string;
+  readonly path: string;
+  readonly feedTitle: string;
+  /** What it would do; left out where it could not be compared. */
+  readonly effect?: Effect;
+  readonly failure?: NoticeFailure;
+  /** The first rows that could not be read. */
+  readonly rejects: readonly { readonly line: number; readonly value: string; readonly sentence: string; readonly hint: string }[];
+}
+
+export type Notice = FormatUnconfirmedNotice | FormatDriftNotice | BlastRadiusNotice | DryRunNotice;
 
 /** A mail to a person, composed. */
 export interface Message {

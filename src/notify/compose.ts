@@ -3,6 +3,7 @@ import type { OpenQuestion } from "../domain/feed-version.ts";
 import type { FormatDriftNotice, FormatUnconfirmedNotice, Message, Notice } from "../domain/notice.ts";
 import { blastRadius } from "./blast-radius.ts";
 import { type Block, htmlOf, textOf } from "./blocks.ts";
+import { dryRun } from "./dry-run.ts";
 import { correlation, type Draft, fileFacts, nameOf } from "./parts.ts";
 
 export function composeMessage(notice: Notice): Message {
@@ -18,6 +19,8 @@ function draftOf(notice: Notice): Draft {
       return drift(notice);
     case "blast-radius":
       return blastRadius(notice);
+    case "dry-run":
+      return dryRun(notice);
   }
 }
 
