@@ -16,7 +16,8 @@ export const factsSchema = z.object({
   id: z.string().regex(DELIVERY_ID),
   customer: z.string().regex(CUSTOMER_SLUG),
   feed: z.string().regex(FEED_SLUG),
-  door: z.enum(["mail", "upload"]),
+  /** `restore`: we made it ourselves, to bring records back to what they were. It is told by the archive and never read. */
+  door: z.enum(["mail", "upload", "restore"]),
   /** It only asks what its files would do: they are compared and told of, and never applied, however often it is read again. */
   dryRun: z.literal(true).optional(),
   /** The From address of a mail, the name of the token of an upload. */

@@ -12,9 +12,11 @@ export const rawCustomerPrefix = (customer: string): string => `${RAW_PREFIX}${c
 export const rawPrefix = (customer: string, day: Date): string =>
   `${rawCustomerPrefix(customer)}${day.getUTCFullYear()}/${two(day.getUTCMonth() + 1)}/${two(day.getUTCDate())}/`;
 
+const ENDINGS = { mail: "eml", upload: "bin", restore: "ndjson" } as const;
+
 /** Where a delivery's raw bytes lie for good. The date is the day of arrival in UTC. */
-export const rawKey = (customer: string, receivedAt: Date, deliveryId: string, door: "mail" | "upload"): string =>
-  `${rawPrefix(customer, receivedAt)}${deliveryId}.${door === "mail" ? "eml" : "bin"}`;
+export const rawKey = (customer: string, receivedAt: Date, deliveryId: string, door: keyof typeof ENDINGS): string =>
+  `${rawPrefix(customer, receivedAt)}${deliveryId}.${ENDINGS[door]}`;
 
 /**
  * One chunk of a parsed file. The adapter version is part of the key, so that two parses of one file under different

@@ -31,6 +31,8 @@ const bigintText = customType<{ data: string; driverData: string }>({ dataType: 
 const bigintIdentity = (name: string) => bigintText(name).notNull().default(sql`GENERATED ALWAYS AS IDENTITY`);
 /** A generated column: nobody writes it. */
 const MADE_BY_THE_TABLE = sql`GENERATED ALWAYS AS`;
+/** 128 bits as text of zeroes and ones. */
+const bits = customType<{ data: string; driverData: string }>({ dataType: () => "bit(128)" });
 const at = (name: string) => timestamp(name, { withTimezone: true });
 /** A count of bytes: bigint in the table, but no file comes near 2^53. */
 const byteCount = (name: string) => bigint(name, { mode: "number" });
@@ -82,7 +84,7 @@ export const deliveries = pgTable("deliveries", {
   id: text("id").primaryKey(),
   customerId: integer("customer_id").notNull(),
   feedId: integer("feed_id").notNull(),
-  door: text("door", { enum: ["mail", "upload"] }).notNull(),
+  door: text("door", { enum: ["mail", "upload", "restore"] }).notNull(),
   state: text("state", { enum: DELIVERY_STATES }).notNull(),
   rawKey: text("raw_key").notNull(),
   recipient: text("recipient"),
@@ -422,35 +424,44 @@ export const listedRetirements = pgTable(
   (t) => [primaryKey({ columns: [t.fileId, t.n] })],
 );
 
-export const driftReports = pgTable("drift_reports", {
-  id: bigintIdentity("id").primaryKey(),
-  fileId: bigintText("file_id").notNull().unique(),
-  customerId: integer("customer_id").notNull(),
-  feedId: integer("feed_id").notNull(),
-  snapshotFeedId: integer("snapshot_feed_id").notNull(),
-  orderKey: uuid("order_key").notNull(),
-  asOf: at("as_of").notNull(),
-  state: text("state", { enum: statesOf("driftReport") })
-    .notNull()
-    .default("open"),
-  limits: jsonb("limits").$type<unknown>().notNull(),
-  seal: text("seal"),
-  fields: text("fields").array().notNull(),
-  snapshotRows: integer("snapshot_rows"),
-  records: integer("records"),
-  missingHere: integer("missing_here"),
-  missingThere: integer("missing_there"),
-  differs: integer("differs"),
-  drift: integer("drift"),
-  explained: jsonb("explained").$type<Readonly<Record<string, number>>>().notNull().default({}),
-  reasons: text("reasons").array().notNull().default([]),
-  healingFileId: bigintText("healing_file_id"),
-  createdAt: at("created_at").notNull().defaultNow(),
-  comparedAt: at("compared_at"),
-  decidedAt: at("decided_at"),
-  decidedBy: text("decided_by"),
-  healedAt: at("healed_at"),
-});
+export const DRIFT_STATES = statesOf("driftReport");
+
+export const driftReports = pgTable(
+  "drift_reports",
+  {
+    id: bigintIdentity("id").primaryKey(),
+    fileId: bigintText("file_id").notNull(),
+    customerId: integer("customer_id").notNull(),
+    feedId: integer("feed_id").notNull(),
+    snapshotFeedId: integer("snapshot_feed_id").notNull(),
+    orderKey: uuid("order_key").notNull(),
+    asOf: at("as_of").notNull(),
+    state: text("state", { enum: DRIFT_STATES }).notNull().default("open"),
+    limits: jsonb("limits").$type<unknown>().notNull(),
+    seal: text("seal"),
+    fields: text("fields").array().notNull(),
+    snapshotRows: integer("snapshot_rows"),
+    records: integer("records"),
+    missingHere: integer("missing_here"),
+    missingThere: integer("missing_there"),
+    differs: integer("differs"),
+    drift: integer("drift"),
+    explained: jsonb("explained").$type<Readonly<Record<string, number>>>().notNull().default({}),
+    reasons: text("reasons").array().notNull().default([]),
+    healingFileId: bigintText("healing_file_id"),
+    createdAt: at("created_at").notNull().defaultNow(),
+    comparedAt: at("compared_at"),
+    decidedAt: at("decided_at"),
+    decidedBy: text("decided_by"),
+    healedAt: at("healed_at"),
+    run: integer("run").notNull().default(1),
+    toldAt: at("told_at"),
+    attempts: integer("attempts").notNull().default(0),
+    touchedAt: at("touched_at").notNull().defaultNow(),
+    note: text("note"),
+  },
+  (t) => [unique().on(t.fileId, t.run)],
+);
 
 export const driftRows = pgTable(
   "drift_rows",
@@ -525,4 +536,43 @@ export const replayItems = pgTable(
     retired: integer("retired"),
   },
   (t) => [primaryKey({ columns: [t.replayId, t.deliveryId] })],
+);
+
+export const forgotten = pgTable("forgotten", {
+  what: text("what", { enum: ["changes"] }).primaryKey(),
+  upto: at("upto").notNull(),
+});
+
+export const restores = pgTable(
+  "restores",
+  {
+    id: bigintIdentity("id").primaryKey(),
+    request: text("request").notNull(),
+    customerId: integer("customer_id").notNull(),
+    feedId: integer("feed_id").notNull(),
+    restoreTo: at("restore_to").notNull(),
+    rows: integer("rows").notNull(),
+    remaining: bits("remaining").notNull(),
+    upto: text("upto").notNull().default(""),
+    parts: integer("parts").notNull().default(0),
+    nextFileId: bigintText("next_file_id").notNull(),
+    saidAt: at("said_at").notNull(),
+    asOf: at("as_of").notNull(),
+    askedBy: text("asked_by").notNull(),
+    madeAt: at("made_at"),
+  },
+  (t) => [unique().on(t.feedId, t.request)],
+);
+
+export const restoreParts = pgTable(
+  "restore_parts",
+  {
+    fileId: bigintText("file_id").primaryKey(),
+    restoreId: bigintText("restore_id").notNull(),
+    n: integer("n").notNull(),
+    afterKey: text("after_key").notNull(),
+    uptoKey: text("upto_key"),
+    sum: bits("sum").notNull(),
+  },
+  (t) => [unique().on(t.restoreId, t.n)],
 );

@@ -129,5 +129,7 @@ export const RETENTION: readonly Kept[] = [
   forEver(["audit_log"], "Who did what is never forgotten."),
   forEver(["fixed_causes", "jobs"], "One row a cause, one row a job: they do not grow."),
   forEver(["replays"], "One row for each that somebody asked for."),
+  forEver(["restores", "restore_parts"], "One row for each that was ordered, and for each of its files."),
+  forEver(["forgotten"], "One row: up to where the history is gone."),
   forEver(["strays"], "Until the delivery has its row, which is minutes; the sweep removes them."),
 ];

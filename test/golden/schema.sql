@@ -185,7 +185,7 @@ table public.deliveries
   constraint deliveries_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
   constraint deliveries_body_sha256_check CHECK ((body_sha256 ~ '^[0-9a-f]{64}$'::text))
   constraint deliveries_check CHECK (((state = ANY (ARRAY['quarantined'::text, 'ignored'::text, 'rejected'::text, 'dead'::text])) = (failure IS NOT NULL)))
-  constraint deliveries_door_check CHECK ((door = ANY (ARRAY['mail'::text, 'upload'::text])))
+  constraint deliveries_door_check CHECK ((door = ANY (ARRAY['mail'::text, 'upload'::text, 'restore'::text])))
   constraint deliveries_id_check CHECK ((id ~ '^[0-9a-f]{32}$'::text))
   constraint deliveries_raw_bytes_check CHECK ((raw_bytes >= 0))
   constraint deliveries_raw_sha256_check CHECK ((raw_sha256 ~ '^[0-9a-f]{64}$'::text))
@@ -227,8 +227,13 @@ table public.drift_reports
   column decided_at timestamp with time zone
   column decided_by text
   column healed_at timestamp with time zone
+  column run integer not null default 1
+  column told_at timestamp with time zone
+  column attempts integer not null default 0
+  column touched_at timestamp with time zone not null default now()
+  column note text
   constraint drift_reports_pkey PRIMARY KEY (id)
-  constraint drift_reports_file_id_key UNIQUE (file_id)
+  constraint drift_reports_of_file UNIQUE (file_id, run)
   constraint drift_reports_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
   constraint drift_reports_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
   constraint drift_reports_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
@@ -238,14 +243,17 @@ table public.drift_reports
   constraint drift_reports_decided CHECK ((((decided_at IS NULL) = (decided_by IS NULL)) AND ((state <> ALL (ARRAY['released'::text, 'rejected'::text])) OR (decided_at IS NOT NULL))))
   constraint drift_reports_healed CHECK (((state = 'healed'::text) = (healed_at IS NOT NULL)))
   constraint drift_reports_numbers CHECK (((compared_at IS NULL) OR COALESCE(((drift <= ((missing_here + missing_there) + differs)) AND (seal IS NOT NULL) AND (records IS NOT NULL) AND (snapshot_rows IS NOT NULL)), false)))
+  constraint drift_reports_run_check CHECK ((run > 0))
   constraint drift_reports_seal_check CHECK ((seal = ANY (ARRAY['hash'::text, 'fields'::text])))
   constraint drift_reports_state_check CHECK ((state = ANY (ARRAY['open'::text, 'late'::text, 'clean'::text, 'healing'::text, 'healed'::text, 'waiting'::text, 'released'::text, 'rejected'::text])))
   CREATE INDEX drift_reports_by_feed ON public.drift_reports USING btree (feed_id, order_key DESC)
-  CREATE UNIQUE INDEX drift_reports_file_id_key ON public.drift_reports USING btree (file_id)
+  CREATE INDEX drift_reports_healing ON public.drift_reports USING btree (healing_file_id) WHERE (healing_file_id IS NOT NULL)
+  CREATE INDEX drift_reports_latest ON public.drift_reports USING btree (created_at DESC, id DESC)
+  CREATE UNIQUE INDEX drift_reports_of_file ON public.drift_reports USING btree (file_id, run)
   CREATE UNIQUE INDEX drift_reports_pkey ON public.drift_reports USING btree (id)
   CREATE INDEX drift_reports_waiting ON public.drift_reports USING btree (customer_id, created_at) WHERE (state = ANY (ARRAY['open'::text, 'waiting'::text, 'healing'::text, 'released'::text]))
   CREATE TRIGGER drift_reports_first_state BEFORE INSERT ON public.drift_reports FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>open', 'new>late')
-  CREATE TRIGGER drift_reports_moves BEFORE UPDATE OF state ON public.drift_reports FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('open>clean', 'open>healing', 'open>waiting', 'waiting>released', 'waiting>rejected', 'healing>healed', 'released>healed')
+  CREATE TRIGGER drift_reports_moves BEFORE UPDATE OF state ON public.drift_reports FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('open>clean', 'open>healing', 'open>waiting', 'waiting>released', 'waiting>rejected', 'healing>healed', 'healing>rejected', 'released>healed', 'released>rejected')
 
 table public.drift_rows
   column report_id bigint not null
@@ -426,6 +434,13 @@ table public.fixed_causes
   column note text
   constraint fixed_causes_pkey PRIMARY KEY (cause)
   CREATE UNIQUE INDEX fixed_causes_pkey ON public.fixed_causes USING btree (cause)
+
+table public.forgotten
+  column what text not null
+  column upto timestamp with time zone not null
+  constraint forgotten_pkey PRIMARY KEY (what)
+  constraint forgotten_what_check CHECK ((what = 'changes'::text))
+  CREATE UNIQUE INDEX forgotten_pkey ON public.forgotten USING btree (what)
 
 table public.holds
   column id bigint not null generated always as identity
@@ -639,6 +654,46 @@ table public.replays
   CREATE UNIQUE INDEX replays_pkey ON public.replays USING btree (id)
   CREATE TRIGGER replays_first_state BEFORE INSERT ON public.replays FOR EACH ROW EXECUTE FUNCTION public.keep_to_moves('new>collecting')
   CREATE TRIGGER replays_moves BEFORE UPDATE OF state ON public.replays FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('collecting>running', 'collecting>cancelled', 'collecting>failed', 'running>paused', 'running>done', 'running>cancelled', 'paused>running', 'paused>cancelled')
+
+table public.restore_parts
+  column file_id bigint not null
+  column restore_id bigint not null
+  column n integer not null
+  column after_key text collate "C" not null
+  column upto_key text collate "C"
+  column sum bit(128) not null
+  constraint restore_parts_pkey PRIMARY KEY (file_id)
+  constraint restore_parts_restore_id_n_key UNIQUE (restore_id, n)
+  constraint restore_parts_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
+  constraint restore_parts_restore_id_fkey FOREIGN KEY (restore_id) REFERENCES public.restores(id)
+  constraint restore_parts_n_check CHECK ((n > 0))
+  CREATE UNIQUE INDEX restore_parts_pkey ON public.restore_parts USING btree (file_id)
+  CREATE UNIQUE INDEX restore_parts_restore_id_n_key ON public.restore_parts USING btree (restore_id, n)
+
+table public.restores
+  column id bigint not null generated always as identity
+  column request text not null
+  column customer_id integer not null
+  column feed_id integer not null
+  column restore_to timestamp with time zone not null
+  column rows integer not null
+  column remaining bit(128) not null
+  column upto text collate "C" not null default ''::text
+  column parts integer not null default 0
+  column next_file_id bigint not null
+  column said_at timestamp with time zone not null
+  column as_of timestamp with time zone not null
+  column asked_by text not null
+  column made_at timestamp with time zone
+  constraint restores_pkey PRIMARY KEY (id)
+  constraint restores_feed_id_request_key UNIQUE (feed_id, request)
+  constraint restores_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
+  constraint restores_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
+  constraint restores_request_check CHECK ((request ~ '^[0-9a-f]{64}$'::text))
+  constraint restores_rows_check CHECK ((rows > 0))
+  CREATE INDEX restores_by_customer ON public.restores USING btree (customer_id, id DESC)
+  CREATE UNIQUE INDEX restores_feed_id_request_key ON public.restores USING btree (feed_id, request)
+  CREATE UNIQUE INDEX restores_pkey ON public.restores USING btree (id)
 
 table public.schema_migrations
   column name text not null
@@ -891,6 +946,29 @@ BEGIN
   SELECT 'applied', b.inserted, b.changed, b.unchanged, b.stale FROM booked b;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.begin_healing(p_report bigint)
+ RETURNS TABLE(file bigint, attempt integer)
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_report drift_reports%ROWTYPE;
+BEGIN
+  UPDATE drift_reports d SET attempts = d.attempts + 1, touched_at = now() WHERE d.id = p_report AND d.state IN ('healing', 'released')
+    RETURNING * INTO v_report;
+  IF NOT FOUND THEN RETURN; END IF;
+  IF v_report.healing_file_id IS NULL THEN
+    INSERT INTO files (delivery_id, position, customer_id, feed_id, path, content_type, state, adapter_version, as_of, as_of_source,
+        order_key, received_at, cause, complete)
+      SELECT s.delivery_id, greatest(s.position, (SELECT max(o.position) + 1 FROM files o WHERE o.delivery_id = s.delivery_id AND o.cause = 'reconcile')),
+        s.customer_id, v_report.feed_id, s.path, s.content_type, 'parsing', s.adapter_version, s.as_of, s.as_of_source, v_report.order_key,
+        now(), 'reconcile', false
+      FROM files s WHERE s.id = v_report.file_id
+      RETURNING id INTO v_report.healing_file_id;
+    UPDATE drift_reports d SET healing_file_id = v_report.healing_file_id WHERE d.id = p_report;
+  END IF;
+  RETURN QUERY SELECT v_report.healing_file_id, v_report.attempts;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.break_seal()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -983,7 +1061,7 @@ CREATE OR REPLACE FUNCTION public.close_drift_report(p_report bigint, p_state te
 AS $function$
 #variable_conflict use_column
 BEGIN
-  UPDATE drift_reports d SET state = p_state, compared_at = now(), seal = p_numbers->>'seal',
+  UPDATE drift_reports d SET state = p_state, compared_at = now(), touched_at = now(), seal = p_numbers->>'seal',
     snapshot_rows = (p_numbers->>'snapshotRows')::int, records = (p_numbers->>'records')::int,
     missing_here = (p_numbers->>'missingHere')::int, missing_there = (p_numbers->>'missingThere')::int,
     differs = (p_numbers->>'differs')::int, drift = (p_numbers->>'drift')::int, explained = p_numbers->'explained',
@@ -995,6 +1073,9 @@ BEGIN
     SELECT p_report, r.n, r.row->>'kind', r.row->>'key', (r.row->>'line')::int, (r.row->>'version')::int, (r.row->>'orderKey')::uuid,
       (r.row->>'fileId')::bigint, r.row->'fields', nullif(r.row->'explanation', 'null'), r.row->>'sentence'
     FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r(row, n);
+    PERFORM decide_drift(o.id, 'rejected', 'mailfeed', 'report ' || p_report || ' is newer')
+      FROM drift_reports n JOIN drift_reports o ON o.feed_id = n.feed_id AND o.id <> n.id AND o.state = 'waiting' AND o.order_key <= n.order_key
+      WHERE n.id = p_report;
   END IF;
   SELECT d.state INTO state FROM drift_reports d WHERE d.id = p_report;
   RETURN NEXT;
@@ -1043,6 +1124,21 @@ CREATE OR REPLACE FUNCTION public.decide_alone(p_feed integer)
 AS $function$
   SELECT pg_advisory_xact_lock(hashtext('duplicates of a feed'), p_feed)
 $function$
+
+CREATE OR REPLACE FUNCTION public.decide_drift(p_report bigint, p_to text, p_by text, p_note text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_from text;
+BEGIN
+  SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
+  IF v_from IS NULL OR v_from || '>' || p_to NOT IN ('waiting>released', 'waiting>rejected', 'healing>rejected', 'released>rejected') THEN RETURN v_from; END IF;
+  UPDATE drift_reports d SET state = p_to, decided_at = now(), decided_by = p_by, note = p_note, touched_at = now() WHERE d.id = p_report;
+  INSERT INTO audit_log (actor, action, subject, detail)
+    VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('note', p_note)));
+  RETURN p_to;
+END $function$
 
 CREATE OR REPLACE FUNCTION public.decide_hold(p_file bigint, p_nonce text, p_decision text, p_by text, p_failure jsonb)
  RETURNS TABLE(outcome text, decision text, decided_by text, decided_at timestamp with time zone, wake bigint[])
@@ -1093,7 +1189,12 @@ BEGIN
   SELECT c.relname INTO v_name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'changes'::regclass AND c.relname ~ '^changes_[0-9]{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_before
     ORDER BY c.relname LIMIT 1;
-  IF v_name IS NOT NULL THEN EXECUTE format('DROP TABLE %I', v_name); END IF;
+  IF v_name IS NOT NULL THEN
+    EXECUTE format('DROP TABLE %I', v_name);
+    INSERT INTO forgotten AS f (what, upto)
+      VALUES ('changes', (to_date(right(v_name, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC')
+      ON CONFLICT (what) DO UPDATE SET upto = greatest(f.upto, excluded.upto);
+  END IF;
   RETURN v_name;
 END $function$
 
@@ -1109,6 +1210,23 @@ BEGIN
   DELETE FROM ledger l USING files x WHERE x.id = p_file AND x.compare_only AND x.state = 'compared' AND l.file_id = p_file;
   SELECT x.state INTO v_state FROM files x WHERE x.id = p_file;
   RETURN v_state;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.end_healing(p_report bigint, p_attempt integer, p_chunks jsonb, p_accepted integer, p_merges boolean, p_from integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_file bigint;
+BEGIN
+  SELECT d.healing_file_id INTO v_file FROM drift_reports d
+    WHERE d.id = p_report AND d.attempts = p_attempt AND d.state IN ('healing', 'released') FOR NO KEY UPDATE;
+  IF NOT FOUND THEN RETURN false; END IF;
+  DELETE FROM listed_retirements l USING files x WHERE x.id = v_file AND x.state = 'parsing' AND l.file_id = v_file AND l.n < p_from;
+  UPDATE files x SET state = 'parsed', chunks = p_chunks, accepted = p_accepted, lines = p_accepted, rejected = 0, header_lines = 0,
+    preamble_lines = 0, footer_lines = 0, blank_lines = 0, continuation_lines = 0, merges = p_merges, parsed_at = now(), updated_at = now()
+  WHERE x.id = v_file AND x.state = 'parsing';
+  RETURN true;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.ensure_change_partitions(p_from date, p_days integer)
@@ -1164,6 +1282,8 @@ AS $function$
   WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
     AND n.sequence IS NOT DISTINCT FROM p_sequence
     AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - o.received_at)) <= p_window_seconds)
+    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause = 'restore' AND r.state IN ('parsed', 'applying', 'applied')
+      AND r.order_key BETWEEN least(n.order_key, p_order) AND greatest(n.order_key, p_order))
   ORDER BY n.order_key LIMIT 1
 $function$
 
@@ -1250,6 +1370,14 @@ BEGIN
   RETURN NULL;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.history_from(p_feed integer)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT greatest(f.created_at, (SELECT g.upto FROM forgotten g WHERE g.what = 'changes')) FROM feeds f WHERE f.id = p_feed
+$function$
+
 CREATE OR REPLACE FUNCTION public.hold_by_gate(p_file bigint, p_token uuid, p_failure jsonb, p_plan jsonb, p_hold jsonb, p_mails jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1307,6 +1435,44 @@ BEGIN
   RAISE EXCEPTION '% cannot go from % to %', TG_TABLE_NAME, v_from, NEW.state
     USING ERRCODE = 'MF001', TABLE = TG_TABLE_NAME,
       DETAIL = jsonb_build_object('what', TG_TABLE_NAME, 'id', to_jsonb(NEW) ->> 'id', 'from', v_from, 'to', NEW.state)::text;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.make_restore_part(p_restore bigint, p_file bigint, p_upto text, p_sum text, p_delivery jsonb, p_made jsonb, p_gone jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_restore restores%ROWTYPE;
+BEGIN
+  SELECT * INTO v_restore FROM restores r WHERE r.id = p_restore FOR NO KEY UPDATE;
+  IF v_restore.next_file_id IS DISTINCT FROM p_file OR v_restore.made_at IS NOT NULL THEN RETURN 'moved'; END IF;
+  IF EXISTS (SELECT FROM deliveries d WHERE d.id = p_delivery->>'id') THEN
+    UPDATE restores r SET next_file_id = nextval(pg_get_serial_sequence('files', 'id')) WHERE r.id = p_restore;
+    RETURN 'again';
+  END IF;
+  INSERT INTO deliveries (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender, sender_proof, subject,
+      message_id, received_at, payloads)
+    VALUES (p_delivery->>'id', v_restore.customer_id, v_restore.feed_id, 'restore', 'parsing', p_delivery->>'rawKey',
+      (p_delivery->>'bytes')::bigint, p_delivery->>'sha256', v_restore.asked_by, 'operator', p_delivery->>'subject', v_restore.request,
+      v_restore.said_at, jsonb_build_array(jsonb_build_object('path', p_made->>'path', 'format', 'ndjson', 'role', 'attachment', 'taken', true)));
+  INSERT INTO files (id, delivery_id, position, customer_id, feed_id, path, content_type, bytes, content_sha256, state, cause, complete,
+      adapter_version, as_of, as_of_source, order_key, chunks, lines, header_lines, preamble_lines, footer_lines, blank_lines,
+      continuation_lines, accepted, rejected, ends_with_newline, received_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT p_file, p_delivery->>'id', 0, v_restore.customer_id, v_restore.feed_id, p_made->>'path', 'application/x-ndjson',
+      (p_delivery->>'bytes')::bigint, p_delivery->>'sha256', 'parsing', 'restore', false, p_made->>'adapterVersion', v_restore.as_of,
+      'restore', (p_made->>'orderKey')::uuid, p_made->'chunks', 1 + m.accepted + jsonb_array_length(p_gone), 1, 0, jsonb_array_length(p_gone),
+      0, 0, m.accepted, 0, true, v_restore.said_at
+    FROM (SELECT (p_made->>'accepted')::int AS accepted) m;
+  INSERT INTO listed_retirements (file_id, n, natural_key, record_id, version)
+    SELECT p_file, g.n, g.key, g.id, g.version FROM jsonb_to_recordset(p_gone) AS g(n int, key text, id bigint, version int);
+  INSERT INTO restore_parts (file_id, restore_id, n, after_key, upto_key, sum)
+    VALUES (p_file, p_restore, v_restore.parts + 1, v_restore.upto, p_upto, p_sum::bit(128));
+  UPDATE restores r SET parts = r.parts + 1, upto = coalesce(p_upto, r.upto), remaining = r.remaining # p_sum::bit(128),
+    next_file_id = nextval(pg_get_serial_sequence('files', 'id')), made_at = CASE WHEN p_upto IS NULL THEN now() END WHERE r.id = p_restore;
+  UPDATE files x SET state = 'parsed', parsed_at = now(), updated_at = now() WHERE x.id = p_file;
+  UPDATE deliveries d SET state = 'parsed', updated_at = now() WHERE d.id = p_delivery->>'id';
+  RETURN 'made';
 END $function$
 
 CREATE OR REPLACE FUNCTION public.missing_of(p_file bigint, p_after text, p_limit integer, OUT keys text[])
@@ -1406,7 +1572,7 @@ BEGIN
   RETURN true;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.open_drift_report(p_file bigint, p_feed integer, p_limits jsonb, p_fields text[])
+CREATE OR REPLACE FUNCTION public.open_drift_report(p_file bigint, p_feed integer, p_limits jsonb, p_fields text[], p_run integer)
  RETURNS TABLE(report bigint, state text, records integer)
  LANGUAGE plpgsql
 AS $function$
@@ -1417,15 +1583,31 @@ BEGIN
   SELECT * INTO v_file FROM files x WHERE x.id = p_file;
   IF NOT EXISTS (SELECT 1 FROM feeds f WHERE f.id = p_feed AND f.customer_id = v_file.customer_id) THEN RETURN; END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('drift_reports', p_feed));
-  INSERT INTO drift_reports (file_id, customer_id, feed_id, snapshot_feed_id, order_key, as_of, limits, fields, state)
-    SELECT p_file, v_file.customer_id, p_feed, v_file.feed_id, v_file.order_key, v_file.as_of, p_limits, p_fields,
+  INSERT INTO drift_reports (file_id, run, customer_id, feed_id, snapshot_feed_id, order_key, as_of, limits, fields, state)
+    SELECT p_file, p_run, v_file.customer_id, p_feed, v_file.feed_id, v_file.order_key, v_file.as_of, p_limits, p_fields,
       CASE WHEN EXISTS (SELECT 1 FROM drift_reports d
         WHERE d.feed_id = p_feed AND d.order_key > v_file.order_key AND d.compared_at IS NOT NULL) THEN 'late' ELSE 'open' END
-    ON CONFLICT (file_id) DO NOTHING;
+    ON CONFLICT (file_id, run) DO NOTHING;
   RETURN QUERY SELECT d.id, d.state, (SELECT count(*)::int FROM records r WHERE r.customer_id = d.customer_id AND r.feed_id = d.feed_id
       AND r.row_hash <> '00000000-0000-0000-0000-000000000000')
-    FROM drift_reports d WHERE d.file_id = p_file;
+    FROM drift_reports d WHERE d.file_id = p_file AND d.run = p_run;
 END $function$
+
+CREATE OR REPLACE FUNCTION public.order_restore(p_request text, p_to timestamp with time zone, p_feeds jsonb, p_now timestamp with time zone, p_by text, p_subject text, p_detail jsonb)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  WITH ordered AS (
+    INSERT INTO restores (request, customer_id, feed_id, restore_to, rows, remaining, next_file_id, said_at, as_of, asked_by)
+    SELECT p_request, f.customer_id, f.id, p_to, o.rows, o.sum::bit(128), nextval(pg_get_serial_sequence('files', 'id')), p_now,
+      greatest(p_now, (SELECT to_timestamp((('x' || left(replace(x.order_key::text, '-', ''), 12))::bit(48)::bigint + 1) / 1000.0)
+        FROM files x WHERE x.feed_id = f.id AND x.state IN ('applying', 'applied') ORDER BY x.order_key DESC LIMIT 1)), p_by
+    FROM jsonb_to_recordset(p_feeds) AS o(feed_id int, sum text, rows int) JOIN feeds f ON f.id = o.feed_id
+    ON CONFLICT (feed_id, request) DO NOTHING
+    RETURNING id)
+  INSERT INTO audit_log (actor, action, subject, detail)
+  SELECT p_by, 'restore', p_subject, p_detail WHERE EXISTS (SELECT FROM ordered)
+$function$
 
 CREATE OR REPLACE FUNCTION public.overtake_holds(p_file bigint, p_failure jsonb)
  RETURNS integer
@@ -1628,6 +1810,33 @@ BEGIN
   FROM found f;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.records_at(p_customer integer, p_feed integer, p_at timestamp with time zone, p_key text, p_after text, p_limit integer)
+ RETURNS TABLE(natural_key text, status text, version integer, data jsonb, file_id bigint, line integer, first_seen_at timestamp with time zone, updated_at timestamp with time zone)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+BEGIN
+  RETURN QUERY
+  SELECT r.natural_key, CASE WHEN c.kind IS NULL THEN r.status WHEN c.kind = 'restored' THEN 'retired' ELSE 'active' END,
+    coalesce(c.version - 1, r.version), coalesce(c.before, r.data), CASE WHEN c.kind IS NULL THEN r.file_id ELSE p.file_id END,
+    CASE WHEN c.kind IS NULL THEN r.line ELSE p.line END, r.first_seen_at, CASE WHEN c.kind IS NULL THEN r.updated_at ELSE p.created_at END
+  FROM records r
+  LEFT JOIN LATERAL (
+    SELECT x.version, x.kind, x.before FROM changes x
+    WHERE r.updated_at > p_at AND x.record_id = r.id AND x.created_at > p_at ORDER BY x.version LIMIT 1) c ON true
+  LEFT JOIN LATERAL (
+    SELECT x.file_id, x.line, x.created_at FROM changes x
+    WHERE c.kind IS NOT NULL AND x.record_id = r.id AND x.version = c.version - 1
+      AND x.created_at >= r.first_seen_at AND x.created_at <= p_at LIMIT 1) p ON true
+  WHERE r.customer_id = p_customer AND r.feed_id = p_feed AND (p_key IS NULL OR r.natural_key = p_key)
+    AND (p_after IS NULL OR r.natural_key > p_after) AND r.first_seen_at <= p_at AND c.kind IS DISTINCT FROM 'inserted'
+  ORDER BY r.natural_key LIMIT p_limit;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.register_feed(p_customer text, p_customer_title text, p_feed text, p_title text, p_mode text, p_version text)
  RETURNS TABLE(customer_id integer, feed_id integer)
  LANGUAGE plpgsql
@@ -1703,6 +1912,76 @@ AS $function$
     WHERE d.id IN (SELECT o.delivery_id FROM opened o) AND d.state IN ('parsed', 'parsing')
     RETURNING d.id)
   SELECT (SELECT count(*) FROM opened)::int FROM (SELECT count(*) FROM woken) w
+$function$
+
+CREATE OR REPLACE FUNCTION public.restore_differences(p_feed integer, p_at timestamp with time zone, p_after text, p_upto text, p_limit integer)
+ RETURNS TABLE(natural_key text, record_id bigint, version integer, does text, row_hash uuid, now jsonb, "then" jsonb)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+DECLARE
+  v_customer int;
+BEGIN
+  SELECT f.customer_id INTO v_customer FROM feeds f WHERE f.id = p_feed;
+  RETURN QUERY
+  SELECT r.natural_key, r.id, r.version, d.does,
+    CASE WHEN d.does <> 'retire' THEN coalesce(nullif(p.row_hash, r.row_hash), md5(r.version || ' ' || c.before::text)::uuid) END,
+    r.data, CASE WHEN d.does <> 'retire' THEN c.before END
+  FROM records r
+  LEFT JOIN LATERAL (
+    SELECT x.version, x.kind, x.before FROM changes x
+    WHERE r.first_seen_at <= p_at AND x.record_id = r.id AND x.created_at > p_at ORDER BY x.version LIMIT 1) c ON true
+  CROSS JOIN LATERAL (SELECT CASE
+    WHEN r.status = 'active' AND (r.first_seen_at > p_at OR c.kind IN ('inserted', 'restored')) THEN 'retire'
+    WHEN r.status = 'retired' AND c.kind IN ('changed', 'retired') THEN 'restore'
+    WHEN r.status = 'active' AND c.kind IN ('changed', 'retired') AND r.data <> c.before THEN 'change' END AS does) d
+  LEFT JOIN LATERAL (
+    SELECT x.row_hash FROM changes x
+    WHERE d.does <> 'retire' AND x.record_id = r.id AND x.version = c.version - 1
+      AND x.created_at >= r.first_seen_at AND x.created_at <= p_at LIMIT 1) p ON true
+  WHERE r.customer_id = v_customer AND r.feed_id = p_feed AND r.natural_key > p_after AND (p_upto IS NULL OR r.natural_key <= p_upto)
+    AND r.updated_at > p_at AND d.does IS NOT NULL
+  ORDER BY r.natural_key LIMIT p_limit;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.restore_stands(p_file bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT x.gate IS NOT NULL OR (
+    NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
+      AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
+    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, false) s))
+  FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
+$function$
+
+CREATE OR REPLACE FUNCTION public.restore_sum(p_feed integer, p_at timestamp with time zone, p_after text, p_upto text, p_limit integer, p_tell boolean)
+ RETURNS TABLE(changes integer, restores integer, retirements integer, sum text, upto text, fields jsonb, samples jsonb)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  WITH d AS MATERIALIZED (
+    SELECT x.natural_key, x.does, x.now, x."then",
+      md5(concat_ws(E'\t', x.does, x.natural_key, x.record_id, x.version, x.row_hash, md5(x."then"::text))) AS m
+    FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x)
+  SELECT (count(*) FILTER (WHERE d.does = 'change'))::int, (count(*) FILTER (WHERE d.does = 'restore'))::int,
+    (count(*) FILTER (WHERE d.does = 'retire'))::int, coalesce(bit_xor(('x' || d.m)::bit(128)), 0::bit(128))::text,
+    CASE WHEN count(*) = p_limit THEN max(d.natural_key COLLATE "C") END,
+    CASE WHEN p_tell THEN (
+      SELECT coalesce(jsonb_object_agg(f.field, f.n), '{}') FROM (
+        SELECT e.field, count(*) AS n FROM d AS x CROSS JOIN LATERAL (
+          SELECT coalesce(a.key, b.key) AS field FROM jsonb_each(x.now) a FULL JOIN jsonb_each(x."then") b ON b.key = a.key
+          WHERE a.value IS DISTINCT FROM b.value) e
+        WHERE x.does = 'change' GROUP BY 1) f) END,
+    CASE WHEN p_tell THEN (
+      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.m)), '[]')
+      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.m) AS n FROM d AS x) s WHERE s.n <= 5) END
+  FROM d
 $function$
 
 CREATE OR REPLACE FUNCTION public.retire_listed(p_file bigint, p_token uuid, p_after integer, p_limit integer)

@@ -219,6 +219,15 @@ export const CONTENT = {
     (e) => `The file would do far more than the files of this feed usually do. ${e.sentences.slice(0, 3).join(" ")}`,
     () => "Nothing of it was applied. Look at the rows that show it, then release the file or reject it.",
   ),
+  "retires-more-than-planned": entry<{ planned: number; missing: number }>(
+    "file",
+    "hold",
+    "operator",
+    (e) =>
+      `The file was let go to take off ${e.planned} record${e.planned === 1 ? "" : "s"} that it does not name any more; while it was loaded, others came, and now it would be ${e.missing}.`,
+    () =>
+      "All its rows are loaded, and nothing was taken off. Release the file to take off as many, or reject it to keep them.",
+  ),
   "hold-expired": entry<{ days: number; was: string }>(
     "file",
     "reject",
@@ -234,6 +243,20 @@ export const CONTENT = {
       `File ${e.file} of the same feed, which is older, is held, and later files are to wait for what is decided about it.`,
     () => "Decide about that file; this one then goes on by itself.",
   ),
+  "snapshot-incomparable": entry<{ faults: string[] }>(
+    "file",
+    "hold",
+    "operator",
+    (e) => `The snapshot cannot be compared: ${e.faults.join("; ")}.`,
+    () => "Mend what the adapters of the two feeds say, then release the file, or reject it.",
+  ),
+  "restore-outdated": entry<{ to: string }>(
+    "file",
+    "hold",
+    "operator",
+    (e) => `The records of the feed have changed since it was looked at what bringing them back to ${e.to} would do.`,
+    () => "Nothing of this file was applied. Reject it, and look at the preview of the restore again.",
+  ),
   "hold-superseded": entry<{ newer: string }>(
     "file",
     "reject",
@@ -247,6 +270,13 @@ export const CONTENT = {
     "operator",
     (e) => `${e.by} has refused the file: ${e.reason.replace(/[.\s]+$/, "")}.`,
     () => "Nothing of it was applied. If that was a mistake, send the file again.",
+  ),
+  "refused-by-contact": entry<Record<never, never>>(
+    "file",
+    "reject",
+    "customer",
+    () => "The customer's contact has said, by the link in the mail about it, that the file is wrong.",
+    () => "Nothing of it was applied. A corrected file can be sent at any time.",
   ),
   "discarded-by-operator": entry<{ by: string; reason: string; was: string }>(
     "delivery",

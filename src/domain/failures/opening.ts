@@ -27,6 +27,13 @@ export const OPENING = {
     (e) => `The message is a bounce or an automatic reply (${e.sign}), not a feed.`,
     () => "Nothing to do. It is kept in the archive and never read as data.",
   ),
+  "restore-unfinished": entry<Record<never, never>>(
+    "delivery",
+    "reject",
+    "operator",
+    () => "It is a part of a restore that was archived and not gone on with.",
+    () => "Nothing of it was applied. If the restore is still wanted, order it again.",
+  ),
   "raw-missing": entry<{ key: string }>(
     "delivery",
     "park",

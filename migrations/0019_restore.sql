@@ -1,0 +1,240 @@
+-- Why: what the records of a feed were at a moment of the past can be asked, and made so again: `changes` holds what each of them
+--      was before.
+-- Writes: upkeep (forgotten), the API (restores, restore_parts, and the files of a restore), apply (those files, as any other).
+-- Reads: the API, apply.  Retention: forgotten, restores and restore_parts for ever, a row each.
+
+-- Up to where what is gone was whole. What is older cannot be asked for: an answer without the changes that were dropped would
+-- be wrong and look right.
+CREATE TABLE forgotten (
+  what text        PRIMARY KEY CHECK (what = 'changes'),
+  upto timestamptz NOT NULL
+);
+--> statement-breakpoint
+-- As in 0009, and it keeps the mark. Drops the oldest day of changes that is wholly before `p_before` and answers its name; NULL
+-- where there is none. Who waits for that lock keeps everybody else waiting: two seconds, then SQLSTATE 55P03, and it is tried
+-- again with the next run.
+CREATE OR REPLACE FUNCTION drop_change_partition(p_before date) RETURNS text LANGUAGE plpgsql SET lock_timeout = '2s' AS $fn$
+DECLARE
+  v_name text;
+BEGIN
+  SELECT c.relname INTO v_name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'changes'::regclass AND c.relname ~ '^changes_[0-9]{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_before
+    ORDER BY c.relname LIMIT 1;
+  IF v_name IS NOT NULL THEN
+    EXECUTE format('DROP TABLE %I', v_name);
+    INSERT INTO forgotten AS f (what, upto)
+      VALUES ('changes', (to_date(right(v_name, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC')
+      ON CONFLICT (what) DO UPDATE SET upto = greatest(f.upto, excluded.upto);
+  END IF;
+  RETURN v_name;
+END $fn$;
+--> statement-breakpoint
+-- From when on the history of a feed's records is whole: a feed that is read anew into an empty database begins there.
+CREATE FUNCTION history_from(p_feed int) RETURNS timestamptz LANGUAGE sql STABLE AS $fn$
+  SELECT greatest(f.created_at, (SELECT g.upto FROM forgotten g WHERE g.what = 'changes')) FROM feeds f WHERE f.id = p_feed
+$fn$;
+--> statement-breakpoint
+-- The records of a feed as they were at `p_at`, in the order of their keys behind `p_after`, at most `p_limit`; or the one of
+-- `p_key`. A record that came later is not among them. Only what changed since is looked up, in the days since; what did not is
+-- read as it is. `file_id`, `line` and `updated_at` are NULL where the change that made it so is forgotten.
+CREATE FUNCTION records_at(p_customer int, p_feed int, p_at timestamptz, p_key text, p_after text, p_limit int)
+RETURNS TABLE (natural_key text, status text, version int, data jsonb, file_id bigint, line int, first_seen_at timestamptz, updated_at timestamptz)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $fn$
+BEGIN
+  RETURN QUERY
+  SELECT r.natural_key, CASE WHEN c.kind IS NULL THEN r.status WHEN c.kind = 'restored' THEN 'retired' ELSE 'active' END,
+    coalesce(c.version - 1, r.version), coalesce(c.before, r.data), CASE WHEN c.kind IS NULL THEN r.file_id ELSE p.file_id END,
+    CASE WHEN c.kind IS NULL THEN r.line ELSE p.line END, r.first_seen_at, CASE WHEN c.kind IS NULL THEN r.updated_at ELSE p.created_at END
+  FROM records r
+  LEFT JOIN LATERAL (
+    SELECT x.version, x.kind, x.before FROM changes x
+    WHERE r.updated_at > p_at AND x.record_id = r.id AND x.created_at > p_at ORDER BY x.version LIMIT 1) c ON true
+  LEFT JOIN LATERAL (
+    SELECT x.file_id, x.line, x.created_at FROM changes x
+    WHERE c.kind IS NOT NULL AND x.record_id = r.id AND x.version = c.version - 1
+      AND x.created_at >= r.first_seen_at AND x.created_at <= p_at LIMIT 1) p ON true
+  WHERE r.customer_id = p_customer AND r.feed_id = p_feed AND (p_key IS NULL OR r.natural_key = p_key)
+    AND (p_after IS NULL OR r.natural_key > p_after) AND r.first_seen_at <= p_at AND c.kind IS DISTINCT FROM 'inserted'
+  ORDER BY r.natural_key LIMIT p_limit;
+END $fn$;
+--> statement-breakpoint
+-- What must be done to the records of a feed to make them what they were at `p_at`, in the order of their keys behind `p_after` and
+-- up to `p_upto` (NULL: to the end), at most `p_limit`. `does`:
+--   change   it is there and says something else
+--   restore  it is retired and was there
+--   retire   it is there, and was not, or not yet
+-- Of what is retired now and was not there then nothing is to be done, whatever it last said. `row_hash`: that of the statement
+-- which made it what it was, so that the same statement finds it unchanged; where that is not known any more, or stands in the
+-- row already although the row says something else, one that no statement has.
+CREATE FUNCTION restore_differences(p_feed int, p_at timestamptz, p_after text, p_upto text, p_limit int)
+RETURNS TABLE (natural_key text, record_id bigint, version int, does text, row_hash uuid, now jsonb, "then" jsonb)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $fn$
+DECLARE
+  v_customer int;
+BEGIN
+  SELECT f.customer_id INTO v_customer FROM feeds f WHERE f.id = p_feed;
+  RETURN QUERY
+  SELECT r.natural_key, r.id, r.version, d.does,
+    CASE WHEN d.does <> 'retire' THEN coalesce(nullif(p.row_hash, r.row_hash), md5(r.version || ' ' || c.before::text)::uuid) END,
+    r.data, CASE WHEN d.does <> 'retire' THEN c.before END
+  FROM records r
+  LEFT JOIN LATERAL (
+    SELECT x.version, x.kind, x.before FROM changes x
+    WHERE r.first_seen_at <= p_at AND x.record_id = r.id AND x.created_at > p_at ORDER BY x.version LIMIT 1) c ON true
+  CROSS JOIN LATERAL (SELECT CASE
+    WHEN r.status = 'active' AND (r.first_seen_at > p_at OR c.kind IN ('inserted', 'restored')) THEN 'retire'
+    WHEN r.status = 'retired' AND c.kind IN ('changed', 'retired') THEN 'restore'
+    WHEN r.status = 'active' AND c.kind IN ('changed', 'retired') AND r.data <> c.before THEN 'change' END AS does) d
+  LEFT JOIN LATERAL (
+    SELECT x.row_hash FROM changes x
+    WHERE d.does <> 'retire' AND x.record_id = r.id AND x.version = c.version - 1
+      AND x.created_at >= r.first_seen_at AND x.created_at <= p_at LIMIT 1) p ON true
+  WHERE r.customer_id = v_customer AND r.feed_id = p_feed AND r.natural_key > p_after AND (p_upto IS NULL OR r.natural_key <= p_upto)
+    AND r.updated_at > p_at AND d.does IS NOT NULL
+  ORDER BY r.natural_key LIMIT p_limit;
+END $fn$;
+--> statement-breakpoint
+-- A page of these differences as numbers. `sum` names them: the digests of all, taken together by XOR, so that the sums of pages and
+-- parts make up that of the whole. `upto`: the last key, where there may be more. With `p_tell`, `fields`: how many records change
+-- in which field, and `samples`: some of each kind, the same of the same.
+CREATE FUNCTION restore_sum(p_feed int, p_at timestamptz, p_after text, p_upto text, p_limit int, p_tell boolean)
+RETURNS TABLE (changes int, restores int, retirements int, sum text, upto text, fields jsonb, samples jsonb) LANGUAGE sql STABLE AS $fn$
+  WITH d AS MATERIALIZED (
+    SELECT x.natural_key, x.does, x.now, x."then",
+      md5(concat_ws(E'\t', x.does, x.natural_key, x.record_id, x.version, x.row_hash, md5(x."then"::text))) AS m
+    FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x)
+  SELECT (count(*) FILTER (WHERE d.does = 'change'))::int, (count(*) FILTER (WHERE d.does = 'restore'))::int,
+    (count(*) FILTER (WHERE d.does = 'retire'))::int, coalesce(bit_xor(('x' || d.m)::bit(128)), 0::bit(128))::text,
+    CASE WHEN count(*) = p_limit THEN max(d.natural_key COLLATE "C") END,
+    CASE WHEN p_tell THEN (
+      SELECT coalesce(jsonb_object_agg(f.field, f.n), '{}') FROM (
+        SELECT e.field, count(*) AS n FROM d AS x CROSS JOIN LATERAL (
+          SELECT coalesce(a.key, b.key) AS field FROM jsonb_each(x.now) a FULL JOIN jsonb_each(x."then") b ON b.key = a.key
+          WHERE a.value IS DISTINCT FROM b.value) e
+        WHERE x.does = 'change' GROUP BY 1) f) END,
+    CASE WHEN p_tell THEN (
+      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.m)), '[]')
+      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.m) AS n FROM d AS x) s WHERE s.n <= 5) END
+  FROM d
+$fn$;
+--> statement-breakpoint
+-- A restore of one feed, as it was ordered. `request`: the digest of the preview that was looked at; the same order twice is one
+-- restore. It is made part by part: what lies behind `upto` is still to be made, and `remaining` is the sum that it must have, or
+-- the records have moved since they were looked at. `next_file_id`: of the next part, kept so that a second attempt overwrites
+-- what the first has left.
+CREATE TABLE restores (
+  id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  request      text        NOT NULL CHECK (request ~ '^[0-9a-f]{64}$'),
+  customer_id  int         NOT NULL REFERENCES customers,
+  feed_id      int         NOT NULL REFERENCES feeds,
+  restore_to   timestamptz NOT NULL,
+  rows         int         NOT NULL CHECK (rows > 0),
+  remaining    bit(128)    NOT NULL,
+  upto         text        COLLATE "C" NOT NULL DEFAULT '',
+  parts        int         NOT NULL DEFAULT 0,
+  next_file_id bigint      NOT NULL,
+  said_at      timestamptz NOT NULL,                -- arrival of its files
+  as_of        timestamptz NOT NULL,                -- their place in the order: behind all that is applied
+  asked_by     text        NOT NULL,
+  made_at      timestamptz,                         -- when its last part was made
+  UNIQUE (feed_id, request)
+);
+--> statement-breakpoint
+CREATE INDEX restores_by_customer ON restores (customer_id, id DESC);
+--> statement-breakpoint
+-- The file of a part, and the differences that it was made of: those of the keys behind `after_key` up to `upto_key` (NULL: to the
+-- end), which sum up to `sum`.
+CREATE TABLE restore_parts (
+  file_id    bigint   PRIMARY KEY REFERENCES files ON DELETE CASCADE,
+  restore_id bigint   NOT NULL REFERENCES restores,
+  n          int      NOT NULL CHECK (n > 0),
+  after_key  text     COLLATE "C" NOT NULL,
+  upto_key   text     COLLATE "C",
+  sum        bit(128) NOT NULL,
+  UNIQUE (restore_id, n)
+);
+--> statement-breakpoint
+-- Orders a restore of some feeds, [{feed_id, sum, rows}], once; it goes into the audit log. Its place in the order of each feed is
+-- now, or behind what is applied where that has said a later time.
+CREATE FUNCTION order_restore(p_request text, p_to timestamptz, p_feeds jsonb, p_now timestamptz, p_by text, p_subject text, p_detail jsonb)
+RETURNS void LANGUAGE sql AS $fn$
+  WITH ordered AS (
+    INSERT INTO restores (request, customer_id, feed_id, restore_to, rows, remaining, next_file_id, said_at, as_of, asked_by)
+    SELECT p_request, f.customer_id, f.id, p_to, o.rows, o.sum::bit(128), nextval(pg_get_serial_sequence('files', 'id')), p_now,
+      greatest(p_now, (SELECT to_timestamp((('x' || left(replace(x.order_key::text, '-', ''), 12))::bit(48)::bigint + 1) / 1000.0)
+        FROM files x WHERE x.feed_id = f.id AND x.state IN ('applying', 'applied') ORDER BY x.order_key DESC LIMIT 1)), p_by
+    FROM jsonb_to_recordset(p_feeds) AS o(feed_id int, sum text, rows int) JOIN feeds f ON f.id = o.feed_id
+    ON CONFLICT (feed_id, request) DO NOTHING
+    RETURNING id)
+  INSERT INTO audit_log (actor, action, subject, detail)
+  SELECT p_by, 'restore', p_subject, p_detail WHERE EXISTS (SELECT FROM ordered)
+$fn$;
+--> statement-breakpoint
+-- Writes down a part whose raw bytes and chunks are stored: its delivery, its file, ready to be applied, and what it retires. All or
+-- nothing. Outcomes: made; again (the archive knows its delivery as one that was given up, so it needs a file of its own); moved
+-- (somebody else has made this part).
+CREATE FUNCTION make_restore_part(p_restore bigint, p_file bigint, p_upto text, p_sum text, p_delivery jsonb, p_made jsonb, p_gone jsonb)
+RETURNS text LANGUAGE plpgsql AS $fn$
+DECLARE
+  v_restore restores%ROWTYPE;
+BEGIN
+  SELECT * INTO v_restore FROM restores r WHERE r.id = p_restore FOR NO KEY UPDATE;
+  IF v_restore.next_file_id IS DISTINCT FROM p_file OR v_restore.made_at IS NOT NULL THEN RETURN 'moved'; END IF;
+  IF EXISTS (SELECT FROM deliveries d WHERE d.id = p_delivery->>'id') THEN
+    UPDATE restores r SET next_file_id = nextval(pg_get_serial_sequence('files', 'id')) WHERE r.id = p_restore;
+    RETURN 'again';
+  END IF;
+  INSERT INTO deliveries (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender, sender_proof, subject,
+      message_id, received_at, payloads)
+    VALUES (p_delivery->>'id', v_restore.customer_id, v_restore.feed_id, 'restore', 'parsing', p_delivery->>'rawKey',
+      (p_delivery->>'bytes')::bigint, p_delivery->>'sha256', v_restore.asked_by, 'operator', p_delivery->>'subject', v_restore.request,
+      v_restore.said_at, jsonb_build_array(jsonb_build_object('path', p_made->>'path', 'format', 'ndjson', 'role', 'attachment', 'taken', true)));
+  INSERT INTO files (id, delivery_id, position, customer_id, feed_id, path, content_type, bytes, content_sha256, state, cause, complete,
+      adapter_version, as_of, as_of_source, order_key, chunks, lines, header_lines, preamble_lines, footer_lines, blank_lines,
+      continuation_lines, accepted, rejected, ends_with_newline, received_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT p_file, p_delivery->>'id', 0, v_restore.customer_id, v_restore.feed_id, p_made->>'path', 'application/x-ndjson',
+      (p_delivery->>'bytes')::bigint, p_delivery->>'sha256', 'parsing', 'restore', false, p_made->>'adapterVersion', v_restore.as_of,
+      'restore', (p_made->>'orderKey')::uuid, p_made->'chunks', 1 + m.accepted + jsonb_array_length(p_gone), 1, 0, jsonb_array_length(p_gone),
+      0, 0, m.accepted, 0, true, v_restore.said_at
+    FROM (SELECT (p_made->>'accepted')::int AS accepted) m;
+  INSERT INTO listed_retirements (file_id, n, natural_key, record_id, version)
+    SELECT p_file, g.n, g.key, g.id, g.version FROM jsonb_to_recordset(p_gone) AS g(n int, key text, id bigint, version int);
+  INSERT INTO restore_parts (file_id, restore_id, n, after_key, upto_key, sum)
+    VALUES (p_file, p_restore, v_restore.parts + 1, v_restore.upto, p_upto, p_sum::bit(128));
+  UPDATE restores r SET parts = r.parts + 1, upto = coalesce(p_upto, r.upto), remaining = r.remaining # p_sum::bit(128),
+    next_file_id = nextval(pg_get_serial_sequence('files', 'id')), made_at = CASE WHEN p_upto IS NULL THEN now() END WHERE r.id = p_restore;
+  UPDATE files x SET state = 'parsed', parsed_at = now(), updated_at = now() WHERE x.id = p_file;
+  UPDATE deliveries d SET state = 'parsed', updated_at = now() WHERE d.id = p_delivery->>'id';
+  RETURN 'made';
+END $fn$;
+--> statement-breakpoint
+-- Whether the records are still as they were when a part was made of them, and nothing newer is applied. Asked under the lease,
+-- between plan and apply: nobody else can write then. A part that was let go is not asked again, since half of it may be applied.
+CREATE FUNCTION restore_stands(p_file bigint) RETURNS boolean LANGUAGE sql STABLE AS $fn$
+  SELECT x.gate IS NOT NULL OR (
+    NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
+      AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
+    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, false) s))
+  FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
+$fn$;
+--> statement-breakpoint
+ALTER TABLE deliveries DROP CONSTRAINT deliveries_door_check, ADD CONSTRAINT deliveries_door_check CHECK (door IN ('mail', 'upload', 'restore'));
+--> statement-breakpoint
+-- As in 0014; and a restore in between takes back what was said: whoever says it again says something new.
+CREATE OR REPLACE FUNCTION file_repeated(p_file bigint, p_order uuid, p_content text, p_version text, p_sequence bigint, p_window_seconds float8)
+RETURNS bigint LANGUAGE sql STABLE AS $fn$
+  SELECT o.id FROM files f CROSS JOIN LATERAL (
+    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.order_key <= p_order
+       AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key DESC LIMIT 1)
+    UNION ALL
+    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.order_key > p_order
+       AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key LIMIT 1)) n
+  JOIN files o ON o.id = coalesce(n.duplicate_of, n.id)
+  WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
+    AND n.sequence IS NOT DISTINCT FROM p_sequence
+    AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - o.received_at)) <= p_window_seconds)
+    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause = 'restore' AND r.state IN ('parsed', 'applying', 'applied')
+      AND r.order_key BETWEEN least(n.order_key, p_order) AND greatest(n.order_key, p_order))
+  ORDER BY n.order_key LIMIT 1
+$fn$;
