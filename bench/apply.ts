@@ -19,7 +19,6 @@ import { startChild } from "../cli/local/child-process.ts";
 import { withDatabase } from "../cli/local/pg-backend.ts";
 import { migrate } from "../cli/migrate.ts";
 import type { ApplyDeps } from "../src/apply/deps.ts";
-import { gate } from "../src/apply/gate.ts";
 import { applyHandler } from "../src/apply/handler.ts";
 import { orderKeyOf } from "../src/domain/ids.ts";
 import { LANES } from "../src/domain/lanes.ts";
@@ -107,7 +106,9 @@ const depsWith = (lanes: number): ApplyDeps => ({
   chunks,
   lanes,
   plan: (file, lease) => planFile({ ...waiting, database: counted, chunks, lanes }, file, { record: true, ...lease }),
-  gate,
+  gate: async () => ({ go: { allowed: 0 } }),
+  compare: async () => undefined,
+  kept: async () => undefined,
   token: randomUUID,
   now: Date.now,
   log: { info: () => undefined, warn: console.warn, error: console.error },

@@ -6,7 +6,6 @@ import { drizzle } from "drizzle-orm/neon-http";
 import { admitted } from "./admission/admitted.ts";
 import { watched } from "./admission/watched.ts";
 import { createApi } from "./api/app.ts";
-import { gate } from "./apply/gate.ts";
 import { applyHandler } from "./apply/handler.ts";
 import { onCron } from "./cron.ts";
 import type { Adapter } from "./domain/adapter.ts";
@@ -16,11 +15,18 @@ import { APPLY_DLQ, APPLY_LARGE_QUEUE, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "
 import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
 import type { FileToApply } from "./domain/plan.ts";
 import { type Config, readEnv } from "./env.ts";
+import { gateFile } from "./gate/handler.ts";
+import { readLink } from "./gate/link.ts";
+import { gateDeps } from "./gating.ts";
+import type { HoldsDeps } from "./holds/deps.ts";
+import { holdsDue } from "./holds/due.ts";
+import { holdTables } from "./holds/tables.ts";
 import type { IntakeDeps } from "./intake/deps.ts";
 import { type IncomingMail, receiveMail, receiveUpload } from "./intake/handler.ts";
 import { composeMessage } from "./notify/compose.ts";
 import { sendWaiting } from "./notify/send.ts";
 import { notifyTables } from "./notify/tables.ts";
+import { type AlertDeps, clearAlert, raiseAlert } from "./observe/alerts.ts";
 import { jsonLog, type Log } from "./observe/log.ts";
 import type { ParseDeps } from "./parse/deps.ts";
 import type { DriftReport } from "./parse/drift-report.ts";
@@ -37,6 +43,9 @@ import { type ConsumeDeps, consume, type Incoming } from "./queues/consume.ts";
 import { keepDeadLetters } from "./queues/dead-letters.ts";
 import { watchGrowth } from "./queues/growth.ts";
 import { troubleOn } from "./queues/trouble.ts";
+import { compareSnapshot } from "./reconcile/compare-file.ts";
+import type { DriftDeps } from "./reconcile/deps.ts";
+import { driftDeps, driftDoor } from "./reconciling.ts";
 import type { RedriveDeps } from "./redrive/deps.ts";
 import { redriveFixed } from "./redrive/redrive.ts";
 import { redriveTables } from "./redrive/tables.ts";
@@ -92,6 +101,10 @@ function adapterOf(feeds: readonly Adapter[], customer: string, feed: string): A
   throw failure("unknown-feed", { customer, feed });
 }
 
+/** Who at the customer is told of the feed's files; undefined where the adapter names nobody. */
+const contactOf = (feeds: readonly Adapter[], customer: string, feed: string): string | undefined =>
+  feeds.find((f) => f.customer === customer && f.feed === feed)?.contact;
+
 const intakeDeps = (config: System): IntakeDeps => ({
   archive: (key, bytes, facts) => archiveRaw(config.store, key, bytes, facts),
   enqueueParse: enqueueParse(config),
@@ -128,14 +141,20 @@ const parseDeps = (feeds: readonly Adapter[], config: System, database: Database
  * Sends what waits to be told, unless the database is known to be away: what is sent has to be noted. Trouble with it is
  * logged and never undoes the work that it tells of.
  */
-async function tellPeople(config: System, database: Database, customers: readonly string[]): Promise<void> {
+async function tellPeople(
+  config: System,
+  database: Database,
+  feeds: readonly Adapter[],
+  customers: readonly string[],
+): Promise<void> {
   const { mail, log } = config;
   try {
     const looks = await Promise.all(customers.map((customer) => config.admission(customer).look()));
     if (looks.some((look) => look.database.is === "away")) return log.info("mails-wait", { reason: "database away" });
     await sendWaiting({
       tables: notifyTables(database),
-      addressOf: (recipient) => (recipient === "operator" ? config.operatorMail : undefined),
+      addressOf: (recipient, customer, feed) =>
+        recipient === "operator" ? config.operatorMail : contactOf(feeds, customer, feed),
       send: mail && ((one) => sendMail(mail.binding, mail.from, one)),
       mailDomain: config.mailDomain,
       log,
@@ -159,7 +178,7 @@ async function parse(
       return composeMessage(notice);
     },
   });
-  if (told) await tellPeople(config, database, [message.customer]);
+  if (told) await tellPeople(config, database, feeds, [message.customer]);
 }
 
 async function chunkBytes(config: System, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
@@ -169,24 +188,46 @@ async function chunkBytes(config: System, file: FileToApply, n: number, length?:
   return bytes;
 }
 
-async function apply(message: ApplyFile, config: System, postgresDatabase: Database): Promise<void> {
+async function apply(
+  message: ApplyFile,
+  feeds: readonly Adapter[],
+  config: System,
+  postgresDatabase: Database,
+): Promise<void> {
   const { sleep, random, log, maxRows } = config;
   const now = () => config.now().getTime();
   const { database, slowestMs } = watched(postgresDatabase, now);
   const rows = maxRows === undefined ? {} : { maxRows };
+  const whole = (file: FileToApply, entry: { n: number }) => chunkBytes(config, file, entry.n);
   const chunks = {
     head: (file: FileToApply, entry: { n: number; headBytes: number }) =>
       chunkBytes(config, file, entry.n, entry.headBytes),
   };
+  const gate = gateDeps({
+    ...config,
+    database,
+    whole,
+    adapterOf: (customer, feed) => adapterOf(feeds, customer, feed),
+  });
+  let told = false;
   await admitted(
     { door: config.admission(message.customer), slowestMs, nowMs: now, sleep, log },
     { id: message.fileId, rows: message.rows ?? 0 },
     (underWay) =>
       applyHandler(message, {
         database,
-        chunks: { whole: (file, entry) => chunkBytes(config, file, entry.n) },
+        chunks: { whole },
         plan: (file, lease) => planFile({ database, chunks, sleep, random, ...rows }, file, { record: true, ...lease }),
-        gate,
+        async gate(plan, file, lease) {
+          const verdict = await gateFile(gate, file, plan, lease, now());
+          if ("held" in verdict) told = true;
+          return verdict;
+        },
+        async compare() {
+          await compareSnapshot(reconciling(feeds, config, database), message.fileId);
+          told = true;
+        },
+        kept: (_, records) => tellKept(message, records, { database, log }),
         token: config.uuid,
         ...underWay,
         now,
@@ -196,7 +237,19 @@ async function apply(message: ApplyFile, config: System, postgresDatabase: Datab
         ...rows,
       }),
   );
+  if (told) await tellPeople(config, postgresDatabase, feeds, [message.customer]);
 }
+
+/** Records of a full feed that stay though its file lacks them: an alarm until a file of the feed leaves none. */
+async function tellKept({ customer, feed, fileId }: ApplyFile, records: number, deps: AlertDeps): Promise<void> {
+  const subject = `${customer}/${feed}`;
+  if (records === 0) return clearAlert(deps, "records-kept", subject);
+  const detail = `File ${fileId} lacks ${records} of the known records, and some of its rows could not be read. As these may be the same, the records stay as they are. The next file whose rows can all be read takes them off.`;
+  await raiseAlert(deps, { kind: "records-kept", subject, severity: "warning", detail });
+}
+
+const reconciling = (feeds: readonly Adapter[], config: System, database: Pick<Database, "query">): DriftDeps =>
+  driftDeps({ ...config, feeds, database, enqueueApply: enqueueApply(config) });
 
 const redriveDeps = (feeds: readonly Adapter[], config: System, database: Database): RedriveDeps => ({
   tables: redriveTables(database),
@@ -206,6 +259,13 @@ const redriveDeps = (feeds: readonly Adapter[], config: System, database: Databa
   async decided() {
     for (const stage of ["parse", "apply"] as const) await watchGrowth({ database, log: config.log }, stage);
   },
+  log: config.log,
+});
+
+const holdsDeps = (config: System, database: Database): HoldsDeps => ({
+  tables: holdTables(database),
+  enqueueApply: enqueueApply(config),
+  now: config.now,
   log: config.log,
 });
 
@@ -230,7 +290,7 @@ function consumerOf(
     stage,
     async handle(message) {
       if (message.type === "parse-delivery") await parse(message, feeds, config, database);
-      else await apply(message, config, database);
+      else await apply(message, feeds, config, database);
     },
     async defer(message, delaySeconds) {
       const to =
@@ -290,6 +350,9 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
           return { bytes: head.bytes, blocks: objectSource(config.store, key, head.bytes).blocks(0, head.bytes) };
         },
         redrive: redriveDeps(feeds, config, database),
+        drift: driftDoor(reconciling(feeds, config, database)),
+        holds: holdsDeps(config, database),
+        readHoldLink: (token) => readLink(token, config.addressSecret, now().getTime()),
         openPayload: (place) => payloadAt(place, parseDeps(feeds, config, database)),
         async intakeUpload(upload) {
           const feed = feeds.find((f) => f.customer === upload.customer && f.feed === upload.feed);
@@ -318,7 +381,15 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
         enqueueParse: enqueueParse(config),
         enqueueApply: enqueueApply(config),
         redriveFixed: (due) => redriveFixed(redriveDeps(feeds, config, database), due),
-        tellPeople: () => tellPeople(config, database, customersOf(feeds)),
+        holdsDue: () =>
+          holdsDue({
+            ...holdsDeps(config, database),
+            compose: composeMessage,
+            contactOf: (customer, feed) => contactOf(feeds, customer, feed),
+            publicUrl: config.publicUrl,
+            secret: config.addressSecret,
+          }),
+        tellPeople: () => tellPeople(config, database, feeds, customersOf(feeds)),
       });
     },
   } satisfies ExportedHandler;

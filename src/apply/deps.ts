@@ -1,8 +1,9 @@
 /** What apply needs from outside. */
 import type { Waiting } from "../domain/attempt.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
-import type { FailureReport } from "../domain/failures.ts";
+import type { ApplyFile } from "../domain/messages.ts";
 import type { FileToApply, Plan } from "../domain/plan.ts";
+import type { Allowance } from "../domain/retirement.ts";
 import type { Log } from "../observe/log.ts";
 
 export interface ApplyDatabase {
@@ -28,8 +29,15 @@ export interface ApplyDeps extends Waiting {
   readonly chunks: WholeChunks;
   /** `planFile` of the plan stage, recording. */
   plan(file: FileToApply, lease: HeldLease): Promise<Plan>;
-  /** Looks at a plan before anything of it is applied. */
-  gate(plan: Plan, file: FileToApply): Verdict;
+  /**
+   * Looks at a plan before anything of it is applied, once: a file that was let go is not judged again. It has recorded its
+   * verdict, and held the file, when it answers. Throws `lease-lost`.
+   */
+  gate(plan: Plan, file: FileToApply, lease: HeldLease): Promise<Verdict>;
+  /** Compares a file that is not to be applied: a dry run, a snapshot. */
+  compare(message: ApplyFile): Promise<void>;
+  /** Told of every full file before it is closed: so many records that it lacks stay, since rows of it could not be read. */
+  kept(message: ApplyFile, records: number): Promise<void>;
   /** A new UUID. */
   token(): string;
   /** Told whenever the lease was renewed: the file is still being applied, and the database has just answered. */
@@ -47,5 +55,5 @@ export interface ApplyDeps extends Waiting {
   readonly lanes?: number;
 }
 
-/** Nothing of a file that is held is applied. */
-export type Verdict = "go" | { readonly hold: FailureReport };
+/** `held`: the checks that hold the file; nothing of it is applied. */
+export type Verdict = { readonly go: Allowance } | { readonly held: readonly string[] };

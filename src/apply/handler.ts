@@ -1,18 +1,21 @@
 /**
- * The apply stage: lease, plan, gate, apply, close. It may die between any two statements and be run again any number of
+ * The apply stage: lease, plan, gate, apply, retire, close. It may die between any two statements and be run again any number of
  * times: what is done is known to the ledger, and the books are summed from it, never from memory.
  */
 import { attempt, oneRow } from "../domain/attempt.ts";
 import { type FailureReport, failure, report } from "../domain/failures.ts";
 import type { ApplyFile } from "../domain/messages.ts";
 import { type FileToApply, type Plan, planNumbers } from "../domain/plan.ts";
+import type { Allowance } from "../domain/retirement.ts";
 import { applyFile } from "./apply-file.ts";
 import type { ApplyDeps, HeldLease } from "./deps.ts";
-import { acquireLease, giveBack, heldLease } from "./lease.ts";
+import { tooOld } from "./gate.ts";
+import { acquireLease, giveBack, heldLease, type Taken } from "./lease.ts";
+import { allowMissing, retireListed, retireMissing } from "./retire.ts";
 
 /** `already`: there was nothing to do, since the file has reached an end state or is being parsed again. */
 export interface Outcome {
-  readonly done: "applied" | "held" | "already";
+  readonly done: "applied" | "held" | "compared" | "already";
 }
 
 /**
@@ -21,22 +24,72 @@ export interface Outcome {
  */
 export async function applyHandler(message: ApplyFile, deps: ApplyDeps): Promise<Outcome> {
   const token = deps.token();
-  const file = await acquireLease(deps, message.fileId, token);
-  if (file === undefined) return { done: "already" };
+  const acquired = await acquireLease(deps, message.fileId, token);
+  if (acquired.is === "not-needed") return { done: "already" };
+  if (acquired.is === "compare") {
+    await deps.compare(message);
+    return { done: "compared" };
+  }
   try {
-    const lease = heldLease(deps, file.id, token);
-    const plan = await deps.plan(file, lease);
-    deps.log.info("file-planned", { correlationId: message.correlationId, fileId: file.id, ...planNumbers(plan) });
-    // The one place between plan and apply where a file can be held before anything of it is written.
-    const verdict = deps.gate(plan, file);
-    if (verdict !== "go") return await holdFile(deps, message, file, verdict.hold, plan, lease);
-    await applyFile(deps, file, plan, lease);
-    return await closeFile(deps, message, file, plan, lease);
+    return await underLease(message, deps, acquired, heldLease(deps, message.fileId, token));
   } catch (thrown) {
-    await giveBack(deps, file.id, token);
+    await giveBack(deps, message.fileId, token);
     throw thrown;
   }
 }
+
+async function underLease(
+  message: ApplyFile,
+  deps: ApplyDeps,
+  { file, passed, behind }: Taken,
+  lease: HeldLease,
+): Promise<Outcome> {
+  const facts = { correlationId: message.correlationId, fileId: file.id };
+  if (behind !== undefined) return await holdFile(deps, facts, report("behind-held-file", { file: behind }), lease);
+  const plan = await deps.plan(file, lease);
+  deps.log.info("file-planned", { ...facts, ...planNumbers(plan) });
+
+  // The one place between plan and apply where a file can be held before anything of it is written.
+  const old = tooOld(plan, file);
+  if (old !== undefined) return await holdFile(deps, facts, old, lease, planNumbers(plan));
+  const verdict = passed === undefined ? await deps.gate(plan, file, lease) : { go: passed };
+  if ("held" in verdict) {
+    deps.log.error("file-held", { ...facts, code: "blast-radius", checks: verdict.held.join(" ") });
+    return { done: "held" };
+  }
+
+  await applyFile(deps, file, plan, lease);
+  const numbers = planNumbers(plan, file.feedMode === "full" ? verdict.go : {});
+  const more = await retire(message, deps, file, plan, verdict.go, lease);
+  if (more !== undefined) return await holdFile(deps, facts, more, lease, numbers);
+  return await closeFile(deps, facts, file, plan, numbers, lease);
+}
+
+/** Retires what the file says is gone. Answers why it cannot be closed, if so. */
+async function retire(
+  message: ApplyFile,
+  deps: ApplyDeps,
+  file: FileToApply,
+  plan: Plan,
+  allowance: Allowance,
+  lease: HeldLease,
+): Promise<FailureReport | undefined> {
+  if (file.cause === "reconcile" || file.cause === "restore") {
+    await retireListed(deps, file, lease);
+    return undefined;
+  }
+  if (file.feedMode !== "full" || plan.mode === "late") return undefined;
+  const { kept = 0 } = allowance;
+  const done = await retireMissing(deps, file, plan, allowance, lease);
+  if (file.cause === "delivery") await deps.kept(message, kept);
+  if (!("kept" in done) || done.kept !== "not-planned") return undefined;
+  // Whoever releases it has read this number, and lets so many go.
+  const missing = await allowMissing(deps, file, lease);
+  return report("retires-more-than-planned", { planned: allowance.allowed, missing });
+}
+
+/** For the log. */
+type FileNamed = { readonly correlationId: string; readonly fileId: string };
 
 interface CloseRow {
   readonly outcome: "applied" | "held" | "unbalanced" | "lease-lost";
@@ -50,52 +103,53 @@ interface CloseRow {
 
 async function closeFile(
   deps: ApplyDeps,
-  message: ApplyFile,
+  facts: FileNamed,
   file: FileToApply,
   plan: Plan,
+  numbers: ReturnType<typeof planNumbers>,
   lease: HeldLease,
 ): Promise<Outcome> {
-  const numbers = JSON.stringify(planNumbers(plan));
+  const overtaken = report("hold-superseded", { newer: file.id });
   const { outcome, ...books } = await attempt(deps, async () =>
     oneRow(
-      await deps.database.query<CloseRow>("SELECT * FROM close_file($1, $2, $3, $4, NULL)", [
+      await deps.database.query<CloseRow>("SELECT * FROM close_file($1, $2, $3, $4, $5)", [
         file.id,
         lease.token,
         plan.superseded,
-        numbers,
+        JSON.stringify(numbers),
+        JSON.stringify(overtaken),
       ]),
     ),
   );
   if (outcome === "lease-lost") throw failure("lease-lost", { file: file.id });
   if (outcome !== "unbalanced") {
-    deps.log.info("file-applied", { correlationId: message.correlationId, fileId: file.id, ...books });
+    deps.log.info("file-applied", { ...facts, ...books });
     return { done: outcome };
   }
 
   const counted = books.inserted + books.changed + books.unchanged + books.stale + books.superseded;
   const held = report("books-unbalanced", { side: "accepted rows", expected: books.accepted, counted });
-  return holdFile(deps, message, file, held, plan, lease);
+  return holdFile(deps, facts, held, lease, numbers);
 }
 
 async function holdFile(
   deps: ApplyDeps,
-  message: ApplyFile,
-  file: FileToApply,
+  facts: FileNamed,
   why: FailureReport,
-  plan: Plan,
   lease: HeldLease,
+  numbers: ReturnType<typeof planNumbers> | null = null,
 ): Promise<Outcome> {
   const done = await attempt(deps, async () =>
     oneRow(
       await deps.database.query<{ held: boolean }>("SELECT hold_file($1, $2, $3, $4) AS held", [
-        file.id,
+        facts.fileId,
         lease.token,
         JSON.stringify(why),
-        JSON.stringify(planNumbers(plan)),
+        JSON.stringify(numbers),
       ]),
     ),
   );
-  if (!done.held) throw failure("lease-lost", { file: file.id });
-  deps.log.error("file-held", { correlationId: message.correlationId, fileId: file.id, code: why.code });
+  if (!done.held) throw failure("lease-lost", { file: facts.fileId });
+  deps.log.error("file-held", { ...facts, code: why.code });
   return { done: "held" };
 }

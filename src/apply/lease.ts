@@ -5,6 +5,7 @@
 import { attempt, oneRow } from "../domain/attempt.ts";
 import { failure } from "../domain/failures.ts";
 import { type FileRow, type FileToApply, fileToApply } from "../domain/plan.ts";
+import type { Allowance } from "../domain/retirement.ts";
 import type { ApplyDeps, HeldLease } from "./deps.ts";
 
 /** Longer than a statement with all its tries; a feed whose worker died waits this long. */
@@ -18,13 +19,29 @@ export const RENEW_AFTER_MS = (LEASE_SECONDS * 1_000) / 3;
 export const EARLIER_FIRST_SECONDS = 30;
 
 interface LeaseRow extends FileRow {
-  readonly outcome: "acquired" | "busy" | "not-needed" | "unknown";
+  readonly outcome: "acquired" | "busy" | "compare" | "not-needed" | "unknown";
   readonly active_file: string | null;
   readonly file_state: string;
+  readonly gate: Allowance | null;
+  readonly behind: string | null;
 }
 
-/** The file's facts if its lease is ours now, `undefined` if it needs none. Throws `feed-busy`, `file-missing`. */
-export async function acquireLease(deps: ApplyDeps, fileId: string, token: string): Promise<FileToApply | undefined> {
+/**
+ * The feed is ours. `passed`: an earlier attempt was let go by the gate, and some of it may be applied. `behind`: an older file
+ * that is held, and for which this one is to wait.
+ */
+export interface Taken {
+  readonly is: "acquired";
+  readonly file: FileToApply;
+  readonly passed: Allowance | undefined;
+  readonly behind: string | undefined;
+}
+
+/** `compare`: it is not to be applied, and needs no lease. */
+export type Acquired = Taken | { readonly is: "compare" } | { readonly is: "not-needed" };
+
+/** Throws `feed-busy`, `file-missing`. */
+export async function acquireLease(deps: ApplyDeps, fileId: string, token: string): Promise<Acquired> {
   const row = await attempt(deps, async () =>
     oneRow(
       await deps.database.query<LeaseRow>("SELECT * FROM acquire_lease($1, $2, $3, $4)", [
@@ -37,9 +54,15 @@ export async function acquireLease(deps: ApplyDeps, fileId: string, token: strin
   );
   switch (row.outcome) {
     case "acquired":
-      return fileToApply(fileId, row);
+      return {
+        is: "acquired",
+        file: fileToApply(fileId, row),
+        passed: row.gate ?? undefined,
+        behind: row.behind ?? undefined,
+      };
+    case "compare":
     case "not-needed":
-      return undefined;
+      return { is: row.outcome };
     case "busy":
       throw failure("feed-busy", { file: fileId, activeFile: String(row.active_file) });
     case "unknown":

@@ -6,6 +6,7 @@
 import { attempt, oneRow } from "../domain/attempt.ts";
 import { failure } from "../domain/failures.ts";
 import type { FileToApply, Plan } from "../domain/plan.ts";
+import { type Allowance, type Forecast, type RetirementBar, retirements } from "../domain/retirement.ts";
 import type { ApplyDeps, HeldLease } from "./deps.ts";
 
 /** Records retired by one statement: as many as apply writes, well inside the 30 seconds that an HTTP statement may take. */
@@ -13,30 +14,6 @@ export const RETIRE_MAX_ROWS = 5_000;
 
 /** Records shown with a forecast, spread over all of them: as many as the gate tells. */
 export const RETIRE_SAMPLE_ROWS = 10;
-
-/**
- * Why the records that a file lacks stay as they are:
- * - `not-full`: the feed is not full, or the file is not the whole state
- * - `late`: a newer file is applied, so nothing in this one is news
- * - `newer-file`: a newer file has begun to speak; what is missing in that one it retires itself
- * - `rejects-unread`: rows were rejected whose keys nobody knows; any missing record may be one of them
- */
-export type RetirementBar = "not-full" | "late" | "newer-file" | "rejects-unread";
-
-/** What a file would retire. Numbers of records. */
-export interface Forecast {
-  /** Active records of the feed now. */
-  readonly active: number;
-  /** Active ones that the file lacks. */
-  readonly missing: number;
-  /** Those that an earlier attempt at the same file has retired already. */
-  readonly retired: number;
-  readonly bar?: RetirementBar;
-  readonly sample: readonly { readonly key: string; readonly before: Readonly<Record<string, unknown>> }[];
-}
-
-/** How many records a file retires in all its attempts, if nothing but its bar speaks against it: what the gate judges. */
-export const retirements = ({ missing, retired, bar }: Forecast): number => retired + (bar === undefined ? missing : 0);
 
 type Asking = Pick<ApplyDeps, "database" | "sleep" | "random">;
 
@@ -78,14 +55,6 @@ export async function* missingRecords(
     if (page.length < pageRows) return;
     after = page.at(-1)!.key;
   }
-}
-
-/** What a person or the gate has let go. */
-export interface Allowance {
-  /** Records that may be retired by this file, in all its attempts together: `retirements` of the forecast. */
-  readonly allowed: number;
-  /** A person has seen the rejected rows whose keys are not known, and wants the missing records retired all the same. */
-  readonly despiteRejects?: boolean;
 }
 
 /**
@@ -131,4 +100,54 @@ export async function retireMissing(
     after = row.upto;
     await deps.pace?.(Math.min(limit, row.remaining));
   }
+}
+
+/**
+ * Retires the records that a file of ours names (`listed_retirements`): it is not the whole state, so what it lacks says
+ * nothing. Each only as it was looked at, and where no newer file has said that it is there. May be run again at any point.
+ * Answers how many this run has retired. Throws `lease-lost` and the database's failures.
+ */
+export async function retireListed(
+  deps: Asking & Pick<ApplyDeps, "pace" | "maxRows">,
+  file: Pick<FileToApply, "id">,
+  lease: HeldLease,
+): Promise<number> {
+  const limit = deps.maxRows ?? RETIRE_MAX_ROWS;
+  let retired = 0;
+  for (let after = 0; ; ) {
+    await lease.beat();
+    const params: unknown[] = [file.id, lease.token, after, limit];
+    const row: ListedRow = await attempt(deps, async () =>
+      oneRow(await deps.database.query<ListedRow>("SELECT * FROM retire_listed($1, $2, $3, $4)", params)),
+    );
+    if (row.outcome === "lease-lost") throw failure("lease-lost", { file: file.id });
+    retired += row.retired;
+    if (row.upto === null) return retired;
+    after = row.upto;
+    await deps.pace?.(limit);
+  }
+}
+
+/**
+ * Lets a file retire all that it lacks now, once somebody has released it; answers how many. Nothing is retired by it: the file
+ * is held next. Throws `lease-lost` and the database's failures.
+ */
+export async function allowMissing(deps: Asking, file: Pick<FileToApply, "id">, lease: HeldLease): Promise<number> {
+  const allowed = retirements(await forecastRetirement(deps, file.id));
+  const rows = await attempt(deps, () =>
+    deps.database.query(
+      `UPDATE files x SET gate = coalesce(x.gate, '{}') || jsonb_build_object('allowed', $3::int) FROM feeds f
+       WHERE x.id = $1 AND x.state = 'applying' AND f.id = x.feed_id AND f.active_file_id = x.id AND f.lease_token = $2 RETURNING x.id`,
+      [file.id, lease.token, allowed],
+    ),
+  );
+  if (rows.length === 0) throw failure("lease-lost", { file: file.id });
+  return allowed;
+}
+
+interface ListedRow {
+  readonly outcome: "retired" | "lease-lost";
+  readonly retired: number;
+  /** The last one that was looked at; null where there are no more. */
+  readonly upto: number | null;
 }

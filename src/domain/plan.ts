@@ -4,6 +4,10 @@
 import { createHash } from "node:crypto";
 import type { ChunkEntry, ChunkHead } from "./chunk.ts";
 import { SEPARATOR } from "./chunk.ts";
+import type { Allowance } from "./retirement.ts";
+
+/** Why a file is there: it came to be applied or only to be compared, was read again, or was made by us. */
+export type FileCause = "delivery" | "dry-run" | "replay" | "reconcile" | "restore";
 
 /** A file whose chunks are written and which is to be planned or applied. */
 export interface FileToApply {
@@ -12,6 +16,7 @@ export interface FileToApply {
   readonly customerId: number;
   readonly feedId: number;
   readonly feedMode: "full" | "delta" | "snapshot";
+  readonly cause: FileCause;
   readonly adapterVersion: string;
   readonly orderKey: string;
   /** Rows that parse accepted: the sum of `chunks[].rows`. */
@@ -30,6 +35,7 @@ export interface FileRow {
   readonly customer_id: number;
   readonly feed_id: number;
   readonly feed_mode: FileToApply["feedMode"];
+  readonly cause: FileCause;
   readonly adapter_version: string;
   readonly order_key: string;
   readonly accepted: number;
@@ -44,6 +50,7 @@ export const fileToApply = (id: string, row: FileRow): FileToApply => ({
   customerId: row.customer_id,
   feedId: row.feed_id,
   feedMode: row.feed_mode,
+  cause: row.cause,
   adapterVersion: row.adapter_version,
   orderKey: row.order_key,
   accepted: row.accepted,
@@ -118,13 +125,24 @@ export interface LatePlan extends PlanBase {
 
 export type Plan = DiffPlan | WholePlan | LatePlan;
 
-/** What of a plan is stored in `files.plan` for people and the API. */
-export function planNumbers(plan: Plan): Readonly<Record<string, number | string>> {
+/**
+ * What of a plan is stored in `files.plan` for people and the API: the numbers of its rows and, of a full file, of the records
+ * that it lacks.
+ */
+export function planNumbers(plan: Plan, lacks: Partial<Allowance> = {}): Readonly<Record<string, number | string>> {
   const { mode, accepted, superseded } = plan;
-  if (mode === "whole") return { mode, accepted, superseded };
-  if (mode === "late") return { mode, accepted, superseded, stale: plan.stale };
+  const { allowed, kept } = lacks;
+  const base = {
+    mode,
+    accepted,
+    superseded,
+    ...(allowed === undefined ? {} : { retired: allowed }),
+    ...(kept === undefined ? {} : { kept }),
+  };
+  if (mode === "whole") return base;
+  if (mode === "late") return { ...base, stale: plan.stale };
   const { inserted, changed, unchanged, stale } = plan;
-  return { mode, accepted, superseded, inserted, changed, unchanged, stale };
+  return { ...base, inserted, changed, unchanged, stale };
 }
 
 /**

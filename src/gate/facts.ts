@@ -39,8 +39,15 @@ export interface PlanFacts {
   readonly statedMs?: number;
   /** Milliseconds since 1970. */
   readonly receivedMs: number;
-  /** Checks from which somebody has released this very file: it is not held for the same again. */
-  readonly answered?: readonly GateCheck[];
+  /** What somebody has released this very file from: it is not held for the same again. */
+  readonly answered?: readonly Answered[];
+}
+
+/** A check that tripped and was released. `evidence`: as far as it was told; left out: whatever is found. */
+export interface Answered {
+  readonly check: GateCheck;
+  readonly field?: string;
+  readonly evidence?: Tripped["evidence"];
 }
 
 /** Over all rows of a file and what they were before, or over the rows that would change. */

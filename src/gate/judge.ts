@@ -4,7 +4,7 @@
  */
 import { GATE_CHECKS, type GateCheck, type GatePolicy } from "../domain/gate-policy.ts";
 import { CHECKS, type Judged, LACKING } from "./checks.ts";
-import type { FeedHistory, Judgement, PlanFacts, Sample, Tripped } from "./facts.ts";
+import type { Answered, FeedHistory, Judgement, PlanFacts, Sample, Tripped } from "./facts.ts";
 import { tellingRows } from "./telling.ts";
 
 /**
@@ -18,18 +18,29 @@ export function judge(
   policy: GatePolicy,
 ): Judgement {
   const judged = { facts, history, samples, policy };
-  const tripped: Tripped[] = [];
+  const all: Tripped[] = [];
   const unjudged: GateCheck[] = [];
   for (const check of GATE_CHECKS) {
-    if (facts.answered?.includes(check) || (changesNothing(facts) && !BINDS_LATER_FILES.has(check))) continue;
+    if (changesNothing(facts) && !BINDS_LATER_FILES.has(check)) continue;
     // The rows of a file without rows are told by that check.
-    if (check === "rowCount" && tripped.some((one) => one.check === "emptyFile")) continue;
+    if (check === "rowCount" && all.some((one) => one.check === "emptyFile")) continue;
     const answer = ask(check, judged);
     if (answer === LACKING) unjudged.push(check);
-    else tripped.push(...answer);
+    else all.push(...answer);
   }
+  const tripped = all.filter((one) => !facts.answered?.some((answered) => answers(answered, one)));
   if (tripped.length === 0) return { verdict: "go", tripped, telling: [], unjudged };
   return { verdict: "hold", tripped, telling: tellingRows(facts, samples, tripped), unjudged };
+}
+
+/** The world goes on while a file is held: by so much more than was told, somebody is asked again. */
+const GROWN = 1.25;
+
+/** Whether who released a file from the one has said what to do about the other. */
+function answers({ check, field, evidence: told }: Answered, { evidence: { found, limit }, ...now }: Tripped): boolean {
+  if (check !== now.check || (told !== undefined && field !== now.field)) return false;
+  if (told === undefined) return true;
+  return found > limit ? found <= told.found * GROWN : found >= told.found / GROWN;
 }
 
 /** Also of a file that changes nothing itself: its time would keep out what comes after it. */

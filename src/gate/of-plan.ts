@@ -5,7 +5,10 @@ import type { PlanFacts } from "./facts.ts";
 /** What a plan does not say. */
 export type FileFacts = Omit<PlanFacts, "accepted" | "superseded" | "inserted" | "changed" | "unchanged" | "stale">;
 
-/** Of a late file nothing would be written; of one that is planned whole nobody knows yet. */
+/**
+ * Of a late file nothing would be written. One that is planned whole comes to a feed without active records, so all that it says
+ * is new; where there are some all the same, since another file was faster, nobody knows yet.
+ */
 export function factsOf(plan: Plan, file: FileFacts): PlanFacts {
   const { accepted, superseded } = plan;
   const base = { ...file, accepted, superseded };
@@ -17,6 +20,7 @@ export function factsOf(plan: Plan, file: FileFacts): PlanFacts {
     case "late":
       return { ...base, inserted: 0, changed: 0, unchanged: 0, stale: plan.stale, retired: 0 };
     case "whole":
-      return { ...base, stale: 0 };
+      if (file.records > 0) return { ...base, stale: 0 };
+      return { ...base, inserted: accepted - superseded, changed: 0, unchanged: 0, stale: 0 };
   }
 }

@@ -1,5 +1,6 @@
 /** Release once and widen: what an operator lays over the feed's policy so that such a file goes the next time. Pure. */
-import type { GatePolicy, GatePolicyInput } from "../domain/gate-policy.ts";
+import type { GateCheck, GatePolicy, GatePolicyInput } from "../domain/gate-policy.ts";
+import { percent } from "../domain/words.ts";
 import type { Tripped } from "./facts.ts";
 
 /** A little more than was found: the next file of the kind is not the same to the row. */
@@ -71,4 +72,38 @@ export function wideningOf(policy: GatePolicy, wide: GatePolicy): GatePolicyInpu
       ([name, value]) => JSON.stringify(value) !== JSON.stringify(policy[name as keyof GatePolicy]),
     ),
   );
+}
+
+/** What each check counts, in front of its wider limit. */
+const COUNTED: Readonly<Partial<Record<GateCheck, string>>> = {
+  rejected: "rows that cannot be read",
+  changed: "records that change",
+  retired: "records that are taken off",
+  setToZero: "records of which a number becomes 0",
+  setToBlank: "records of which a field becomes empty",
+};
+
+/** A widening as people read it: one sentence a check. Pure. */
+export function wideningSentences(widening: GatePolicyInput): readonly string[] {
+  const { rowCount, overlap, asOfFuture, asOfOld } = widening;
+  const limits = (name: keyof GatePolicyInput) => {
+    const said = widening[name];
+    return typeof said === "object" ? (said as { readonly share?: number; readonly except?: readonly string[] }) : {};
+  };
+  const shares = Object.entries(COUNTED).flatMap(([check, what]) => {
+    const { share } = limits(check as GateCheck);
+    return share === undefined ? [] : [`Up to ${percent(share)} of ${what}.`];
+  });
+  const fields = (["total", "median"] as const).flatMap((check) => {
+    const { except = [] } = limits(check);
+    return except.length === 0 ? [] : [`The ${check} of these fields is not judged: ${except.join(", ")}.`];
+  });
+  return [
+    ...(typeof rowCount === "object" ? [`Up to ${rowCount.factor} times as many rows as usual, or as few.`] : []),
+    ...shares,
+    ...fields,
+    ...(typeof overlap === "object" ? [`As few as ${percent(overlap.share ?? 0)} of its records known before.`] : []),
+    ...(typeof asOfFuture === "object" ? [`A time of up to ${asOfFuture.hours} hours after its arrival.`] : []),
+    ...(typeof asOfOld === "object" ? [`A time of up to ${asOfOld.hours} hours before that of the last file.`] : []),
+  ];
 }

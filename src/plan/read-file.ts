@@ -8,7 +8,7 @@ import type { PlanDeps } from "./deps.ts";
 export async function readFile(deps: PlanDeps, fileId: string): Promise<FileToApply> {
   const rows = await attempt(deps, () =>
     deps.database.query<FileRow>(
-      `SELECT x.customer_id, x.feed_id, f.mode AS feed_mode, x.adapter_version, x.order_key, x.accepted, x.plan_mode,
+      `SELECT x.customer_id, x.feed_id, f.mode AS feed_mode, x.cause, x.adapter_version, x.order_key, x.accepted, x.plan_mode,
          file_is_late(x.id) AS late, x.merges, x.chunks
        FROM files x JOIN feeds f ON f.id = x.feed_id WHERE x.id = $1 AND x.accepted IS NOT NULL`,
       [fileId],

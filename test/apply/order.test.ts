@@ -90,8 +90,8 @@ describe("an older file that comes after a newer one", () => {
   it("had begun before the newer full file was applied: what it settled stays counted, the rest is stale", async () => {
     const feed = await world.feed("full");
     const older = await world.file(feed, 1, rowsOf([0, 0, 0, 0, 0, 0, 0, 0, 0]));
-    // Dies with one of its three chunks written: lease, chunk, then the end.
-    await expect(world.apply(older, world.deps(faulty(world.database, 3, "dies-before")))).rejects.toThrow("died");
+    // Dies with one of its three chunks written: lease, forecast, chunk, then the end.
+    await expect(world.apply(older, world.deps(faulty(world.database, 4, "dies-before")))).rejects.toThrow("died");
     await world.expireLease(feed);
     await world.send(feed, 2, rowsOf([1, 1, 1, 1]));
     await world.apply(older);

@@ -2,12 +2,12 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyFile } from "../../src/apply/apply-file.ts";
-import { acquireLease, heldLease } from "../../src/apply/lease.ts";
+import { heldLease } from "../../src/apply/lease.ts";
 import { retireMissing } from "../../src/apply/retire.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { FAULTS, type Fault, faulty } from "./faults.ts";
 import { activeOf, applyAndRetire, flawsOf, historyOf } from "./retire-world.ts";
-import { row, rowsOf, type TestFeed, type TestFile, type TestRow, type World, worldOn } from "./world.ts";
+import { row, rowsOf, type TestFeed, type TestFile, type TestRow, take, type World, worldOn } from "./world.ts";
 
 let fresh: FreshDatabase;
 let world: World;
@@ -229,7 +229,7 @@ describe("ten thousand missing records", () => {
     const { feed, file } = await applied();
     const deps = world.deps(undefined, { maxRows: BATCH });
     const token = deps.token();
-    const taken = (await acquireLease(deps, file.id, token))!;
+    const taken = await take(deps, file, token);
     const lease = heldLease(deps, file.id, token);
     const plan = await deps.plan({ ...taken, planMode: "whole" }, lease);
     await applyFile(deps, taken, plan, lease);

@@ -2,14 +2,9 @@
 import { applyFile } from "../../src/apply/apply-file.ts";
 import type { ApplyDeps } from "../../src/apply/deps.ts";
 import { acquireLease, giveBack, heldLease } from "../../src/apply/lease.ts";
-import {
-  type Forecast,
-  forecastRetirement,
-  type Retirement,
-  retireMissing,
-  retirements,
-} from "../../src/apply/retire.ts";
+import { forecastRetirement, type Retirement, retireMissing } from "../../src/apply/retire.ts";
 import { failure } from "../../src/domain/failures.ts";
+import { type Forecast, retirements } from "../../src/domain/retirement.ts";
 import type { TestFile, World } from "./world.ts";
 
 export interface Retiring {
@@ -31,8 +26,9 @@ export async function applyAndRetire(
   deps: ApplyDeps = world.deps(),
 ): Promise<Retired | undefined> {
   const token = deps.token();
-  const taken = await acquireLease(deps, file.id, token);
-  if (taken === undefined) return undefined;
+  const acquired = await acquireLease(deps, file.id, token);
+  if (acquired.is !== "acquired") return undefined;
+  const taken = acquired.file;
   try {
     const lease = heldLease(deps, file.id, token);
     // A first load is planned whole; where the feed has records a full file is compared.

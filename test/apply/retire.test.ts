@@ -5,7 +5,7 @@ import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { forceIn } from "../support/force-state.ts";
 import { faulty } from "./faults.ts";
 import { activeOf, applyAndRetire, flawsOf, historyOf } from "./retire-world.ts";
-import { row, rowsOf, says, type TestFeed, type TestFile, type TestRow, type World, worldOn } from "./world.ts";
+import { row, rowsOf, says, type TestFeed, type TestFile, type TestRow, take, type World, worldOn } from "./world.ts";
 
 let fresh: FreshDatabase;
 let world: World;
@@ -302,7 +302,7 @@ describe("nothing is retired", () => {
     const file = await world.file(feed, 2, [...without(TEN, "k3"), row("k4", 100)]);
     const deps = world.deps();
     const token = deps.token();
-    const taken = (await acquireLease(deps, file.id, token))!;
+    const taken = await take(deps, file, token);
     const lease = heldLease(deps, file.id, token);
     const plan = await deps.plan({ ...taken, planMode: "diff" }, lease);
     expect(await retireMissing(deps, taken, plan, { allowed: 100 }, lease)).toEqual({ kept: "unbalanced" });
@@ -314,7 +314,7 @@ describe("nothing is retired", () => {
     const file = await world.file(feed, 2, rowsOf([0]));
     const deps = world.deps();
     const token = deps.token();
-    const taken = (await acquireLease(deps, file.id, token))!;
+    const taken = await take(deps, file, token);
     const lease = heldLease(deps, file.id, token);
     const plan = await deps.plan({ ...taken, planMode: "diff" }, lease);
     if (how === "file was given up") {
@@ -339,7 +339,7 @@ describe("what is missing, for people", () => {
     const file = await world.file(feed, 2, [row("k5", 5), row("k6", 66)]);
     const deps = world.deps();
     const token = deps.token();
-    const taken = (await acquireLease(deps, file.id, token))!;
+    const taken = await take(deps, file, token);
     await deps.plan({ ...taken, planMode: "diff" }, heldLease(deps, file.id, token));
     for (const pageRows of [1, 4, 11, 100]) {
       const pages = [];

@@ -1,13 +1,15 @@
 /** A database with feeds and files as parse leaves them, and a worker over it whose every effect can be made to fail. */
 import { createHash, randomUUID } from "node:crypto";
 import type { ApplyDeps } from "../../src/apply/deps.ts";
-import { gate } from "../../src/apply/gate.ts";
 import { applyHandler } from "../../src/apply/handler.ts";
+import { acquireLease } from "../../src/apply/lease.ts";
+import { forecastRetirement } from "../../src/apply/retire.ts";
 import { type Chunk, type ChunkEntry, encodeChunk } from "../../src/domain/chunk.ts";
 import { failure } from "../../src/domain/failures.ts";
 import { orderKeyOf } from "../../src/domain/ids.ts";
 import { type ApplyFile, applyFileMessage } from "../../src/domain/messages.ts";
 import type { FileToApply } from "../../src/domain/plan.ts";
+import { retirements } from "../../src/domain/retirement.ts";
 import type { PlanDeps } from "../../src/plan/deps.ts";
 import { planFile } from "../../src/plan/plan-file.ts";
 import { readFile } from "../../src/plan/read-file.ts";
@@ -152,7 +154,15 @@ export function worldOn(connectionString: string) {
       database: over,
       chunks,
       plan: (f, lease) => planFile(planDeps, f, { record: true, ...lease }),
-      gate,
+      // Every file goes, as far as what it lacks may be retired.
+      gate: async (_, f) => ({
+        go: {
+          allowed:
+            f.feedMode === "full" ? retirements(await forecastRetirement({ ...waiting, database: over }, f.id)) : 0,
+        },
+      }),
+      compare: async () => undefined,
+      kept: async () => undefined,
       token: randomUUID,
       now: Date.now,
       log: SILENT,
@@ -253,6 +263,13 @@ export interface State {
     linked: boolean;
   }[];
   readonly files: Books[];
+}
+
+/** The lease of a file that is to be applied. */
+export async function take(deps: ApplyDeps, file: TestFile, token: string): Promise<FileToApply> {
+  const acquired = await acquireLease(deps, file.id, token);
+  if (acquired.is !== "acquired") throw new Error(`File ${file.id} is not to be applied: ${acquired.is}`);
+  return acquired.file;
 }
 
 /** Values of the records by key. */

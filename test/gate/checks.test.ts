@@ -101,7 +101,34 @@ describe("every check", () => {
 
   it.each(GATE_CHECKS)("%s: a file that somebody released from it is not held for it again", (check) => {
     const { trips } = EDGES[check];
-    expect(trippedBy({ ...trips, facts: { ...trips.facts, answered: [check] } })).toEqual([]);
+    const answered = judged(trips).tripped;
+    expect(trippedBy({ ...trips, facts: { ...trips.facts, answered } })).toEqual([]);
+    expect(trippedBy({ ...trips, facts: { ...trips.facts, answered: [{ check }] } })).toEqual([]);
+  });
+
+  it("a release answers what was told: for much more than that, somebody is asked again", () => {
+    const answered = judged({ facts: { retired: 200 } }).tripped;
+    expect(trippedBy({ facts: { retired: 250, answered } })).toEqual([]);
+    expect(trippedBy({ facts: { retired: 251, answered } })).toEqual(["retired"]);
+    const strange = { inserted: 900, unchanged: 50 };
+    const other = judged({ facts: strange }).tripped;
+    expect(trippedBy({ facts: { ...strange, inserted: 920, answered: other } })).toEqual([]);
+    expect(trippedBy({ facts: { ...strange, inserted: 921, answered: other } })).toEqual(["overlap"]);
+  });
+
+  it("a release for one field says nothing of another", () => {
+    const price = { ...field({ total: 9_000 }), field: "price" };
+    const answered = judged({ facts: { fields: [field({ total: 9_000 })] } }).tripped;
+    expect(judged({ facts: { fields: [field({ total: 9_000 }), price], answered } }).tripped).toMatchObject([
+      { check: "total", field: "price" },
+    ]);
+  });
+
+  it("an empty file that was released is not held for its number of rows instead", () => {
+    const empty = { rows: 0, accepted: 0, inserted: 0, changed: 0, unchanged: 0, retired: 1_000 };
+    const answered = judged({ facts: empty }).tripped;
+    expect(answered.map((one) => one.check)).toEqual(["emptyFile", "retired"]);
+    expect(trippedBy({ facts: { ...empty, answered } })).toEqual([]);
   });
 
   it("a file that would change nothing is let go, however odd it looks", () => {

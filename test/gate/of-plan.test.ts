@@ -83,7 +83,13 @@ describe("plans that did not compare", () => {
     expect(judge(made, daily(28), [], gatePolicy()).verdict).toBe("go");
   });
 
-  it("a whole one leaves out what nobody knows", () => {
+  it("a whole one comes to a feed without records: all that it says is new", () => {
+    const made = factsOf({ ...base, mode: "whole" }, fileFacts(0, 9, 0));
+    expect([made.inserted, made.changed, made.unchanged]).toEqual([8, 0, 0]);
+    expect(judge(made, [], [], gatePolicy()).unjudged).toEqual(["rowCount"]);
+  });
+
+  it("and where another file was faster it leaves out what nobody knows", () => {
     const made = factsOf({ ...base, mode: "whole" }, fileFacts(1_000, 9, 0));
     expect(Object.keys(made)).not.toEqual(expect.arrayContaining(["inserted"]));
     expect(judge(made, daily(28), [], gatePolicy()).unjudged).toContain("changed");

@@ -4,7 +4,6 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { neon } from "@neondatabase/serverless";
-import { gate } from "../../src/apply/gate.ts";
 import { applyHandler } from "../../src/apply/handler.ts";
 import { type Chunk, type ChunkEntry, encodeChunk } from "../../src/domain/chunk.ts";
 import { type Column, columnSchema } from "../../src/domain/column.ts";
@@ -192,7 +191,9 @@ export function worldOn(connectionString: string) {
       database,
       chunks,
       plan: (f, lease) => planFile({ ...WAITING, database, chunks }, f, { record: true, ...lease }),
-      gate,
+      gate: async () => ({ go: { allowed: 0 } }),
+      compare: async () => undefined,
+      kept: async () => undefined,
       token: randomUUID,
       now: Date.now,
       log: SILENT,

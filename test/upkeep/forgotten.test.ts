@@ -83,9 +83,9 @@ describe("a file that comes after what newer ones have confirmed is forgotten", 
     const late = await world.file(feed, 1, [row("k", 5)]);
     const forgets: ApplyDeps = {
       ...world.deps(),
-      gate(plan, file) {
+      gate(plan, file, lease) {
         expect(plan.mode).not.toBe("late");
-        return world.deps().gate(plan, file);
+        return world.deps().gate(plan, file, lease);
       },
       async plan(file, lease) {
         // The lease is taken, nothing is planned yet.
