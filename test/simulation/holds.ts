@@ -2,6 +2,7 @@
  * Files that the gate holds: nothing of them is anywhere until they are released, each hold is decided once, people are told
  * once, and what comes later waits or overtakes, as the policy of the feed says.
  */
+import type { ToldDecision } from "./deciders.ts";
 import { GATE } from "./feeds.ts";
 import { grouped, inOrder, type KnownFile, text } from "./known.ts";
 import type { Violation } from "./model.ts";
@@ -167,6 +168,16 @@ const isAppliedBefore = ({ applied_ms }: FileRow, { decided_ms }: HoldRow): bool
 
 const isBusyDuring = ({ started_ms, applied_ms }: FileRow, fromMs: number, untilMs: number): boolean =>
   started_ms !== null && started_ms <= untilMs && (applied_ms === null || applied_ms >= fromMs);
+
+/** Whoever was told that he has decided has decided so. */
+export function decisionFaults({ holds }: Tables, told: readonly ToldDecision[]): Violation[] {
+  return told.flatMap(({ hold: id, decision }) => {
+    const hold = holds.find((one) => one.id === id);
+    if (hold?.decision === decision) return [];
+    const about = hold === undefined ? [] : [`/v1/files/${hold.file_id}/`, `"${hold.file_id}"`];
+    return [{ rule: "a decision counts once", subject: `hold ${id}`, about, expected: decision, found: text(hold) }];
+  });
+}
 
 /** `judgedMs`: what was due then, the timers have done. */
 export function holdFaults(tables: Tables, known: readonly KnownFile[], judgedMs: number): Violation[] {

@@ -1,13 +1,15 @@
 /** One run: a workload and a weather from a seed, until everything has come to rest, then the model's judgement. */
 import { hashToken } from "../../src/api/tokens.ts";
 import { writtenBehind } from "./behind.ts";
+import { Deciders } from "./deciders.ts";
 import { type Engine, underClock } from "./engine.ts";
 import { FEEDS } from "./feeds.ts";
+import { decisionFaults } from "./holds.ts";
 import { type Violation, violationsOf } from "./model.ts";
 import { Operator } from "./operator.ts";
 import { type Chance, chanceOf } from "./random.ts";
 import { Senders } from "./sender.ts";
-import { openIn, type Tables, tablesIn } from "./tables.ts";
+import { isHeld, openIn, type Tables, tablesIn } from "./tables.ts";
 import { type Climate, climateOf } from "./weather.ts";
 import { type SentMail, type WorkloadOptions, workloadOf } from "./workload.ts";
 import { OPERATOR_TOKEN, World } from "./world.ts";
@@ -16,8 +18,8 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** When faults have stopped, everything comes to an end within this: the sweep lets a thing rest for a day at most. */
-const REST_MS = 26 * HOUR;
+/** When faults have stopped, everything comes to an end within this: the sweep lets a thing rest for a day at most, and so does a hold. */
+const REST_MS = 28 * HOUR;
 /** Nothing is judged before the sweep has looked for what was lost: it lets things be for 20 minutes. */
 const SWEPT_MS = 45 * MINUTE;
 
@@ -33,6 +35,10 @@ export interface Scenario {
   climate(chance: Chance, startMs: number): Climate;
   /** When somebody puts right what the database refuses, and sends again what died of it; absent: nobody does. */
   fixMs?(chance: Chance, startMs: number): number | undefined;
+  /** Somebody decides about what the gate holds; absent: nobody does. */
+  decides?(chance: Chance): boolean;
+  /** The run goes on until what nobody has decided about is over. */
+  expires?(chance: Chance): boolean;
 }
 
 export interface RunResult {
@@ -67,6 +73,8 @@ export const RANDOM: Scenario = {
   },
   climate: (chance, startMs) => climateOf(chance, startMs, startMs + chance.spread(20 * MINUTE, LONGEST_MS + HOUR)),
   fixMs: (chance, startMs) => (chance.hits(0.6) ? startMs + chance.spread(10 * MINUTE, LONGEST_MS) : undefined),
+  decides: (chance) => chance.hits(0.75),
+  expires: (chance) => chance.hits(0.1),
 };
 
 /** At any time of a day: midnight comes in some runs. The same day for all, since the database's clock goes back between runs. */
@@ -102,6 +110,9 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
       ]);
       const senders = new Senders(world, mails);
       if (fixMs !== undefined) new Operator(world, fixMs, lastLookMs);
+      const decides = scenario.decides?.(chance.fork("decides")) ?? false;
+      const deciders = decides ? new Deciders(world, engine, Math.max(calmMs, lastMailMs) + OPERATED_MS) : undefined;
+      const expires = scenario.expires?.(chance.fork("expires")) ?? false;
       world.startCrons(endMs);
       const atRest = () => senders.open === 0 && world.queues.busy === 0 && world.running === 0;
       let open: string[] = [];
@@ -109,12 +120,14 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
         await scheduler.run(untilMs);
         if (!atRest()) continue;
         open = await openIn(engine);
+        if (expires && (await isHeld(engine))) continue;
         if (open.length === 0) break;
       }
       const tables = await tablesIn(engine, world.storage);
       const violations = [
         ...unrest(world, senders, open),
         ...violationsOf(mails, senders.told, tables, fixMs !== undefined, scheduler.nowMs - SWEPT_MS),
+        ...decisionFaults(tables, deciders?.told ?? []),
         ...writtenBehind(tables),
       ];
       return {

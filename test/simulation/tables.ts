@@ -177,3 +177,7 @@ export async function openIn(engine: Engine): Promise<string[]> {
   );
   return rows.map(({ what }) => what);
 }
+
+/** Whether the gate holds a file about which nobody has decided. */
+export const isHeld = async (engine: Engine): Promise<boolean> =>
+  (await engine.rows("SELECT FROM holds WHERE decision IS NULL LIMIT 1")).length > 0;

@@ -132,6 +132,7 @@ export class World {
       DATABASE_URL: databaseUrlOf(actor),
       ADDRESS_SECRET,
       MAIL_DOMAIN,
+      PUBLIC_URL: API,
       STORE: this.storage.bindingOf(actor),
       ADMISSION: this.admissions.bindingOf(actor),
     };
