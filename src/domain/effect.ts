@@ -2,6 +2,7 @@
  * What a file would do to the records of its feed, as it is told and stored (`files.comparison`) of files that are compared and
  * never applied. Numbers are those that the books of the file would show, had it been applied at that moment.
  */
+import type { RetirementBar } from "./retirement.ts";
 
 /** What the file says of one field. */
 export interface FieldEffect {
@@ -32,9 +33,6 @@ export interface RowEffect {
   readonly more: number;
 }
 
-/** Why records that the file lacks would stay as they are. */
-export type KeptBecause = "not-full" | "late" | "newer-file" | "rejects-unread";
-
 /** One thing for which the gate would hold the file. */
 export interface HoldReason {
   readonly check: string;
@@ -61,7 +59,7 @@ export interface Effect {
   readonly superseded: number;
   readonly retired: number;
   /** Records that the file lacks and that would stay all the same. */
-  readonly kept: { readonly records: number; readonly because: KeptBecause } | null;
+  readonly kept: { readonly records: number; readonly because: RetirementBar } | null;
   /** By field, the most changed first. `exact`: all changed records were looked at; else the numbers are estimates. */
   readonly fields: { readonly exact: boolean; readonly counts: readonly FieldEffect[] };
   readonly examples: readonly RowEffect[];

@@ -1,22 +1,14 @@
 /** What a dry run needs from outside. */
 import type { Waiting } from "../domain/attempt.ts";
-import type { Effect, HoldReason, KeptBecause } from "../domain/effect.ts";
+import type { Effect, HoldReason } from "../domain/effect.ts";
 import type { FailureReport } from "../domain/failures.ts";
 import type { Message, Notice } from "../domain/notice.ts";
 import type { DiffPlan, FileToApply, Plan, RowsText } from "../domain/plan.ts";
+import type { Forecast } from "../domain/retirement.ts";
 import type { DeliveryState, FileState } from "../domain/states.ts";
-import type { Log } from "../observe/log.ts";
 
-/** What a file lacks. Numbers of records. */
-export interface Lacking {
-  /** Active records of the feed now. */
-  readonly active: number;
-  /** Active ones that the file does not name. */
-  readonly missing: number;
-  /** Why they would stay. */
-  readonly bar: KeptBecause | null;
-  /** Some of the missing, spread over all of them. */
-  readonly sample: readonly { readonly key: string; readonly before: Readonly<Record<string, unknown>> }[];
+/** What a file lacks, and what was noted for that while it was planned. */
+export interface Lacking extends Forecast {
   /** Rows of the file that were compared: fewer or more than its own, where another worker compares it at the same time. */
   readonly planned: number;
 }
@@ -110,9 +102,8 @@ export interface DryRunDeps extends Waiting {
   plan(file: FileToApply): Promise<Plan>;
   /** The rows of `plan.need` with what they say: JSON texts joined by newline, an array where several rows say one record. */
   rows(file: FileToApply, plan: DiffPlan, maxRows: number): AsyncIterable<RowsText & { readonly records: string }>;
-  judge(file: FileToApply, plan: Plan, lacking: Lacking): Promise<Judged>;
+  judge(file: FileToApply, plan: Plan, forecast: Forecast): Promise<Judged>;
   now(): Date;
-  readonly log: Log;
 }
 
 export interface AnswerDeps {
@@ -120,5 +111,4 @@ export interface AnswerDeps {
   compose(notice: Notice): Message;
   /** Domain of the feeds' own addresses: mails to those are never answered. */
   readonly mailDomain: string;
-  readonly log: Log;
 }

@@ -10,8 +10,6 @@ export const EXAMPLES_PER_KIND = 10;
 export const ROW_MAX_FIELDS = 12;
 /** Characters kept of a text. */
 const VALUE_MAX_CHARS = 200;
-/** Rows kept of each field, of which those are chosen that are told. */
-const KEPT_PER_FIELD = 5;
 
 type Data = Readonly<Record<string, unknown>>;
 
@@ -125,7 +123,7 @@ export class Differences {
     for (const name of names) {
       const field = this.#fields.get(name) ?? { records: 0, rows: [] };
       field.records++;
-      keepHeaviest(field.rows, { row, weight: move(before.data[name], after[name]) }, KEPT_PER_FIELD);
+      keepHeaviest(field.rows, { row, weight: move(before.data[name], after[name]) }, EXAMPLES_PER_KIND);
       this.#fields.set(name, field);
     }
   }

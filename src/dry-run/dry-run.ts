@@ -6,6 +6,7 @@
 import type { Effect } from "../domain/effect.ts";
 import { failure } from "../domain/failures.ts";
 import type { DiffPlan, FileToApply, Plan } from "../domain/plan.ts";
+import { retirements } from "../domain/retirement.ts";
 import type { DryRunDeps, StoredRecord } from "./deps.ts";
 import { type ComparedRow, Differences, retiredRow } from "./differences.ts";
 
@@ -45,12 +46,12 @@ export async function dryRunFile(deps: DryRunDeps, fileId: string, lookedMaxRows
     accepted: file.accepted,
     rejected,
     ...numbers,
-    retired: bar === null ? missing : 0,
-    kept: bar === null || bar === "not-full" || missing === 0 ? null : { records: missing, because: bar },
+    retired: retirements(lacking),
+    kept: bar === undefined || bar === "not-full" || missing === 0 ? null : { records: missing, because: bar },
     fields: differences.fields(plan.mode === "diff" ? plan.changed : 0),
     examples: [
       ...differences.examples(),
-      ...(bar === null ? lacking.sample.map(({ key, before }) => retiredRow(key, before)) : []),
+      ...(bar === undefined ? lacking.sample.map(({ key, before }) => retiredRow(key, before)) : []),
     ],
     verdict: reasons.length === 0 ? "apply" : "hold",
     reasons,

@@ -1,5 +1,6 @@
 /** What a dry run reads and writes in Postgres. SQL and nothing else; every statement may come again. */
 import { failure } from "../domain/failures.ts";
+import type { RetirementBar } from "../domain/retirement.ts";
 import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
 import type { Answer, Asked, DryRunTables, Lacking, StoredRecord } from "./deps.ts";
 
@@ -31,14 +32,15 @@ export function dryRunTables(database: Database): DryRunTables {
 
     // One statement, so one view of the ledger: what is missing is told from just the rows that are counted here.
     async lacking(fileId) {
-      const [row] = await database.query<Lacking>(
-        `SELECT m.active, m.missing, m.bar, m.sample,
+      const [row] = await database.query<Omit<Lacking, "bar"> & { readonly bar: RetirementBar | null }>(
+        `SELECT m.active, m.missing, m.retired, m.bar, m.sample,
            (SELECT coalesce(sum(l.rows), 0)::int FROM ledger l WHERE l.file_id = $1::bigint) AS planned
          FROM missing_records($1::bigint, $2::int) m`,
         [fileId, SAMPLE_ROWS],
       );
       if (row === undefined) throw failure("file-missing", { file: fileId });
-      return row;
+      const { bar, ...numbers } = row;
+      return bar === null ? numbers : { ...numbers, bar };
     },
 
     stored: ({ customerId, feedId }, keys) =>
