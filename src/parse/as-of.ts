@@ -36,6 +36,19 @@ export function asOfStated(feed: Adapter, facts: DeliveryFacts, generatedAt: str
   return believed(generatedAt, feed.asOf.from, feed.asOf.maxAgeHours, new Date(facts.receivedAt));
 }
 
+/** Years that the database can store. */
+const FIRST_YEAR = 1;
+const LAST_YEAR = 9_999;
+
+/** The time that a file states, ISO, also where it is disbelieved; null where it states none, or one that is no time. */
+export function statedTime({ at, source, disbelieved }: AsOf): string | null {
+  if (source === "arrival" && disbelieved === undefined) return null;
+  const stated = disbelieved === undefined ? at : new Date(disbelieved.read);
+  const year = stated.getUTCFullYear();
+  // Also false for what is no time at all.
+  return year >= FIRST_YEAR && year <= LAST_YEAR ? stated.toISOString() : null;
+}
+
 /** Says that a file is ordered by its arrival though something else was read; nothing where all is well. */
 export function tellDisbelieved({ disbelieved }: AsOf, { id, customer, feed }: DeliveryFacts, log: Log): void {
   if (disbelieved === undefined) return;

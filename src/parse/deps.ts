@@ -11,6 +11,7 @@ import type { Log } from "../observe/log.ts";
 import type { AsOf } from "./as-of.ts";
 import type { DriftReport } from "./drift-report.ts";
 import type { ByteSource } from "./open/source.ts";
+import type { Reading, Replay } from "./reading.ts";
 import type { ParsedFile, Reject } from "./table/parse-file.ts";
 
 /** A payload found in a delivery, whether it was taken as a file of the feed or left alone. */
@@ -29,6 +30,14 @@ export interface NewFile {
   readonly contentType: string;
   readonly asOf: AsOf;
   readonly orderKey: string;
+  readonly reading: Reading;
+}
+
+/** A file's row. `original`: of a file that is read again, the state of the one that came; absent where there is none. */
+export interface BegunFile {
+  readonly id: string;
+  readonly state: FileState;
+  readonly original?: FileState;
 }
 
 /** The versions of a feed that matter to a file that comes. */
@@ -38,6 +47,8 @@ export interface FeedVersions {
   readonly asked: boolean;
   /** What the files that landed last have in common. */
   readonly expect?: { readonly endsWithNewline: boolean };
+  /** Those that were asked for by number. */
+  readonly named?: readonly StoredVersion[];
 }
 
 /** A version that is to be proposed or pinned. */
@@ -52,6 +63,8 @@ export interface NewVersion {
 /** Why a file is not to go on, and what is stored beside that, all or nothing. */
 export interface Refusal {
   readonly failure: FailureReport;
+  /** Nobody is asked: the file is rejected where it would be held. */
+  readonly final?: true;
   readonly driftReport?: DriftReport;
   /** Made only where no question of detection is open. */
   readonly proposals?: readonly NewVersion[];
@@ -78,13 +91,22 @@ export interface ParseTables {
     feed: Adapter,
     refusal: { state: "quarantined" | "ignored"; failure: FailureReport } | undefined,
   ): Promise<DeliveryState>;
-  versions(feed: { readonly customer: string; readonly feed: string }): Promise<FeedVersions>;
-  /** Makes the file's row or finds it. Rejects of another adapter version are removed. */
-  beginFile(facts: DeliveryFacts, feed: Adapter, file: NewFile): Promise<{ id: string; state: FileState }>;
+  /** The state of a delivery that came; undefined where it has no row. */
+  deliveryState(id: string): Promise<DeliveryState | undefined>;
+  /** Throws `version-unreadable` where there is no version of a number that is asked for. */
+  versions(
+    feed: { readonly customer: string; readonly feed: string },
+    named?: Replay["versions"],
+  ): Promise<FeedVersions>;
+  /**
+   * Makes the file's row or finds it. Rejects of another adapter version are removed. Undefined where it is not to be read
+   * again: see `REPLAYED`.
+   */
+  beginFile(facts: DeliveryFacts, feed: Adapter, file: NewFile): Promise<BegunFile | undefined>;
   /** Writes nothing when the file is not being read under this adapter version any more. */
   addRejects(fileId: string, rejects: readonly Reject[], adapterVersion: string): Promise<void>;
   /**
-   * `parsing` → `parsed`, or `held` where the whole file was found wanting; or `duplicate`, where the file next to it says the
+   * `parsing` → `parsed`, or `held` (of what asks nobody: `rejected`) where the whole file was found wanting; or `duplicate`, where the file next to it says the
    * same, within the feed's window or with the same number. Answers the state it is in now, and throws like `refuseFile`.
    */
   finishFile(

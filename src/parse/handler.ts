@@ -10,22 +10,35 @@ import type { DeliveryFacts } from "../domain/delivery.ts";
 import { asFailure, type FailureReport, failure, report } from "../domain/failures.ts";
 import { orderKeyOf } from "../domain/ids.ts";
 import { applyFileMessage, type ParseDelivery } from "../domain/messages.ts";
+import type { DeliveryState } from "../domain/states.ts";
 import { asOfFile, tellDisbelieved } from "./as-of.ts";
 import { chooseFiles, noPayload } from "./choose.ts";
 import type { ParseDeps } from "./deps.ts";
 import { activeText, type KnownFeed, knownFeed } from "./known-feed.ts";
 import { type Opened, type OpenOptions, openDelivery } from "./open/open.ts";
 import { type ReadFile, readFile } from "./read-file.ts";
+import { type Reading, type Replay, readingOf } from "./reading.ts";
 
-export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Promise<void> {
+/** @param replay where the delivery came before and is read again: its own row stays as it is, and so do its files */
+export async function parseHandler(message: ParseDelivery, deps: ParseDeps, replay?: Replay): Promise<void> {
   const feed = deps.feeds.find((f) => f.customer === message.customer && f.feed === message.feed);
   if (!feed) throw failure("unknown-feed", { customer: message.customer, feed: message.feed });
   const { facts, source } = await deps.openRaw(message.rawKey);
 
-  const state = await deps.tables.beginDelivery(facts, message.rawKey, feed, refusalOf(facts));
-  deps.log.info("delivery-opened", { correlationId: facts.id, customer: feed.customer, feed: feed.feed, state });
-  if (state !== "parsing") return;
+  const state =
+    replay === undefined
+      ? await deps.tables.beginDelivery(facts, message.rawKey, feed, refusalOf(facts))
+      : await deps.tables.deliveryState(facts.id);
+  deps.log.info("delivery-opened", {
+    correlationId: facts.id,
+    customer: feed.customer,
+    feed: feed.feed,
+    state: state ?? "unknown",
+    ...(replay === undefined ? {} : { replay: replay.replayId }),
+  });
+  if (replay === undefined ? state !== "parsing" : !isReadAgain(facts, state)) return;
 
+  const reading = replay ?? readingOf(facts);
   const opened: Opened[] = [];
   let unreadable: FailureReport | undefined;
   try {
@@ -39,11 +52,13 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Pro
   const taken = chooseFiles(feed, deps.feeds, opened);
   const known = new Map<Adapter, KnownFeed>();
   for (const [position, chosen] of taken.entries()) {
-    if (!chosen) continue;
+    if (!chosen || (replay?.feed !== undefined && chosen.feed.feed !== replay.feed)) continue;
     const adapter = chosen.feed;
-    const before = known.get(adapter) ?? knownFeed(adapter, await deps.tables.versions(adapter));
-    known.set(adapter, await parseOne(before, facts, chosen.opened, position, deps));
+    const named = replay?.feed === undefined ? undefined : replay.versions;
+    const before = known.get(adapter) ?? knownFeed(adapter, await deps.tables.versions(adapter, named));
+    known.set(adapter, await parseOne(before, facts, chosen.opened, position, reading, deps));
   }
+  if (replay !== undefined) return;
 
   const found = opened.map((one, i) => ({
     path: one.kind === "file" ? one.file.path : one.path,
@@ -55,11 +70,19 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps): Pro
   await deps.tables.finishDelivery(facts.id, found, unreadable ?? nothing);
 }
 
-/** A delivery that is kept but not read: its sender is not proven, or it is no feed at all. */
+/** What was not read, or is being read, has nothing to be read again; what only asked, or was made by us, is no word of the ERP. */
+const isReadAgain = ({ door, dryRun }: DeliveryFacts, state: DeliveryState | undefined): boolean =>
+  state === "parsed" && door !== "restore" && dryRun !== true;
+
+/**
+ * A delivery that is kept but not read: its sender is not proven, or it is no feed at all. What a restore set is applied by
+ * whoever made it; where parse meets it without a row, that was never gone on with.
+ */
 export function refusalOf(
   facts: DeliveryFacts,
 ): { state: "quarantined" | "ignored"; failure: FailureReport } | undefined {
   const { verdict, sender } = facts;
+  if (facts.door === "restore") return { state: "ignored", failure: report("restore-unfinished", {}) };
   if (verdict.kind === "proven") return undefined;
   if (verdict.kind === "automatic")
     return { state: "ignored", failure: report("automatic-mail", { sign: verdict.sign }) };
@@ -71,7 +94,7 @@ const withSecret = (secret: string | undefined) => (secret === undefined ? {} : 
 
 /** How the archived bytes of a delivery are to be opened. */
 export const doorOf = (facts: DeliveryFacts, { archivePassword }: Pick<ParseDeps, "archivePassword">): OpenOptions => ({
-  door: facts.door,
+  door: facts.door === "mail" ? "mail" : "upload",
   ...withSecret(archivePassword(facts.customer, facts.feed)),
   ...(facts.name === undefined ? {} : { name: facts.name }),
   ...(facts.contentType === undefined ? {} : { contentType: facts.contentType }),
@@ -83,6 +106,7 @@ async function parseOne(
   facts: DeliveryFacts,
   one: Opened,
   position: number,
+  reading: Reading,
   deps: ParseDeps,
 ): Promise<KnownFeed> {
   const feed = known.effective.kind === "feed" ? known.effective.feed : known.adapter;
@@ -91,18 +115,21 @@ async function parseOne(
   const receivedAtMs = Date.parse(facts.receivedAt);
   const order = { asOfMs: asOf.at.getTime(), receivedAtMs, position, deliveryId: facts.id };
   tellDisbelieved(asOf, facts, deps.log);
-  const { id, state } = await deps.tables.beginFile(facts, known.adapter, {
+  const begun = await deps.tables.beginFile(facts, known.adapter, {
     adapterVersion: feed.version,
     position,
     path,
     contentType: one.kind === "file" ? one.file.contentType : "application/octet-stream",
     asOf,
     orderKey: orderKeyOf({ ...order, sequence: 0 }),
+    reading,
   });
+  if (begun === undefined) return known;
+  const { id, state, original } = begun;
   const judgedBy = { adapterVersion: feed.version, active: activeText(known.versions) };
   const read: ReadFile =
     state === "parsing"
-      ? await readFile(known, { id, path, facts, order, judgedBy }, one, deps)
+      ? await readFile(known, { id, path, facts, order, judgedBy, reading, original }, one, deps)
       : { state, pinned: false };
   deps.log.info("file-parsed", {
     correlationId: facts.id,

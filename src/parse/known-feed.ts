@@ -3,6 +3,7 @@ import type { Adapter } from "../domain/adapter.ts";
 import {
   type Effective,
   effectiveFeed,
+  formatDigest,
   type Mapping,
   mappingDigest,
   type Pinned,
@@ -18,8 +19,14 @@ export interface KnownFeed {
   readonly versions: FeedVersions;
 }
 
+/** Versions that are named count in place of the active ones, whatever the adapter's folder says today. */
 export function knownFeed(adapter: Adapter, versions: FeedVersions): KnownFeed {
-  const pinned = pinnedVersions(adapter, versions.active);
+  const named = (versions.named ?? []).map((version) => ({
+    ...version,
+    base: version.kind === "profile" ? formatDigest(adapter) : mappingDigest(adapter),
+  }));
+  const others = versions.active.filter(({ kind }) => named.every((version) => version.kind !== kind));
+  const pinned = pinnedVersions(adapter, [...named, ...others]);
   return { adapter, pinned, effective: effectiveFeed(adapter, pinned), versions };
 }
 

@@ -21,6 +21,7 @@ import { type Observed, ShapeCollector } from "./match/shape.ts";
 import { driftNotice, unconfirmedNotice } from "./notices.ts";
 import type { Opened, Payload } from "./open/open.ts";
 import { parsePayload } from "./read-payload.ts";
+import { asks, passes, type Reading } from "./reading.ts";
 import { judgeSequence, sequenceFault } from "./table/controls.ts";
 
 export interface FileToRead {
@@ -30,6 +31,9 @@ export interface FileToRead {
   /** Its place, but for the number that only the file itself can state. */
   readonly order: Omit<FileOrder, "sequence">;
   readonly judgedBy: JudgedBy;
+  readonly reading: Reading;
+  /** State of the file that came, of one that is read again. */
+  readonly original: FileState | undefined;
 }
 
 export interface ReadFile {
@@ -47,7 +51,15 @@ export async function readFile(known: KnownFeed, file: FileToRead, one: Opened, 
   return readUnknown(known, file, one.file, deps);
 }
 
-async function refuse(file: FileToRead, refusal: Refusal, deps: ParseDeps): Promise<ReadFile> {
+/** What is stored of a refusal: nobody is asked about a file that is read for another reason than that it came. */
+function refusalOf({ reading }: FileToRead, refusal: Refusal): Refusal {
+  if (asks(reading)) return refusal;
+  const { proposals: _, message: __, ...rest } = refusal;
+  return { ...rest, final: true };
+}
+
+async function refuse(file: FileToRead, refused: Refusal, deps: ParseDeps): Promise<ReadFile> {
+  const refusal = refusalOf(file, refused);
   const state = await deps.tables.refuseFile(file.id, refusal, file.judgedBy);
   return { state, pinned: refusal.proposals !== undefined };
 }
@@ -63,7 +75,8 @@ function aboutFile(thrown: unknown): FailureReport {
 
 async function readUnknown(known: KnownFeed, file: FileToRead, payload: Payload, deps: ParseDeps): Promise<ReadFile> {
   const { adapter, pinned, versions } = known;
-  if (versions.asked) return refuse(file, { failure: report("format-unconfirmed", { questions: 0 }) }, deps);
+  if (versions.asked || !asks(file.reading))
+    return refuse(file, { failure: report("format-unconfirmed", { questions: 0 }) }, deps);
   let found: FoundTable;
   try {
     found = await foundInPayload(payload, pinned.answers, adapter.file?.at);
@@ -117,7 +130,7 @@ async function readKnown(
     const observed = observer.observed();
     const failed = parsed.failure ?? (await sequenceFailure(known, file, parsed.sequence, deps));
     const refusal = await refusalOfRead(known, feed, file, payload, observed, failed, deps);
-    const pinned = refusal === undefined && (await pin(known, feed, file, observed, deps));
+    const pinned = refusal === undefined && asks(file.reading) && (await pin(known, feed, file, observed, deps));
     const asOf = asOfStated(feed, file.facts, parsed.generatedAt);
     if (asOf !== undefined) tellDisbelieved(asOf, file.facts, deps.log);
     const order = asOf === undefined ? file.order : { ...file.order, asOfMs: asOf.at.getTime() };
@@ -139,7 +152,8 @@ async function sequenceFailure(
   deps: ParseDeps,
 ): Promise<FailureReport | null> {
   const policy = adapter.controls?.sequence;
-  if (policy === undefined || sequence === null) return null;
+  // The number of what is read again is old beside that of the last file, as it must be.
+  if (policy === undefined || sequence === null || file.reading.cause === "replay") return null;
   const { previous, beingRead } = await deps.tables.sequenceBefore(file.id);
   const failed = judgeSequence(previous, sequence, policy);
   const passed = failed === null ? sequenceFault(previous, sequence, policy) : null;
@@ -166,10 +180,13 @@ async function refusalOfRead(
   const against = heldAgainst(feed, known.pinned);
   const drift = compareWithPinned(against, observed, known.adapter);
   if (drift !== null) {
-    return held(known, file, driftOfRead(drift, against, observed, mappingOf(known)), failed ?? undefined, deps);
+    const made = driftOfRead(drift, against, observed, mappingOf(known));
+    return refusalOf(file, held(known, file, made, failed ?? undefined, deps));
   }
   if (failed === null) return undefined;
-  return (await driftBehind(known, feed, file, payload, failed, deps)) ?? { failure: failed };
+  const behind = await driftBehind(known, feed, file, payload, failed, deps);
+  if (behind === undefined && passes(failed, file.reading, file.original)) return undefined;
+  return refusalOf(file, behind ?? { failure: failed });
 }
 
 /** The drift that explains a failure; undefined where the failure stands for itself. */

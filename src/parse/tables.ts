@@ -1,11 +1,12 @@
 /** The parse stage's rows in Postgres. SQL and nothing else; every statement may come again. */
 import { mergesRecords } from "../domain/column.ts";
 import { failure } from "../domain/failures.ts";
-import type { StoredVersion } from "../domain/feed-version.ts";
+import { type StoredVersion, VERSION_KINDS } from "../domain/feed-version.ts";
 import type { DeliveryState, FileState } from "../domain/states.ts";
 import { type Database, jsonText, type Row, type Statement, storable } from "../platform/postgres.ts";
-import type { AsOf } from "./as-of.ts";
+import { type AsOf, statedTime } from "./as-of.ts";
 import type { JudgedBy, NewVersion, ParseTables, Refusal } from "./deps.ts";
+import { REPLAYED } from "./reading.ts";
 
 /** How many files must have something in common before it is expected of the next one. */
 const FILES_IN_COMMON = 5;
@@ -52,34 +53,50 @@ export function parseTables(database: Database): ParseTables {
       return row!.state;
     },
 
-    async versions({ customer, feed }) {
+    async deliveryState(id) {
+      const [row] = await database.query<{ state: DeliveryState }>("SELECT state FROM deliveries WHERE id = $1", [id]);
+      return row?.state;
+    },
+
+    async versions({ customer, feed }, named = {}) {
       const rows = await database.query<StoredVersion & { state: string | null; newline: boolean | null }>(
         `SELECT v.kind, v.version, v.base, v.data, v.state, l.newline
          FROM feeds f JOIN customers c ON c.id = f.customer_id
          LEFT JOIN feed_versions v ON v.feed_id = f.id
-           AND (v.state = 'active' OR (v.state = 'proposed' AND v.created_by = 'detection'))
+           AND (v.state = 'active' OR (v.state = 'proposed' AND v.created_by = 'detection')
+             OR (v.kind, v.version) IN (('profile', $4::int), ('mapping', $5::int)))
          CROSS JOIN LATERAL (
            SELECT bool_and(x.ends_with_newline) AS newline FROM (
-             SELECT ends_with_newline FROM files WHERE feed_id = f.id AND state = 'applied' AND ends_with_newline IS NOT NULL
+             SELECT ends_with_newline FROM files WHERE feed_id = f.id AND state IN ('applied', 'compared') AND cause = 'delivery'
+               AND ends_with_newline IS NOT NULL
              ORDER BY order_key DESC LIMIT $3::int) x) l
          WHERE c.slug = $1 AND f.slug = $2`,
-        [customer, feed, FILES_IN_COMMON],
+        [customer, feed, FILES_IN_COMMON, named.profile ?? null, named.mapping ?? null],
       );
+      const wanted = VERSION_KINDS.flatMap((kind) => {
+        const version = named[kind];
+        if (version === undefined) return [];
+        const found = rows.find((row) => row.kind === kind && row.version === version);
+        if (found !== undefined) return [found];
+        throw failure("version-unreadable", { kind, version, reason: "there is none of this number" });
+      });
       const newline = rows[0]?.newline ?? null;
       return {
         active: rows.filter(({ state }) => state === "active"),
-        asked: rows.some(({ state }) => state === "proposed"),
+        asked: rows.some((row) => row.state === "proposed" && !wanted.includes(row)),
         ...(newline === null ? {} : { expect: { endsWithNewline: newline } }),
+        ...(wanted.length === 0 ? {} : { named: wanted }),
       };
     },
 
     async sequenceBefore(fileId) {
       const [row] = await database.query<{ previous: string | null; being_read: string | null }>(
         `SELECT (SELECT x.sequence FROM files x
-                 WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.sequence IS NOT NULL AND x.state IN ('parsed', 'applying', 'applied')
+                 WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.sequence IS NOT NULL
+                   AND x.state IN ('parsed', 'applying', 'applied', 'compared')
                  ORDER BY x.order_key DESC LIMIT 1)::text AS previous,
                 (SELECT x.id FROM files x
-                 WHERE x.feed_id = f.feed_id AND x.state = 'parsing' AND x.order_key < f.order_key
+                 WHERE x.feed_id = f.feed_id AND x.cause = 'delivery' AND x.state = 'parsing' AND x.order_key < f.order_key
                    AND x.updated_at > now() - make_interval(mins => $2::int)
                  ORDER BY x.order_key LIMIT 1)::text AS being_read
          FROM files f WHERE f.id = $1::bigint`,
@@ -89,12 +106,15 @@ export function parseTables(database: Database): ParseTables {
     },
 
     async beginFile(facts, feed, file) {
+      const { reading } = file;
+      const replayId = reading.cause === "replay" ? reading.replayId : null;
       const [, , rows] = await database.transaction([
         {
           // Who still writes rejects of another version has done so before this, or finds the version changed. The feed's
           // row first, as everywhere.
           text: `SELECT FROM register_feed($3, $4, $5, $6, $7, $8) r CROSS JOIN LATERAL (
                    SELECT FROM files f WHERE f.delivery_id = $1 AND f.position = $2::int AND r.feed_id IS NOT NULL
+                     AND f.cause = $9 AND f.replay_id IS NOT DISTINCT FROM $10::bigint
                    FOR NO KEY UPDATE) f`,
           params: [
             facts.id,
@@ -105,23 +125,26 @@ export function parseTables(database: Database): ParseTables {
             feed.title,
             feed.mode,
             feed.version,
+            reading.cause,
+            replayId,
           ],
         },
         {
           text: `DELETE FROM rejects r USING files f WHERE r.file_id = f.id AND f.delivery_id = $1 AND f.position = $2::int
-                   AND f.state = 'parsing' AND f.adapter_version <> $3`,
-          params: [facts.id, file.position, file.adapterVersion],
+                   AND f.state = 'parsing' AND f.adapter_version <> $3 AND f.cause = $4 AND f.replay_id IS NOT DISTINCT FROM $5::bigint`,
+          params: [facts.id, file.position, file.adapterVersion, reading.cause, replayId],
         },
         {
           text: `INSERT INTO files AS f (delivery_id, position, customer_id, feed_id, path, content_type, state,
                                          adapter_version, as_of, as_of_source, order_key, received_at, attempts,
-                                         as_of_disbelieved)
+                                         as_of_disbelieved, stated_as_of, cause, replay_id, compare_only)
                  SELECT d.id, $2::int, d.customer_id, r.id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1,
-                   $11::jsonb
+                   $11::jsonb, $12::timestamptz, $13, $14::bigint, $15::boolean
                  FROM deliveries d JOIN feeds r ON r.customer_id = d.customer_id AND r.slug = $10 WHERE d.id = $1
+                   AND ($14::bigint IS NULL OR coalesce(${ORIGINAL_STATE} IN (${REPLAYED.map((state) => `'${state}'`)}), true))
                  ON CONFLICT (delivery_id, position, cause, replay_id) DO UPDATE SET attempts = f.attempts + 1, updated_at = now(),
                    adapter_version = CASE WHEN f.state = 'parsing' THEN excluded.adapter_version ELSE f.adapter_version END
-                 RETURNING f.id::text AS id, f.state`,
+                 RETURNING f.id::text AS id, f.state, CASE WHEN f.cause = 'replay' THEN ${ORIGINAL_STATE} END AS original`,
           params: [
             facts.id,
             file.position,
@@ -134,23 +157,36 @@ export function parseTables(database: Database): ParseTables {
             facts.receivedAt,
             feed.feed,
             disbelievedText(file.asOf),
+            statedTime(file.asOf),
+            reading.cause,
+            replayId,
+            reading.compareOnly,
           ],
         },
       ]);
-      return rows![0] as { id: string; state: FileState };
+      const row = rows![0] as { id: string; state: FileState; original: FileState | null } | undefined;
+      // What only came is always there: without its delivery it could not have begun.
+      if (row === undefined) return undefined;
+      return { id: row.id, state: row.state, ...(row.original === null ? {} : { original: row.original }) };
     },
 
     async addRejects(fileId, rejects, adapterVersion) {
       await database.query(
-        `INSERT INTO rejects (file_id, line, position, code, column_name, value, rule, sentence, hint, raw)
-         SELECT f.id, r.line, r.position, r.code, r.column_name, r.value, r.rule, r.sentence, r.hint, r.raw
+        `INSERT INTO rejects (file_id, line, position, code, column_name, value, rule, sentence, hint, raw, natural_key)
+         SELECT f.id, r.line, r.position, r.code, r.column_name, r.value, r.rule, r.sentence, r.hint, r.raw, r.natural_key
          FROM (SELECT id FROM files WHERE id = $1::bigint AND state = 'parsing' AND adapter_version = $3 FOR SHARE) f,
               jsonb_to_recordset($2::jsonb) AS r(line int, position int, code text, column_name text, value text, rule text,
-                                                 sentence text, hint text, raw text)
+                                                 sentence text, hint text, raw text, natural_key text)
          ON CONFLICT DO NOTHING`,
         [
           fileId,
-          jsonText(rejects.map(({ column, ...reject }) => ({ ...reject, column_name: column }))),
+          jsonText(
+            rejects.map(({ column, naturalKey, ...reject }) => ({
+              ...reject,
+              column_name: column,
+              natural_key: naturalKey,
+            })),
+          ),
           adapterVersion,
         ],
       );
@@ -160,7 +196,7 @@ export function parseTables(database: Database): ParseTables {
       const { books } = parsed;
       const update = {
         text: `WITH twin AS MATERIALIZED (
-           SELECT CASE WHEN $24::boolean THEN file_repeated($1::bigint, $19::uuid, $7, $2, $17::bigint, $25::float8) END AS id),
+           SELECT CASE WHEN $24::boolean AND (SELECT cause = 'delivery' FROM files WHERE id = $1::bigint) THEN file_repeated($1::bigint, $19::uuid, $7, $2, $17::bigint, $25::float8) END AS id),
          done AS (
            UPDATE files f SET state = CASE WHEN t.id IS NULL THEN $3 ELSE 'duplicate' END, duplicate_of = t.id,
              failure = CASE WHEN t.id IS NULL THEN $4::jsonb END, chunks = $5::jsonb, bytes = $6::bigint, content_sha256 = $7,
@@ -169,6 +205,7 @@ export function parseTables(database: Database): ParseTables {
              drift_report = $16::jsonb, sequence = $17::bigint, generated_at = $18::timestamptz, order_key = $19::uuid,
              ends_with_newline = $20::boolean, merges = $21::boolean, as_of = coalesce($22::timestamptz, f.as_of),
              as_of_source = coalesce($23, f.as_of_source), as_of_disbelieved = coalesce($26::jsonb, f.as_of_disbelieved),
+             stated_as_of = coalesce($28::timestamptz, f.stated_as_of), field_numbers = $29::jsonb,
              parsed_at = now(), updated_at = now()
            FROM twin t WHERE f.id = $1::bigint AND f.state = 'parsing' AND f.adapter_version = $2
              AND ($27::text IS NULL OR ${activeOf("f")} = $27)
@@ -203,6 +240,8 @@ export function parseTables(database: Database): ParseTables {
           feed.duplicateWindowHours * SECONDS_PER_HOUR,
           parsed.asOf === undefined ? null : disbelievedText(parsed.asOf),
           heldFor(refusal, judgedBy),
+          parsed.asOf === undefined ? null : statedTime(parsed.asOf),
+          JSON.stringify(parsed.fieldNumbers),
         ],
       };
       const before = [...feedFirst(fileId, refusal), alone(fileId)];
@@ -257,7 +296,7 @@ export function parseTables(database: Database): ParseTables {
         {
           text: `UPDATE deliveries SET state = $2, failure = $3::jsonb, payloads = $4::jsonb, updated_at = now()
                  WHERE id = $1 AND state = 'parsing'
-                   AND NOT EXISTS (SELECT 1 FROM files WHERE delivery_id = $1 AND state = 'parsing')`,
+                   AND NOT EXISTS (SELECT 1 FROM files WHERE delivery_id = $1 AND state = 'parsing' AND cause <> 'replay')`,
           params: [id, why ? "rejected" : "parsed", why ? jsonText(why) : null, jsonText(payloads)],
         },
       ]);
@@ -272,7 +311,12 @@ const mayBeDuplicate = (refusal: Refusal | undefined): boolean =>
 const disbelievedText = ({ disbelieved }: AsOf): string | null =>
   disbelieved === undefined ? null : jsonText(disbelieved);
 
-const stateOf = ({ failure }: Refusal): FileState => (failure.disposition === "hold" ? "held" : "rejected");
+const stateOf = ({ failure, final }: Refusal): FileState =>
+  failure.disposition === "hold" && final !== true ? "held" : "rejected";
+
+/** The file that came of the payload that is to be inserted: as a file of the same feed, or it was another file. */
+const ORIGINAL_STATE = `(SELECT o.state FROM files o JOIN feeds p ON p.id = o.feed_id
+  WHERE o.delivery_id = $1 AND o.position = $2::int AND o.cause = 'delivery' AND p.slug = $10)`;
 
 /** The active versions of a file's feed: as `activeText` writes them. */
 const activeOf = (files: "f" | "files"): string =>

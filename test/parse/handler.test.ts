@@ -91,6 +91,7 @@ async function parsed(
     archivePassword: (customer, feed) => env[archivePasswordName(customer, feed)],
     tables: {
       beginDelivery: async () => "parsing",
+      deliveryState: async () => "parsed",
       versions: async () => ({ active: [], asked: false }),
       async beginFile(_facts, feed, file) {
         const id = String(file.position);
