@@ -1,12 +1,15 @@
 /**
- * The cron's part of the composition root. Every ten minutes: the sweep, what is to be redriven, mails that wait, and what
- * upkeep has left over; once a day all of upkeep. One duty's trouble stops no other; it is thrown when all had their turn,
- * so that the platform shows the run as failed.
+ * The cron's part of the composition root. Every ten minutes: the sweep, what is to be redriven, held files
+ * whose time has come, drift, files that did not come, mails that wait, and what upkeep has left over; once a day all of upkeep. One duty's trouble stops no
+ * other; it is thrown when all had their turn, so that the platform shows the run as failed.
  */
+import type { Adapter } from "./domain/adapter.ts";
 import { asFailure } from "./domain/failures.ts";
 import { chunkPrefix, RAW_PREFIX } from "./domain/keys.ts";
 import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
-import { clearAlert, raiseAlert } from "./observe/alerts.ts";
+import { freshness } from "./freshness/freshness.ts";
+import { freshnessTables } from "./freshness/tables.ts";
+import { type Alert, clearAlert, raiseAlert } from "./observe/alerts.ts";
 import type { Log } from "./observe/log.ts";
 import { jobsIn } from "./platform/jobs.ts";
 import type { Database } from "./platform/postgres.ts";
@@ -29,6 +32,12 @@ export interface CronDeps {
   enqueueApply(message: ApplyFile): Promise<void>;
   /** Letters of causes that are fixed, and those that were cut off on their way to the queue. */
   redriveFixed(now: Date): Promise<unknown>;
+  /** Reminds people of files that the gate holds, and rejects those about which nobody has decided in time. */
+  holdsDue(): Promise<unknown>;
+  /** Goes on with drift that rests, and compares full feeds that have no snapshot. */
+  carryOnDrift(): Promise<unknown>;
+  /** The deployment's. */
+  readonly feeds: readonly Adapter[];
   /** Sends the mails that wait. */
   tellPeople(): Promise<void>;
   now(): Date;
@@ -41,6 +50,10 @@ export async function onCron(cron: string, due: Date, deps: CronDeps): Promise<v
   const { store, database, log } = deps;
   const jobs = jobsIn(database);
   const shared = { jobs, now: () => deps.now(), token: () => deps.uuid(), log };
+  const alarm = {
+    raise: (alert: Alert) => raiseAlert({ database, log }, alert),
+    clear: (kind: string, subject: string) => clearAlert({ database, log }, kind, subject),
+  };
   const runSweep = () =>
     sweep(due, {
       ...shared,
@@ -51,10 +64,7 @@ export async function onCron(cron: string, due: Date, deps: CronDeps): Promise<v
       feedOf: (key) => deps.feedOf(key),
       enqueueParse: (message) => deps.enqueueParse(message),
       enqueueApply: (message) => deps.enqueueApply(message),
-      alarm: {
-        raise: (alert) => raiseAlert({ database, log }, alert),
-        clear: (kind, subject) => clearAlert({ database, log }, kind, subject),
-      },
+      alarm,
     });
   const runUpkeep = (daily: boolean) =>
     upkeep(deps.now(), daily, {
@@ -69,6 +79,9 @@ export async function onCron(cron: string, due: Date, deps: CronDeps): Promise<v
       : {
           sweep: runSweep,
           redrive: () => deps.redriveFixed(due),
+          holds: () => deps.holdsDue(),
+          drift: () => deps.carryOnDrift(),
+          freshness: () => freshness(deps.now(), { feeds: deps.feeds, tables: freshnessTables(database), alarm, log }),
           mails: () => deps.tellPeople(),
           upkeep: () => runUpkeep(false),
         };

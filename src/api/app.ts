@@ -13,11 +13,13 @@ import { ROUTES, type Route } from "./routes/table.ts";
 /** Nothing here is for a browser to guess at, keep or run. */
 const HEADERS: Readonly<Record<string, string>> = {
   "Cache-Control": "no-store",
-  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   "Referrer-Policy": "no-referrer",
   "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
   "X-Content-Type-Options": "nosniff",
 };
+
+/** Of all but pages, which say their own. */
+const POLICY = "default-src 'none'; frame-ancestors 'none'";
 
 /**
  * The API as a Hono app.
@@ -32,6 +34,7 @@ export function createApi(deps: ApiDeps): Hono<ApiEnv> {
     const startedMs = deps.now().getTime();
     await next();
     for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+    if (!c.res.headers.has("Content-Security-Policy")) c.res.headers.set("Content-Security-Policy", POLICY);
     c.res.headers.set("X-Request-Id", requestId);
     const caller = c.get("caller");
     const fields: LogFields = {

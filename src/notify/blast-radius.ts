@@ -3,7 +3,7 @@
  * knows the list and has never seen this system. Both get the same numbers and rows. Pure.
  */
 import { shown } from "../domain/failures.ts";
-import type { BlastRadiusNotice, NoticeRow } from "../domain/notice.ts";
+import type { BlastRadiusNotice, NoticeRow, Recipient } from "../domain/notice.ts";
 import { grouped, percent } from "../domain/words.ts";
 import type { Block } from "./blocks.ts";
 import { correlation, type Draft, fileFacts, nameOf, timeText } from "./parts.ts";
@@ -22,15 +22,7 @@ function toOperator(notice: BlastRadiusNotice): Draft {
         text: `${reminder ? "Nobody has decided yet. " : ""}It can be read, but it would do far more than the files of this feed usually do. Nothing of it was applied.`,
       },
       fileFacts(notice),
-      { kind: "heading", text: "Why it is held" },
-      { kind: "list", items: notice.reasons },
-      ...effect(notice, {
-        title: "What it would do",
-        here: "Records before",
-        gone: "Taken off (retired)",
-        after: "Records afterwards",
-      }),
-      ...examples(notice, "Rows that show it"),
+      ...toldOf(notice),
       { kind: "heading", text: "What to do" },
       ...linksOf([
         [links.release, "Apply the file", "It is right. It is applied, and the limits stay as they are."],
@@ -67,16 +59,7 @@ function toContact(notice: BlastRadiusNotice): Draft {
         text: `${reminder ? "This is a reminder. " : ""}Your file for “${feedTitle}” has arrived and can be read. But it would change far more than your files usually do, so it was stopped before anything was loaded. Your data is as it was before this file.`,
       },
       fileFacts(notice),
-      { kind: "heading", text: "Why it was stopped" },
-      { kind: "list", items: notice.reasons },
-      ...effect(notice, {
-        title: "What it would have done",
-        what: "A record is what one row of your list stands for, such as an article or an order.",
-        here: "Records before",
-        gone: "Taken off",
-        after: "Records afterwards",
-      }),
-      ...examples(notice, "Some examples"),
+      ...toldOf(notice),
       { kind: "heading", text: "Is the file wrong?" },
       {
         kind: "text",
@@ -111,22 +94,55 @@ const hasLinks = ({ links }: BlastRadiusNotice): boolean => Object.values(links)
 const linksOf = (links: readonly (readonly [url: string | undefined, label: string, text: string])[]): Block[] =>
   links.flatMap(([url, label, text]) => (url === undefined ? [] : [{ kind: "link", label, url, text }]));
 
-interface EffectWords {
-  readonly title: string;
+interface Words {
+  readonly why: string;
+  readonly effect: string;
   /** What the numbers count, for whom it has to be said. */
   readonly what?: string;
   readonly here: string;
   readonly gone: string;
   readonly after: string;
+  readonly examples: string;
+}
+
+const WORDS: Readonly<Record<Recipient, Words>> = {
+  operator: {
+    why: "Why it is held",
+    effect: "What it would do",
+    here: "Records before",
+    gone: "Taken off (retired)",
+    after: "Records afterwards",
+    examples: "Rows that show it",
+  },
+  contact: {
+    why: "Why it was stopped",
+    effect: "What it would have done",
+    what: "A record is what one row of your list stands for, such as an article or an order.",
+    here: "Records before",
+    gone: "Taken off",
+    after: "Records afterwards",
+    examples: "Some examples",
+  },
+};
+
+/** Why a file is held, what it would do, and the rows that show it, in the words of its reader: for the mail and for pages. */
+export function toldOf(notice: BlastRadiusNotice): Block[] {
+  const words = WORDS[notice.recipient];
+  return [
+    { kind: "heading", text: words.why },
+    { kind: "list", items: notice.reasons },
+    ...effect(notice, words),
+    ...examples(notice, words.examples),
+  ];
 }
 
 /** What the file would do, in numbers. What the plan does not know is left out. */
-function effect({ numbers }: BlastRadiusNotice, words: EffectWords): Block[] {
+function effect({ numbers }: BlastRadiusNotice, words: Words): Block[] {
   const { records, rows, rejected, inserted, changed, unchanged, retired } = numbers;
   const share = (n: number) => (records === 0 ? "" : percent(n / records));
   const line = (what: string, n: number | undefined) => (n === undefined ? [] : [[what, grouped(n), share(n)]]);
   return [
-    { kind: "heading", text: words.title },
+    { kind: "heading", text: words.effect },
     ...(words.what === undefined ? [] : [{ kind: "text" as const, text: words.what }]),
     {
       kind: "table",

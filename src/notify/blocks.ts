@@ -79,34 +79,36 @@ function tableText(head: readonly string[], rows: readonly (readonly string[])[]
     .join("\n");
 }
 
-const escaped = (text: string): string =>
+export const escaped = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
 const FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const CODE = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px;line-height:1.45";
 const BREAK = "overflow-wrap:anywhere;word-break:break-word";
 
-/** One column of 640 pixels that narrows with the screen. */
-export const htmlOf = (subject: string, blocks: readonly Block[]): string =>
+export const htmlOf = (subject: string, blocks: readonly Block[]): string => framed(subject, blocks.map(blockHtml));
+
+/** One column of 640 pixels that narrows with the screen. `parts`: HTML, one below the other. */
+export const framed = (title: string, parts: readonly string[]): string =>
   `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light">
-<title>${escaped(subject)}</title>
+<title>${escaped(title)}</title>
 </head>
 <body style="margin:0;padding:0;background:#f3f4f6;color:#1f2937;${FONT};font-size:15px;line-height:1.55">
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse"><tr><td align="center" style="padding:16px 8px">
 <table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse;max-width:640px;background:#ffffff;border:1px solid #e5e7eb;table-layout:fixed"><tr><td style="padding:20px 20px 24px;text-align:left">
-${blocks.map(blockHtml).join("\n")}
+${parts.join("\n")}
 </td></tr></table>
 </td></tr></table>
 </body>
 </html>
 `;
 
-function blockHtml(block: Block): string {
+export function blockHtml(block: Block): string {
   switch (block.kind) {
     case "title":
       return `<h1 style="margin:0 0 12px;font-size:20px;line-height:1.3;${BREAK}">${escaped(block.text)}</h1>`;

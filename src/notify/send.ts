@@ -13,8 +13,8 @@ const BATCH_MAILS = 20;
 
 export interface NotifyDeps {
   readonly tables: NotifyTables;
-  /** The address of a role; undefined where none is known: the mail then stays, and its row says so. */
-  addressOf(recipient: Recipient, customer: string): string | undefined;
+  /** The address of a role for a feed; undefined where none is known: the mail then stays, and its row says so. */
+  addressOf(recipient: Recipient, customer: string, feed: string): string | undefined;
   /** Undefined where this deployment cannot send: mails then wait as rows. */
   readonly send: ((mail: OutgoingMail) => Promise<void>) | undefined;
   readonly mailDomain: string;
@@ -26,7 +26,7 @@ export async function sendWaiting(deps: NotifyDeps): Promise<number> {
   const { tables, send, log } = deps;
   let went = 0;
   for (const mail of await tables.claim(BATCH_MAILS)) {
-    const to = deps.addressOf(mail.recipient, mail.customer);
+    const to = mail.address ?? deps.addressOf(mail.recipient, mail.customer, mail.feed);
     if (send === undefined || to === undefined) {
       const error = to === undefined ? `no address of the ${mail.recipient} is known` : "sending mail is not set up";
       await tables.notSent(mail.id, error, false);

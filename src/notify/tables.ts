@@ -7,6 +7,9 @@ export interface WaitingMail {
   readonly key: string;
   readonly recipient: Recipient;
   readonly customer: string;
+  readonly feed: string;
+  /** Whom it answers, where that is neither of the two; null: whoever has the role. */
+  readonly address: string | null;
   readonly subject: string;
   readonly text: string;
   readonly html: string;
@@ -28,12 +31,12 @@ export function notifyTables(database: Database): NotifyTables {
     claim: (limit) =>
       database.query<WaitingMail>(
         `UPDATE notifications n SET claimed_at = now(), attempts = n.attempts + 1
-         FROM customers c
-         WHERE c.id = n.customer_id AND n.id IN (
+         FROM feeds f JOIN customers c ON c.id = f.customer_id
+         WHERE f.id = n.feed_id AND n.id IN (
            SELECT w.id FROM notifications w
            WHERE w.state = 'waiting' AND (w.claimed_at IS NULL OR w.claimed_at < now() - make_interval(mins => $2::int))
            ORDER BY w.created_at LIMIT $1::int FOR UPDATE SKIP LOCKED)
-         RETURNING n.id::text AS id, n.key, n.recipient, c.slug AS customer, n.subject, n.body_text AS text, n.body_html AS html`,
+         RETURNING n.id::text AS id, n.key, n.recipient, c.slug AS customer, f.slug AS feed, n.address, n.subject, n.body_text AS text, n.body_html AS html`,
         [limit, CLAIM_MINUTES],
       ),
     async sent(id, to) {

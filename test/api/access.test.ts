@@ -55,6 +55,7 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "POST /v1/files/:id/accept-drift": (s) =>
     `/v1/files/${formats.get(s.customer)?.driftedId ?? "999999997"}/accept-drift`,
   "POST /v1/files/:id/reject": (s) => `/v1/files/${formats.get(s.customer)?.strangeId ?? "999999996"}/reject`,
+  "GET /v1/holds": (s) => `/v1/holds?customer=${s.customer}`,
   "GET /v1/records": (s) => `/v1/records?customer=${s.customer}&feed=${s.feed}`,
   "GET /v1/records/:id": (s) => `/v1/records/${recordId(s)}`,
   "GET /v1/records/:id/history": (s) => `/v1/records/${recordId(s)}/history`,

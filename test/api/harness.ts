@@ -3,16 +3,23 @@ import { drizzle } from "drizzle-orm/neon-http";
 import type { AdmissionDoor } from "../../src/admission/keeper.ts";
 import { createApi } from "../../src/api/app.ts";
 import type { ApiDeps, Upload } from "../../src/api/deps.ts";
+import { failure } from "../../src/domain/failures.ts";
 import type { StageMessage } from "../../src/domain/messages.ts";
+import { readLink } from "../../src/gate/link.ts";
+import { holdTables } from "../../src/holds/tables.ts";
+import { composeMessage } from "../../src/notify/compose.ts";
 import { jsonLog } from "../../src/observe/log.ts";
 import { postgres } from "../../src/platform/postgres.ts";
 import { watchGrowth } from "../../src/queues/growth.ts";
+import { driftDoor } from "../../src/reconciling.ts";
 import { redriveTables } from "../../src/redrive/tables.ts";
 import { memoryAdmission } from "../support/admission.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { payloadOf } from "../support/payload.ts";
 import { adapterFor, seed, type World } from "./seed.ts";
 
+/** Signs the links of hold mails. */
+export const LINK_SECRET = "tests-only-address-secret";
 export const NOW = new Date("2026-11-20T12:00:00.000Z");
 
 export interface Answer {
@@ -41,6 +48,7 @@ export interface Api {
   readonly uploads: Upload[];
   readonly logLines: string[];
   readonly redrive: ApiDeps["redrive"];
+  readonly holds: ApiDeps["holds"];
   get(path: string, token?: string): Promise<Answer>;
   send(path: string, init: RequestInit, token?: string): Promise<Answer>;
   /** The same with other effects. */
@@ -87,6 +95,30 @@ export async function startApi(): Promise<Api> {
       },
       log,
     },
+    drift: driftDoor({
+      feeds: [],
+      database: queries,
+      // No file of the seed has chunks.
+      chunks: {
+        head: async ({ id }) => Promise.reject(failure("chunk-missing", { key: id })),
+        whole: async ({ id }) => Promise.reject(failure("chunk-missing", { key: id })),
+      },
+      putChunk: async () => undefined,
+      enqueueApply: async (message) => void messages.push(message),
+      compose: composeMessage,
+      alarm: { raise: async () => undefined, clear: async () => undefined },
+      now: () => NOW.getTime(),
+      sleep: async () => undefined,
+      random: () => 0.5,
+      log,
+    }),
+    holds: {
+      tables: holdTables(queries),
+      enqueueApply: async (message) => void messages.push(message),
+      now: () => NOW,
+      log,
+    },
+    readHoldLink: (token) => readLink(token, LINK_SECRET, NOW.getTime()),
     propose: async () => {
       throw new Error("nobody is asked to propose again here");
     },
@@ -114,6 +146,7 @@ export async function startApi(): Promise<Api> {
       uploads,
       logLines,
       redrive: effects.redrive,
+      holds: effects.holds,
       send,
       get: (path, token) => send(path, {}, token),
       with: (changed) => on({ ...effects, ...changed }),

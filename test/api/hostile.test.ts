@@ -224,7 +224,9 @@ describe("hostile strings", () => {
           const token = asOperator ? api.world.operator : api.world.beta.token;
           const answer = await api.send(path + search, init, token);
           expect(answer.status).toBeLessThan(500);
-          if (answer.status >= 400) expectProblem(answer);
+          // What a person opens out of a mail answers with a page, whatever it is.
+          const isPage = route.path.startsWith("/hold/") && answer.headers.get("X-Robots-Tag") !== null;
+          if (answer.status >= 400 && !isPage) expectProblem(answer);
           if (!asOperator) expect(answer.text).not.toContain("alpha-1");
         }),
         { numRuns: 60 },

@@ -22,6 +22,10 @@ const JSONB = new Set([
   "after",
   "evidence",
   "drift_report",
+  "facts",
+  "tripped",
+  "telling",
+  "widening",
 ]);
 
 /** Inserts one row and answers its id (as text), or "" for a table without one. */
@@ -223,6 +227,80 @@ export interface World {
   readonly alpha: Side;
   readonly beta: Side;
 }
+
+export const WIDENING = { retired: { share: 0.58, minRecords: 10 } };
+let nonces = 0;
+
+/** What the gate found. */
+export const FACTS = {
+  mode: "full",
+  records: 12_412,
+  rows: 6_655,
+  accepted: 6_652,
+  rejected: 3,
+  otherLines: 1,
+  superseded: 0,
+  inserted: 4,
+  changed: 391,
+  unchanged: 6_257,
+  stale: 0,
+  retired: 5_764,
+  numeric: ["stock"],
+  fields: [],
+  asOfMs: RECEIVED_MS,
+  receivedMs: RECEIVED_MS,
+};
+export const TRIPPED = [
+  {
+    check: "retired",
+    sentence: "5,764 of 12,412 records (46 %) are not in the file any more and would be taken off.",
+    evidence: { found: 5_764, expected: null, limit: 0.1 },
+  },
+];
+export const TELLING = [
+  { kind: "retired", key: "A-1", field: "stock", before: "888" },
+  { kind: "changed", key: "A-2", field: "stock", before: "40", after: "0" },
+  { kind: "inserted", key: "A-3", field: "stock", after: "100" },
+];
+
+/** A file that the gate holds since the morning, for a week from then. */
+export async function seedHold(
+  database: Sql,
+  feed: Feed,
+  values: Values = {},
+): Promise<{ readonly fileId: string; readonly holdId: string; readonly nonce: string }> {
+  const failure = report("blast-radius", { sentences: TRIPPED.map(({ sentence }) => sentence), tripped: [] });
+  const fileId = await seedFile(database, feed, await seedDelivery(database, feed), { ...held, failure });
+  const nonce = `nonce${String(++nonces).padStart(15, "0")}`;
+  const holdId = await insert(database, "holds", {
+    file_id: fileId,
+    nonce,
+    facts: FACTS,
+    tripped: TRIPPED,
+    telling: TELLING,
+    widening: WIDENING,
+    later: "wait",
+    held_at: RECEIVED_AT,
+    remind_at: after(86_400_000),
+    expires_at: after(7 * 86_400_000),
+    ...values,
+  });
+  return { fileId, holdId, nonce };
+}
+
+/** A file that waits behind a held one. */
+export const seedBehind = async (database: Sql, feed: Feed, file: string): Promise<string> =>
+  seedFile(database, feed, await seedDelivery(database, feed), {
+    ...held,
+    failure: report("behind-held-file", { file }),
+    order_key: orderKeyOf({
+      asOfMs: RECEIVED_MS + 3_600_000,
+      sequence: 0,
+      receivedAtMs: RECEIVED_MS + 3_600_000,
+      position: 0,
+      deliveryId: deliveryId(),
+    }),
+  });
 
 /** How the files of the seeded feeds are written, as detection would say it. */
 export const PROFILE = {

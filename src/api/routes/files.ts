@@ -4,6 +4,7 @@ import { customers, FILE_STATES, feeds, files } from "../../platform/schema.ts";
 import { visibleTo } from "../auth/caller.ts";
 import { scopeOf } from "../auth/scope.ts";
 import type { Call } from "../deps.ts";
+import { presentHold } from "../holds/present.ts";
 import { asMicros, fromMicros, idKey, microsKey, pageOf, readCursor } from "../pages/page.ts";
 import { notFound } from "../problem/problem.ts";
 import { customerParameter, feedParameter, idInPath, oneOf, pageParameters, readQuery } from "../query/query.ts";
@@ -68,6 +69,11 @@ export async function getFile(call: Call): Promise<Response> {
   const id = idInPath(call.c, "id");
   readQuery(call.c, {});
   const found = await fileOf(call, id);
+  const hold = await call.deps.holds.tables.of(id);
   const [wide] = await call.deps.db.select({ drift: files.driftReport }).from(files).where(eq(files.id, id));
-  return call.c.json({ ...presentFile(call.caller, found.file, found.names), drift: wide?.drift ?? null });
+  return call.c.json({
+    ...presentFile(call.caller, found.file, found.names),
+    drift: wide?.drift ?? null,
+    hold: hold === undefined ? null : presentHold(call.caller, hold, call.deps.now()),
+  });
 }

@@ -22,6 +22,7 @@ import { notFound, problem } from "../problem/problem.ts";
 import { readJson } from "../query/json-body.ts";
 import { customerInPath, feedInPath, idInPath, readQuery } from "../query/query.ts";
 import { fileOf } from "./files.ts";
+import { answerDecision, holdInQuestion } from "./holds.ts";
 import { wrongState } from "./releases.ts";
 
 /** POST /v1/feeds/:customer/:feed/profile/accept */
@@ -180,7 +181,8 @@ export async function rejectFile(call: Call): Promise<Response> {
   const id = idInPath(c, "id");
   readQuery(c, {});
   const { reason } = await readJson(c, refusalSchema);
-  await fileOf(call, id);
+  const hold = await holdInQuestion(call, await fileOf(call, id));
+  if (hold !== undefined) return answerDecision(call, hold, "reject", reason);
   const failure = report("refused-by-operator", { by: caller.name, reason });
   await deps.db.execute(sql`
     WITH held AS (SELECT id, failure FROM ${files} WHERE id = ${id}::bigint AND state = 'held' FOR UPDATE),

@@ -9,8 +9,9 @@ import { applyFileMessage, parseDeliveryMessage } from "../../domain/messages.ts
 import { auditLog, customers, deliveries, feeds, files } from "../../platform/schema.ts";
 import type { Call } from "../deps.ts";
 import { notFound, Problem, problem } from "../problem/problem.ts";
-import { deliveryIdInPath, idInPath, readQuery } from "../query/query.ts";
+import { deliveryIdInPath, idInPath, oneOf, readQuery } from "../query/query.ts";
 import { fileOf } from "./files.ts";
+import { answerDecision, holdInQuestion } from "./holds.ts";
 import { booksOf } from "./present.ts";
 
 /** Holds that are somebody's decision. Books that do not balance are a fault of ours, and no decision mends them. */
@@ -24,12 +25,15 @@ const RELEASABLE: ReadonlySet<FailureCode> = new Set([
   "sequence-gap",
   "sequence-repeated",
   "sequence-reset",
+  "retires-more-than-planned",
 ]);
 
 /** What lets a file go on whose format is the question. */
 const INSTEAD: Readonly<Record<string, string>> = {
   "format-unconfirmed": "Accept the format that is proposed for its feed.",
   "format-drift": "Accept the drift, or reject the file.",
+  "behind-held-file": "Decide about the file that it waits for.",
+  "restore-outdated": "Reject it, and look at the preview of the restore again.",
   "file-too-old": "Reject it, and have the ERP send the records as they are now.",
 };
 
@@ -70,8 +74,15 @@ export async function releaseDelivery({ c, deps, caller }: Call): Promise<Respon
 export async function releaseFile(call: Call): Promise<Response> {
   const { c, deps, caller } = call;
   const id = idInPath(c, "id");
-  readQuery(c, {});
+  const { widen } = readQuery(c, { widen: oneOf(["true", "false"]).default("false") });
   const before = await fileOf(call, id);
+  const hold = await holdInQuestion(call, before);
+  if (hold !== undefined) return answerDecision(call, hold, widen === "true" ? "widen" : "release");
+  if (widen === "true") {
+    throw problem("not-releasable", "Only a file that is held for doing too much has limits to widen.", {
+      members: { code: before.file.failure?.code ?? null },
+    });
+  }
   if (before.file.state === "held") {
     refuseUnreleasable(before.file.failure, booksOf(before.file).balanced);
     await deps.db.execute(sql`

@@ -9,6 +9,8 @@ import { getFeed } from "./feeds.ts";
 import { getFile, listFiles } from "./files.ts";
 import { acceptDrift, acceptProfile, rejectFile, rejectProfile } from "./formats.ts";
 import { health } from "./health.ts";
+import { decideByLink, showHold } from "./hold-links.ts";
+import { listHolds } from "./holds.ts";
 import { listJobs } from "./jobs.ts";
 import { getLimits, setLimits } from "./limits.ts";
 import { activateMapping, draftMapping, getMapping, rollBackMapping, tryOnFile } from "./mappings.ts";
@@ -58,6 +60,9 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/files/:id/release", access: "operator", handler: releaseFile },
   { method: "POST", path: "/v1/files/:id/accept-drift", access: "operator", handler: acceptDrift },
   { method: "POST", path: "/v1/files/:id/reject", access: "operator", handler: rejectFile },
+  { method: "GET", path: "/v1/holds", access: "operator", handler: listHolds },
+  { method: "GET", path: "/hold/:token", access: "anyone", handler: showHold },
+  { method: "POST", path: "/hold/:token", access: "anyone", handler: decideByLink },
   { method: "GET", path: "/v1/records", access: "token", handler: listRecords },
   { method: "GET", path: "/v1/records/:id", access: "token", handler: getRecord },
   { method: "GET", path: "/v1/records/:id/history", access: "token", handler: getHistory },
