@@ -7,6 +7,7 @@ import { check } from "./commands/check.ts";
 import { customer } from "./commands/customer.ts";
 import { deadLetters } from "./commands/dead-letters.ts";
 import { dev } from "./commands/dev.ts";
+import { drift } from "./commands/drift.ts";
 import { feed } from "./commands/feed.ts";
 import { limits } from "./commands/limits.ts";
 import { mapping } from "./commands/mapping.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   mapping,
   limits,
   deadLetters,
+  drift,
   customer,
   address,
   token,

@@ -38,6 +38,8 @@ export interface CronDeps {
   carryOnDrift(): Promise<unknown>;
   /** The deployment's. */
   readonly feeds: readonly Adapter[];
+  /** Finds what of replays was lost, and goes on with them. */
+  goOnWithReplays(): Promise<void>;
   /** Sends the mails that wait. */
   tellPeople(): Promise<void>;
   now(): Date;
@@ -82,6 +84,7 @@ export async function onCron(cron: string, due: Date, deps: CronDeps): Promise<v
           holds: () => deps.holdsDue(),
           drift: () => deps.carryOnDrift(),
           freshness: () => freshness(deps.now(), { feeds: deps.feeds, tables: freshnessTables(database), alarm, log }),
+          replays: () => deps.goOnWithReplays(),
           mails: () => deps.tellPeople(),
           upkeep: () => runUpkeep(false),
         };

@@ -12,8 +12,11 @@ import type { Adapter } from "./domain/adapter.ts";
 import { type DeliveryFacts, factsFromMetadata } from "./domain/delivery.ts";
 import { asFailure, failure } from "./domain/failures.ts";
 import { APPLY_DLQ, APPLY_LARGE_QUEUE, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "./domain/keys.ts";
-import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
+import { type ApplyFile, applyFileMessage, type ParseDelivery } from "./domain/messages.ts";
 import type { FileToApply } from "./domain/plan.ts";
+import { answerDelivery } from "./dry-run/answer.ts";
+import { dryRunHandler } from "./dry-run/handler.ts";
+import { answerDeps, dryRunDeps } from "./dry-running.ts";
 import { type Config, readEnv } from "./env.ts";
 import { gateFile } from "./gate/handler.ts";
 import { readLink } from "./gate/link.ts";
@@ -32,6 +35,7 @@ import type { ParseDeps } from "./parse/deps.ts";
 import type { DriftReport } from "./parse/drift-report.ts";
 import { parseHandler } from "./parse/handler.ts";
 import { proposeAgain } from "./parse/propose-again.ts";
+import type { Replay } from "./parse/reading.ts";
 import { payloadAt } from "./parse/stored-payload.ts";
 import { parseTables } from "./parse/tables.ts";
 import { planFile } from "./plan/plan-file.ts";
@@ -43,12 +47,16 @@ import { type ConsumeDeps, consume, type Incoming } from "./queues/consume.ts";
 import { keepDeadLetters } from "./queues/dead-letters.ts";
 import { watchGrowth } from "./queues/growth.ts";
 import { troubleOn } from "./queues/trouble.ts";
+import { carryOn } from "./reconcile/carry-on.ts";
 import { compareSnapshot } from "./reconcile/compare-file.ts";
 import type { DriftDeps } from "./reconcile/deps.ts";
 import { driftDeps, driftDoor } from "./reconciling.ts";
 import type { RedriveDeps } from "./redrive/deps.ts";
 import { redriveFixed } from "./redrive/redrive.ts";
 import { redriveTables } from "./redrive/tables.ts";
+import { advanceAll } from "./replay/advance.ts";
+import type { ReplayDeps } from "./replay/deps.ts";
+import { goOn, readingOf, replayDeps } from "./replaying.ts";
 
 /** Shown by the health route; bumped with CHANGELOG.md. */
 const VERSION = "0.1.0";
@@ -171,14 +179,42 @@ async function parse(
   database: Database,
 ): Promise<void> {
   let told = false;
+  let asked: string | undefined;
+  const deps = parseDeps(feeds, config, database);
   await parseHandler(message, {
-    ...parseDeps(feeds, config, database),
+    ...deps,
+    async openRaw(key) {
+      const opened = await deps.openRaw(key);
+      asked = opened.facts.dryRun && opened.facts.id;
+      return opened;
+    },
     compose(notice) {
       told = true;
       return composeMessage(notice);
     },
   });
+  // What could be read of it answers when it was compared; this is for a mail in which nothing could.
+  const answering = { ...config, postgres: database };
+  if (asked !== undefined && (await answerDelivery(answerDeps(answering), asked))) told = true;
   if (told) await tellPeople(config, database, feeds, [message.customer]);
+}
+
+const replayDepsOf = (feeds: readonly Adapter[], config: System, database: Database): ReplayDeps =>
+  replayDeps({ ...config, feeds, database, enqueueParse: enqueueParse(config) });
+
+/** A delivery of a replay, as that wants it read. */
+async function parseAgain(
+  message: ParseDelivery & { readonly replay: string },
+  feeds: readonly Adapter[],
+  config: System,
+  database: Database,
+): Promise<void> {
+  const { replay, feed, correlationId } = message;
+  const deps = replayDepsOf(feeds, config, database);
+  const order = await deps.tables.orderOf(replay, correlationId);
+  if (order === undefined) return config.log.info("replay-over", { replay, correlationId });
+  await parse(message, feeds, config, database, readingOf(replay, feed, order));
+  await deps.tables.read(replay, correlationId, config.now());
 }
 
 async function chunkBytes(config: System, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
@@ -203,12 +239,13 @@ async function apply(
     head: (file: FileToApply, entry: { n: number; headBytes: number }) =>
       chunkBytes(config, file, entry.n, entry.headBytes),
   };
-  const gate = gateDeps({
+  const gating = {
     ...config,
     database,
     whole,
-    adapterOf: (customer, feed) => adapterOf(feeds, customer, feed),
-  });
+    adapterOf: (customer: string, feed: string) => adapterOf(feeds, customer, feed),
+  };
+  const gate = gateDeps(gating);
   let told = false;
   await admitted(
     { door: config.admission(message.customer), slowestMs, nowMs: now, sleep, log },
@@ -224,8 +261,10 @@ async function apply(
           return verdict;
         },
         async compare() {
-          await compareSnapshot(reconciling(feeds, config, database), message.fileId);
-          told = true;
+          const asking = dryRunDeps({ ...gating, postgres: postgresDatabase, head: chunks.head });
+          const outcome = await dryRunHandler(asking, message.fileId);
+          if (outcome === "not-asked") await compareSnapshot(reconciling(feeds, config, database), message.fileId);
+          told = outcome !== "compared";
         },
         kept: (_, records) => tellKept(message, records, { database, log }),
         token: config.uuid,
@@ -289,8 +328,11 @@ function consumerOf(
   const deps: ConsumeDeps = {
     stage,
     async handle(message) {
-      if (message.type === "parse-delivery") await parse(message, feeds, config, database);
-      else await apply(message, feeds, config, database);
+      const { type, replay } = message;
+      if (type === "apply-file") await apply(message, feeds, config, database);
+      else if (replay === undefined) await parse(message, feeds, config, database);
+      else await parseAgain({ ...message, replay }, feeds, config, database);
+      if (replay !== undefined) await goOn(replay, replayDepsOf(feeds, config, database));
     },
     async defer(message, delaySeconds) {
       const to =
@@ -380,6 +422,9 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
         feedOf: async (key) => (await archived(config, key)).facts.feed,
         enqueueParse: enqueueParse(config),
         enqueueApply: enqueueApply(config),
+        feeds,
+        carryOnDrift: () => carryOn(reconciling(feeds, config, database)),
+        goOnWithReplays: () => advanceAll(replayDepsOf(feeds, config, database)),
         redriveFixed: (due) => redriveFixed(redriveDeps(feeds, config, database), due),
         holdsDue: () =>
           holdsDue({

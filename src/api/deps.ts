@@ -11,7 +11,9 @@ import type { Log } from "../observe/log.ts";
 import type { Payload } from "../parse/open/open.ts";
 import type { StoredPayload } from "../parse/stored-payload.ts";
 import type { RedriveDeps } from "../redrive/deps.ts";
+import type { ReplayDeps } from "../replay/deps.ts";
 import type { Caller } from "./auth/caller.ts";
+import type { DriftDoor } from "./routes/drift-decisions.ts";
 
 export type ApiDatabase = NeonHttpDatabase<Record<string, never>>;
 
@@ -64,6 +66,8 @@ export interface ApiDeps {
     key: string,
   ) => Promise<{ readonly bytes: number; readonly blocks: AsyncGenerator<Uint8Array, void> }>;
   readonly redrive: RedriveDeps;
+  readonly replay: ReplayDeps;
+  readonly drift: DriftDoor;
   readonly holds: HoldsDeps;
   /** What the token of a link in a hold mail says, now. */
   readonly readHoldLink: (token: string) => ReadLink;

@@ -100,6 +100,43 @@ export interface BlastRadiusNotice extends OfFile {
   readonly reminder: boolean;
 }
 
+/** A record that differs between the ERP's list and here, both sides in words. */
+export interface DriftNoticeRow {
+  readonly key: string;
+  readonly here: string;
+  readonly there: string;
+}
+
+/** More differs between the ERP's list and the records here than is healed without asking. Both are told, each in their own words. */
+export interface SnapshotDriftNotice extends OfFile {
+  readonly kind: "snapshot-drift";
+  readonly reportId: string;
+  /** No list was sent for it: the last full file of the feed is held against the records. */
+  readonly ownFile: boolean;
+  /** ISO: when the list was true. */
+  readonly asOf: string;
+  /** Why it is not healed without asking; parts of sentences. */
+  readonly reasons: readonly string[];
+  readonly numbers: {
+    /** Records here, and rows of the list that count. */
+    readonly records: number;
+    readonly listed: number;
+    /** What was found, explained or not. */
+    readonly missingHere: number;
+    readonly missingThere: number;
+    readonly differs: number;
+    /** Of these, what nothing explains. */
+    readonly drift: number;
+    /** The others by reason. */
+    readonly explained: Readonly<Record<string, number>>;
+  };
+  readonly telling: readonly DriftNoticeRow[];
+  /** ISO: when it is over without a decision. */
+  readonly expiresAt: string;
+  /** That is now. */
+  readonly expired: boolean;
+}
+
 /** What a dry run came to, told to whoever sent it: one mail for all files of the delivery. */
 export interface DryRunNotice extends Omit<OfFile, "fileId" | "path"> {
   readonly kind: "dry-run";
@@ -127,7 +164,7 @@ export interface DryRunFile {
   readonly rejects: readonly { readonly line: number; readonly value: string; readonly sentence: string; readonly hint: string }[];
 }
 
-export type Notice = FormatUnconfirmedNotice | FormatDriftNotice | BlastRadiusNotice | DryRunNotice;
+export type Notice = FormatUnconfirmedNotice | FormatDriftNotice | BlastRadiusNotice | DryRunNotice | SnapshotDriftNotice;
 
 /** A mail to a person, composed. */
 export interface Message {

@@ -319,7 +319,9 @@ const driftReport = {
     ["waiting", "released", "the operator releases it"],
     ["waiting", "rejected", "the operator refuses it, or nobody decides in time"],
     ["healing", "healed", "the file that heals it is applied"],
+    ["healing", "rejected", "it cannot be healed: its feed is described otherwise by now, or its file was refused"],
     ["released", "healed", "the file that heals it is applied"],
+    ["released", "rejected", "it cannot be healed: its feed is described otherwise by now, or its file was refused"],
   ],
 } as const satisfies Machine;
 

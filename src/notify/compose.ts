@@ -5,6 +5,7 @@ import { blastRadius } from "./blast-radius.ts";
 import { type Block, htmlOf, textOf } from "./blocks.ts";
 import { dryRun } from "./dry-run.ts";
 import { correlation, type Draft, fileFacts, nameOf } from "./parts.ts";
+import { snapshotDrift } from "./snapshot-drift.ts";
 
 export function composeMessage(notice: Notice): Message {
   const { subject, blocks } = draftOf(notice);
@@ -21,6 +22,8 @@ function draftOf(notice: Notice): Draft {
       return blastRadius(notice);
     case "dry-run":
       return dryRun(notice);
+    case "snapshot-drift":
+      return snapshotDrift(notice);
   }
 }
 

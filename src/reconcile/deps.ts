@@ -1,6 +1,9 @@
 /** What reconcile needs from outside. */
+import type { Adapter } from "../domain/adapter.ts";
 import type { Waiting } from "../domain/attempt.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
+import type { ApplyFile } from "../domain/messages.ts";
+import type { Message, Notice } from "../domain/notice.ts";
 import type { Log } from "../observe/log.ts";
 import type { Comparison } from "./comparison.ts";
 import type { Limits } from "./verdict.ts";
@@ -36,6 +39,8 @@ export interface SnapshotFile extends ChunkedFile {
   readonly accepted: number;
   /** Rows that it refused. */
   readonly rejected: number;
+  /** How many times the file is compared with this one; 1 where absent. A snapshot is compared once. */
+  readonly run?: number;
 }
 
 /** What holds for the pair of feeds. */
@@ -54,4 +59,23 @@ export interface ReconcileDeps extends Waiting {
   readonly log: Log;
   /** Rows of the database in memory at once; GROUP_MAX_ROWS where absent. */
   readonly groupRows?: number;
+}
+
+/** What follows from a comparison, besides: a file that heals, mails, an alert. */
+export interface DriftDeps extends ReconcileDeps {
+  /** Of the deployment. */
+  readonly feeds: readonly Adapter[];
+  putChunk(fileId: string, adapterVersion: string, entry: ChunkEntry, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Rejects when the queue did not take the message. */
+  enqueueApply(message: ApplyFile): Promise<void>;
+  compose(notice: Notice): Message;
+  readonly alarm: {
+    raise(alert: {
+      readonly kind: string;
+      readonly subject: string;
+      readonly severity: "warning" | "critical";
+      readonly detail: string;
+    }): Promise<void>;
+    clear(kind: string, subject: string): Promise<void>;
+  };
 }

@@ -96,12 +96,14 @@ export interface HealingFile {
  * Makes the file that heals what the snapshot shows now: it is compared again, since hours may lie between a report and its
  * release. Undefined, and nothing is made, where the report neither heals by itself nor is released. Throws what
  * `reconcileFile` throws.
+ * @param firstN number of the first chunk: two attempts at once must not write the same
  */
 export async function healingFile(
   deps: ReconcileDeps,
   file: SnapshotFile,
   how: Reconciliation,
   sink: HealingSink,
+  firstN = 0,
 ): Promise<HealingFile | undefined> {
   const { comparison } = how;
   const report = await openReport(deps, file, how.limits, comparison.fields);
@@ -111,7 +113,7 @@ export async function healingFile(
   let waiting: HealingRow[] = [];
   let retired = 0;
   const write = async (rows: readonly HealingRow[]) => {
-    const { bytes, entry } = encodeChunk(entries.length, chunkOf(rows), false);
+    const { bytes, entry } = encodeChunk(firstN + entries.length, chunkOf(rows), false);
     await sink.chunk(entry, bytes);
     entries.push(entry);
   };

@@ -24,12 +24,12 @@ export interface OpenReport {
   readonly records: number;
 }
 
-/** Begins the report of a snapshot, or finds it. Throws `file-missing` where the feed is not one of the file's customer. */
+/** Begins the report of a run, or finds it. Throws `file-missing` where the feed is not one of the file's customer. */
 export async function openReport(deps: ReconcileDeps, file: SnapshotFile, limits: unknown, fields: readonly string[]) {
   const rows = await attempt(deps, () =>
     deps.database.query<{ report: string; state: ReportState; records: number }>(
-      "SELECT report::text, state, records FROM open_drift_report($1, $2, $3, $4)",
-      [file.id, file.feedId, JSON.stringify(limits), fieldArray(fields)],
+      "SELECT report::text, state, records FROM open_drift_report($1, $2, $3, $4, $5)",
+      [file.id, file.feedId, JSON.stringify(limits), fieldArray(fields), file.run ?? 1],
     ),
   );
   const row = rows[0];

@@ -5,6 +5,8 @@ import { getCustomers } from "./customers.ts";
 import { discardDeadLetter, markCauseFixed, redriveDeadLetter, redriveDeadLetters } from "./dead-letter-decisions.ts";
 import { getDeadLetter, listDeadLetters } from "./dead-letters.ts";
 import { getDelivery, listDeliveries } from "./deliveries.ts";
+import { getDrift, listDrift } from "./drift.ts";
+import { reconcileFeed, rejectDrift, releaseDrift } from "./drift-decisions.ts";
 import { getFeed } from "./feeds.ts";
 import { getFile, listFiles } from "./files.ts";
 import { acceptDrift, acceptProfile, rejectFile, rejectProfile } from "./formats.ts";
@@ -73,6 +75,11 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/dead-letters/redrive", access: "operator", handler: redriveDeadLetters },
   { method: "POST", path: "/v1/dead-letters/:id/discard", access: "operator", handler: discardDeadLetter },
   { method: "POST", path: "/v1/dead-letters/causes/:cause/fixed", access: "operator", handler: markCauseFixed },
+  { method: "GET", path: "/v1/drift", access: "token", handler: listDrift },
+  { method: "GET", path: "/v1/drift/:id", access: "token", handler: getDrift },
+  { method: "POST", path: "/v1/drift/:id/release", access: "operator", handler: releaseDrift },
+  { method: "POST", path: "/v1/drift/:id/reject", access: "operator", handler: rejectDrift },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/reconcile", access: "operator", handler: reconcileFeed },
   { method: "GET", path: "/v1/alerts", access: "operator", handler: listAlerts },
   { method: "GET", path: "/v1/jobs", access: "operator", handler: listJobs },
 ];

@@ -278,13 +278,6 @@ export const CONTENT = {
     () => "The customer's contact has said, by the link in the mail about it, that the file is wrong.",
     () => "Nothing of it was applied. A corrected file can be sent at any time.",
   ),
-  "refused-by-contact": entry<Record<never, never>>(
-    "file",
-    "reject",
-    "customer",
-    () => "The customer's contact has said, by the link in the mail about it, that the file is wrong.",
-    () => "Nothing of it was applied. A corrected file can be sent at any time.",
-  ),
   "discarded-by-operator": entry<{ by: string; reason: string; was: string }>(
     "delivery",
     "park",
