@@ -30,6 +30,8 @@ export interface Judged {
 export interface ReadLines {
   /** Rows that parse refused. */
   readonly rejected: number;
+  /** It is never applied. */
+  readonly compareOnly: boolean;
 }
 
 /** A file of a delivery that asked, and what became of it. */
@@ -80,8 +82,8 @@ export interface Answer {
 export interface DryRunTables {
   /** What an earlier comparison of the file has noted. */
   forget(fileId: string): Promise<void>;
-  /** Rows that parse refused. Throws `file-missing`. */
-  lines(fileId: string): Promise<ReadLines>;
+  /** Undefined where there is no such file, or it was not read to its end. */
+  lines(fileId: string): Promise<ReadLines | undefined>;
   lacking(fileId: string): Promise<Lacking>;
   /** Those of the keys that there are, retired ones too. */
   stored(file: FileToApply, keys: readonly string[]): Promise<readonly StoredRecord[]>;

@@ -16,13 +16,19 @@ export const LOOKED_MAX_ROWS = 20_000;
 const ASK_MAX_ROWS = 1_000;
 
 /**
+ * @param rejected rows that parse refused
+ *
  * Throws `file-missing`, `chunk-missing`, `storage-unavailable`, the database's failures, and `database-conflict` where another
  * worker compares the same file at the same moment.
  */
-export async function dryRunFile(deps: DryRunDeps, fileId: string, lookedMaxRows = LOOKED_MAX_ROWS): Promise<Effect> {
+export async function dryRunFile(
+  deps: DryRunDeps,
+  fileId: string,
+  rejected: number,
+  lookedMaxRows = LOOKED_MAX_ROWS,
+): Promise<Effect> {
   const { tables } = deps;
   const file = await deps.readFile(fileId);
-  const { rejected } = await tables.lines(fileId);
   if (file.feedMode === "snapshot") return neverApplied(deps, file, rejected);
   await tables.forget(fileId);
   const plan = await deps.plan(file);

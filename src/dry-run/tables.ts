@@ -2,7 +2,7 @@
 import { failure } from "../domain/failures.ts";
 import type { RetirementBar } from "../domain/retirement.ts";
 import { type Database, jsonText, type Statement, storable } from "../platform/postgres.ts";
-import type { Answer, Asked, DryRunTables, Lacking, StoredRecord } from "./deps.ts";
+import type { Answer, Asked, DryRunTables, Lacking, ReadLines, StoredRecord } from "./deps.ts";
 
 /** Missing records shown, spread over all of them. */
 const SAMPLE_ROWS = 10;
@@ -22,11 +22,10 @@ export function dryRunTables(database: Database): DryRunTables {
     },
 
     async lines(fileId) {
-      const [row] = await database.query<{ rejected: number }>(
-        "SELECT rejected FROM files WHERE id = $1::bigint AND rejected IS NOT NULL",
+      const [row] = await database.query<ReadLines>(
+        `SELECT rejected, compare_only AS "compareOnly" FROM files WHERE id = $1::bigint AND rejected IS NOT NULL`,
         [fileId],
       );
-      if (row === undefined) throw failure("file-missing", { file: fileId });
       return row;
     },
 
