@@ -65,18 +65,17 @@ END $fn$;
 --   retire   it is there, and was not, or not yet
 -- Of what is retired now and was not there then nothing is to be done, whatever it last said. `row_hash`: that of the statement
 -- which made it what it was, so that the same statement finds it unchanged; where that is not known any more, or stands in the
--- row already although the row says something else, one that no statement has.
+-- row already although the row says something else, one that no statement has. `mark`: digest of all this.
 CREATE FUNCTION restore_differences(p_feed int, p_at timestamptz, p_after text, p_upto text, p_limit int)
-RETURNS TABLE (natural_key text, record_id bigint, version int, does text, row_hash uuid, now jsonb, "then" jsonb)
+RETURNS TABLE (natural_key text, record_id bigint, version int, does text, row_hash uuid, now jsonb, "then" jsonb, mark text)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $fn$
 DECLARE
   v_customer int;
 BEGIN
   SELECT f.customer_id INTO v_customer FROM feeds f WHERE f.id = p_feed;
   RETURN QUERY
-  SELECT r.natural_key, r.id, r.version, d.does,
-    CASE WHEN d.does <> 'retire' THEN coalesce(nullif(p.row_hash, r.row_hash), md5(r.version || ' ' || c.before::text)::uuid) END,
-    r.data, CASE WHEN d.does <> 'retire' THEN c.before END
+  SELECT r.natural_key, r.id, r.version, d.does, h.hash, r.data, h.data,
+    md5(concat_ws(E'\t', d.does, r.natural_key, r.id, r.version, h.hash, md5(h.data::text)))
   FROM records r
   LEFT JOIN LATERAL (
     SELECT x.version, x.kind, x.before FROM changes x
@@ -89,23 +88,28 @@ BEGIN
     SELECT x.row_hash FROM changes x
     WHERE d.does <> 'retire' AND x.record_id = r.id AND x.version = c.version - 1
       AND x.created_at >= r.first_seen_at AND x.created_at <= p_at LIMIT 1) p ON true
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN d.does <> 'retire' THEN c.before END AS data,
+      CASE WHEN d.does <> 'retire' THEN coalesce(nullif(p.row_hash, r.row_hash), md5(r.version || ' ' || c.before::text)::uuid) END AS hash) h
   WHERE r.customer_id = v_customer AND r.feed_id = p_feed AND r.natural_key > p_after AND (p_upto IS NULL OR r.natural_key <= p_upto)
     AND r.updated_at > p_at AND d.does IS NOT NULL
   ORDER BY r.natural_key LIMIT p_limit;
 END $fn$;
 --> statement-breakpoint
--- A page of these differences as numbers. `sum` names them: the digests of all, taken together by XOR, so that the sums of pages and
--- parts make up that of the whole. `upto`: the last key, where there may be more. With `p_tell`, `fields`: how many records change
--- in which field, and `samples`: some of each kind, the same of the same.
-CREATE FUNCTION restore_sum(p_feed int, p_at timestamptz, p_after text, p_upto text, p_limit int, p_tell boolean)
+-- Some of these differences as numbers: at most `p_limit`, and no more than make `p_bytes` of text (NULL: all). `sum` names them: their
+-- marks taken together by XOR, so that the sums of parts make up that of the whole. `upto`: the last key, where there may be more.
+-- With `p_tell`, `fields`: how many records change in which field, and `samples`: some of each kind, the same of the same.
+CREATE FUNCTION restore_sum(p_feed int, p_at timestamptz, p_after text, p_upto text, p_limit int, p_bytes int, p_tell boolean)
 RETURNS TABLE (changes int, restores int, retirements int, sum text, upto text, fields jsonb, samples jsonb) LANGUAGE sql STABLE AS $fn$
-  WITH d AS MATERIALIZED (
-    SELECT x.natural_key, x.does, x.now, x."then",
-      md5(concat_ws(E'\t', x.does, x.natural_key, x.record_id, x.version, x.row_hash, md5(x."then"::text))) AS m
-    FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x)
+  WITH found AS MATERIALIZED (
+    SELECT x.*, coalesce(octet_length(x."then"::text), 0) + octet_length(x.natural_key) AS bytes
+    FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x),
+  d AS MATERIALIZED (
+    SELECT * FROM (SELECT f.*, sum(f.bytes) OVER (ORDER BY f.natural_key COLLATE "C") - f.bytes AS bytes_before FROM found f) b
+    WHERE p_bytes IS NULL OR b.bytes_before < p_bytes)
   SELECT (count(*) FILTER (WHERE d.does = 'change'))::int, (count(*) FILTER (WHERE d.does = 'restore'))::int,
-    (count(*) FILTER (WHERE d.does = 'retire'))::int, coalesce(bit_xor(('x' || d.m)::bit(128)), 0::bit(128))::text,
-    CASE WHEN count(*) = p_limit THEN max(d.natural_key COLLATE "C") END,
+    (count(*) FILTER (WHERE d.does = 'retire'))::int, coalesce(bit_xor(('x' || d.mark)::bit(128)), 0::bit(128))::text,
+    CASE WHEN count(*) = p_limit OR count(*) < (SELECT count(*) FROM found) THEN max(d.natural_key COLLATE "C") END,
     CASE WHEN p_tell THEN (
       SELECT coalesce(jsonb_object_agg(f.field, f.n), '{}') FROM (
         SELECT e.field, count(*) AS n FROM d AS x CROSS JOIN LATERAL (
@@ -113,77 +117,80 @@ RETURNS TABLE (changes int, restores int, retirements int, sum text, upto text, 
           WHERE a.value IS DISTINCT FROM b.value) e
         WHERE x.does = 'change' GROUP BY 1) f) END,
     CASE WHEN p_tell THEN (
-      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.m)), '[]')
-      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.m) AS n FROM d AS x) s WHERE s.n <= 5) END
+      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.mark)), '[]')
+      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.mark) AS n FROM d AS x) s WHERE s.n <= 5) END
   FROM d
 $fn$;
 --> statement-breakpoint
 -- A restore of one feed, as it was ordered. `request`: the digest of the preview that was looked at; the same order twice is one
--- restore. It is made part by part: what lies behind `upto` is still to be made, and `remaining` is the sum that it must have, or
--- the records have moved since they were looked at. `next_file_id`: of the next part, kept so that a second attempt overwrites
--- what the first has left.
+-- restore.
 CREATE TABLE restores (
-  id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  request      text        NOT NULL CHECK (request ~ '^[0-9a-f]{64}$'),
-  customer_id  int         NOT NULL REFERENCES customers,
-  feed_id      int         NOT NULL REFERENCES feeds,
-  restore_to   timestamptz NOT NULL,
-  rows         int         NOT NULL CHECK (rows > 0),
-  remaining    bit(128)    NOT NULL,
-  upto         text        COLLATE "C" NOT NULL DEFAULT '',
-  parts        int         NOT NULL DEFAULT 0,
-  next_file_id bigint      NOT NULL,
-  said_at      timestamptz NOT NULL,                -- arrival of its files
-  as_of        timestamptz NOT NULL,                -- their place in the order: behind all that is applied
-  asked_by     text        NOT NULL,
-  made_at      timestamptz,                         -- when its last part was made
+  id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  request     text        NOT NULL CHECK (request ~ '^[0-9a-f]{64}$'),
+  customer_id int         NOT NULL REFERENCES customers,
+  feed_id     int         NOT NULL REFERENCES feeds,
+  restore_to  timestamptz NOT NULL,
+  said_at     timestamptz NOT NULL,                -- arrival of its files
+  as_of       timestamptz NOT NULL,                -- their place in the order: behind all that is applied
+  asked_by    text        NOT NULL,
   UNIQUE (feed_id, request)
 );
 --> statement-breakpoint
 CREATE INDEX restores_by_customer ON restores (customer_id, id DESC);
 --> statement-breakpoint
--- The file of a part, and the differences that it was made of: those of the keys behind `after_key` up to `upto_key` (NULL: to the
--- end), which sum up to `sum`.
+-- A part of it: the differences of the keys behind `after_key` up to `upto_key` (NULL: to the end), as they were looked at. Where they
+-- do not sum up to `sum` any more, the records have moved. Each is a file of its own, and its number is kept from the beginning,
+-- so that a second attempt overwrites what the first has left in storage.
 CREATE TABLE restore_parts (
-  file_id    bigint   PRIMARY KEY REFERENCES files ON DELETE CASCADE,
-  restore_id bigint   NOT NULL REFERENCES restores,
-  n          int      NOT NULL CHECK (n > 0),
-  after_key  text     COLLATE "C" NOT NULL,
-  upto_key   text     COLLATE "C",
-  sum        bit(128) NOT NULL,
-  UNIQUE (restore_id, n)
+  restore_id bigint      NOT NULL REFERENCES restores,
+  n          int         NOT NULL CHECK (n > 0),
+  file_id    bigint      NOT NULL UNIQUE,
+  after_key  text        COLLATE "C" NOT NULL,
+  upto_key   text        COLLATE "C",
+  sum        bit(128)    NOT NULL,
+  rows       int         NOT NULL CHECK (rows > 0),
+  made_at    timestamptz,                          -- when its file was ready
+  PRIMARY KEY (restore_id, n)
 );
 --> statement-breakpoint
--- Orders a restore of some feeds, [{feed_id, sum, rows}], once; it goes into the audit log. Its place in the order of each feed is
--- now, or behind what is applied where that has said a later time.
+-- Orders a restore of some feeds, [{feedId, parts: [{n, after, upto, sum, rows}]}], once; it goes into the audit log. Its place in the
+-- order of each feed is now, or behind what is applied where that has said a later time.
 CREATE FUNCTION order_restore(p_request text, p_to timestamptz, p_feeds jsonb, p_now timestamptz, p_by text, p_subject text, p_detail jsonb)
 RETURNS void LANGUAGE sql AS $fn$
   WITH ordered AS (
-    INSERT INTO restores (request, customer_id, feed_id, restore_to, rows, remaining, next_file_id, said_at, as_of, asked_by)
-    SELECT p_request, f.customer_id, f.id, p_to, o.rows, o.sum::bit(128), nextval(pg_get_serial_sequence('files', 'id')), p_now,
+    INSERT INTO restores (request, customer_id, feed_id, restore_to, said_at, as_of, asked_by)
+    SELECT p_request, f.customer_id, f.id, p_to, p_now,
       greatest(p_now, (SELECT to_timestamp((('x' || left(replace(x.order_key::text, '-', ''), 12))::bit(48)::bigint + 1) / 1000.0)
         FROM files x WHERE x.feed_id = f.id AND x.state IN ('applying', 'applied') ORDER BY x.order_key DESC LIMIT 1)), p_by
-    FROM jsonb_to_recordset(p_feeds) AS o(feed_id int, sum text, rows int) JOIN feeds f ON f.id = o.feed_id
+    FROM jsonb_to_recordset(p_feeds) AS o("feedId" int) JOIN feeds f ON f.id = o."feedId"
     ON CONFLICT (feed_id, request) DO NOTHING
-    RETURNING id)
+    RETURNING id, feed_id),
+  parts AS (
+    INSERT INTO restore_parts (restore_id, n, file_id, after_key, upto_key, sum, rows)
+    SELECT r.id, p.n, nextval(pg_get_serial_sequence('files', 'id')), p.after, p.upto, p.sum::bit(128), p.rows
+    FROM jsonb_to_recordset(p_feeds) AS o("feedId" int, parts jsonb) JOIN ordered r ON r.feed_id = o."feedId"
+    CROSS JOIN LATERAL jsonb_to_recordset(o.parts) AS p(n int, after text, upto text, sum text, rows int))
   INSERT INTO audit_log (actor, action, subject, detail)
   SELECT p_by, 'restore', p_subject, p_detail WHERE EXISTS (SELECT FROM ordered)
 $fn$;
 --> statement-breakpoint
 -- Writes down a part whose raw bytes and chunks are stored: its delivery, its file, ready to be applied, and what it retires. All or
--- nothing. Outcomes: made; again (the archive knows its delivery as one that was given up, so it needs a file of its own); moved
--- (somebody else has made this part).
-CREATE FUNCTION make_restore_part(p_restore bigint, p_file bigint, p_upto text, p_sum text, p_delivery jsonb, p_made jsonb, p_gone jsonb)
+-- nothing. Outcomes: made; already (somebody else was quicker); again (its delivery was given up meanwhile, so it needs a file of
+-- its own).
+CREATE FUNCTION make_restore_part(p_restore bigint, p_n int, p_file bigint, p_delivery jsonb, p_made jsonb, p_gone jsonb)
 RETURNS text LANGUAGE plpgsql AS $fn$
 DECLARE
+  v_part    restore_parts%ROWTYPE;
   v_restore restores%ROWTYPE;
+  v_gone    int := jsonb_array_length(p_gone);
 BEGIN
-  SELECT * INTO v_restore FROM restores r WHERE r.id = p_restore FOR NO KEY UPDATE;
-  IF v_restore.next_file_id IS DISTINCT FROM p_file OR v_restore.made_at IS NOT NULL THEN RETURN 'moved'; END IF;
+  SELECT * INTO v_part FROM restore_parts p WHERE p.restore_id = p_restore AND p.n = p_n FOR NO KEY UPDATE;
+  IF v_part.made_at IS NOT NULL OR v_part.file_id <> p_file THEN RETURN 'already'; END IF;
   IF EXISTS (SELECT FROM deliveries d WHERE d.id = p_delivery->>'id') THEN
-    UPDATE restores r SET next_file_id = nextval(pg_get_serial_sequence('files', 'id')) WHERE r.id = p_restore;
+    UPDATE restore_parts p SET file_id = nextval(pg_get_serial_sequence('files', 'id')) WHERE p.restore_id = p_restore AND p.n = p_n;
     RETURN 'again';
   END IF;
+  SELECT * INTO v_restore FROM restores r WHERE r.id = p_restore;
   INSERT INTO deliveries (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender, sender_proof, subject,
       message_id, received_at, payloads)
     VALUES (p_delivery->>'id', v_restore.customer_id, v_restore.feed_id, 'restore', 'parsing', p_delivery->>'rawKey',
@@ -195,27 +202,25 @@ BEGIN
     OVERRIDING SYSTEM VALUE
     SELECT p_file, p_delivery->>'id', 0, v_restore.customer_id, v_restore.feed_id, p_made->>'path', 'application/x-ndjson',
       (p_delivery->>'bytes')::bigint, p_delivery->>'sha256', 'parsing', 'restore', false, p_made->>'adapterVersion', v_restore.as_of,
-      'restore', (p_made->>'orderKey')::uuid, p_made->'chunks', 1 + m.accepted + jsonb_array_length(p_gone), 1, 0, jsonb_array_length(p_gone),
-      0, 0, m.accepted, 0, true, v_restore.said_at
+      'restore', (p_made->>'orderKey')::uuid, p_made->'chunks', 1 + m.accepted + v_gone, 1, 0, v_gone, 0, 0, m.accepted, 0, true,
+      v_restore.said_at
     FROM (SELECT (p_made->>'accepted')::int AS accepted) m;
   INSERT INTO listed_retirements (file_id, n, natural_key, record_id, version)
-    SELECT p_file, g.n, g.key, g.id, g.version FROM jsonb_to_recordset(p_gone) AS g(n int, key text, id bigint, version int);
-  INSERT INTO restore_parts (file_id, restore_id, n, after_key, upto_key, sum)
-    VALUES (p_file, p_restore, v_restore.parts + 1, v_restore.upto, p_upto, p_sum::bit(128));
-  UPDATE restores r SET parts = r.parts + 1, upto = coalesce(p_upto, r.upto), remaining = r.remaining # p_sum::bit(128),
-    next_file_id = nextval(pg_get_serial_sequence('files', 'id')), made_at = CASE WHEN p_upto IS NULL THEN now() END WHERE r.id = p_restore;
+    SELECT p_file, row_number() OVER (), g.key, g.id, g.version FROM jsonb_to_recordset(p_gone) AS g(key text, id bigint, version int);
+  UPDATE restore_parts p SET made_at = now() WHERE p.restore_id = p_restore AND p.n = p_n;
   UPDATE files x SET state = 'parsed', parsed_at = now(), updated_at = now() WHERE x.id = p_file;
   UPDATE deliveries d SET state = 'parsed', updated_at = now() WHERE d.id = p_delivery->>'id';
   RETURN 'made';
 END $fn$;
 --> statement-breakpoint
--- Whether the records are still as they were when a part was made of them, and nothing newer is applied. Asked under the lease,
--- between plan and apply: nobody else can write then. A part that was let go is not asked again, since half of it may be applied.
-CREATE FUNCTION restore_stands(p_file bigint) RETURNS boolean LANGUAGE sql STABLE AS $fn$
+-- Whether the records are still as they were looked at when a restore was ordered, and nothing newer is applied. Asked under the
+-- lease, between plan and apply: nobody else can write then. A part that was let go is not asked again, since half of it may be
+-- applied.
+CREATE FUNCTION restore_stands(p_file bigint) RETURNS TABLE (stands boolean, restore_to timestamptz) LANGUAGE sql STABLE AS $fn$
   SELECT x.gate IS NOT NULL OR (
     NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
       AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
-    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, false) s))
+    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s)), r.restore_to
   FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
 $fn$;
 --> statement-breakpoint

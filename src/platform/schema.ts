@@ -551,15 +551,9 @@ export const restores = pgTable(
     customerId: integer("customer_id").notNull(),
     feedId: integer("feed_id").notNull(),
     restoreTo: at("restore_to").notNull(),
-    rows: integer("rows").notNull(),
-    remaining: bits("remaining").notNull(),
-    upto: text("upto").notNull().default(""),
-    parts: integer("parts").notNull().default(0),
-    nextFileId: bigintText("next_file_id").notNull(),
     saidAt: at("said_at").notNull(),
     asOf: at("as_of").notNull(),
     askedBy: text("asked_by").notNull(),
-    madeAt: at("made_at"),
   },
   (t) => [unique().on(t.feedId, t.request)],
 );
@@ -567,12 +561,14 @@ export const restores = pgTable(
 export const restoreParts = pgTable(
   "restore_parts",
   {
-    fileId: bigintText("file_id").primaryKey(),
     restoreId: bigintText("restore_id").notNull(),
     n: integer("n").notNull(),
+    fileId: bigintText("file_id").notNull().unique(),
     afterKey: text("after_key").notNull(),
     uptoKey: text("upto_key"),
     sum: bits("sum").notNull(),
+    rows: integer("rows").notNull(),
+    madeAt: at("made_at"),
   },
-  (t) => [unique().on(t.restoreId, t.n)],
+  (t) => [primaryKey({ columns: [t.restoreId, t.n] })],
 );

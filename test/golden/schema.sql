@@ -656,19 +656,21 @@ table public.replays
   CREATE TRIGGER replays_moves BEFORE UPDATE OF state ON public.replays FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION public.keep_to_moves('collecting>running', 'collecting>cancelled', 'collecting>failed', 'running>paused', 'running>done', 'running>cancelled', 'paused>running', 'paused>cancelled')
 
 table public.restore_parts
-  column file_id bigint not null
   column restore_id bigint not null
   column n integer not null
+  column file_id bigint not null
   column after_key text collate "C" not null
   column upto_key text collate "C"
   column sum bit(128) not null
-  constraint restore_parts_pkey PRIMARY KEY (file_id)
-  constraint restore_parts_restore_id_n_key UNIQUE (restore_id, n)
-  constraint restore_parts_file_id_fkey FOREIGN KEY (file_id) REFERENCES public.files(id) ON DELETE CASCADE
+  column rows integer not null
+  column made_at timestamp with time zone
+  constraint restore_parts_pkey PRIMARY KEY (restore_id, n)
+  constraint restore_parts_file_id_key UNIQUE (file_id)
   constraint restore_parts_restore_id_fkey FOREIGN KEY (restore_id) REFERENCES public.restores(id)
   constraint restore_parts_n_check CHECK ((n > 0))
-  CREATE UNIQUE INDEX restore_parts_pkey ON public.restore_parts USING btree (file_id)
-  CREATE UNIQUE INDEX restore_parts_restore_id_n_key ON public.restore_parts USING btree (restore_id, n)
+  constraint restore_parts_rows_check CHECK ((rows > 0))
+  CREATE UNIQUE INDEX restore_parts_file_id_key ON public.restore_parts USING btree (file_id)
+  CREATE UNIQUE INDEX restore_parts_pkey ON public.restore_parts USING btree (restore_id, n)
 
 table public.restores
   column id bigint not null generated always as identity
@@ -676,21 +678,14 @@ table public.restores
   column customer_id integer not null
   column feed_id integer not null
   column restore_to timestamp with time zone not null
-  column rows integer not null
-  column remaining bit(128) not null
-  column upto text collate "C" not null default ''::text
-  column parts integer not null default 0
-  column next_file_id bigint not null
   column said_at timestamp with time zone not null
   column as_of timestamp with time zone not null
   column asked_by text not null
-  column made_at timestamp with time zone
   constraint restores_pkey PRIMARY KEY (id)
   constraint restores_feed_id_request_key UNIQUE (feed_id, request)
   constraint restores_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
   constraint restores_feed_id_fkey FOREIGN KEY (feed_id) REFERENCES public.feeds(id)
   constraint restores_request_check CHECK ((request ~ '^[0-9a-f]{64}$'::text))
-  constraint restores_rows_check CHECK ((rows > 0))
   CREATE INDEX restores_by_customer ON public.restores USING btree (customer_id, id DESC)
   CREATE UNIQUE INDEX restores_feed_id_request_key ON public.restores USING btree (feed_id, request)
   CREATE UNIQUE INDEX restores_pkey ON public.restores USING btree (id)
@@ -1437,19 +1432,22 @@ BEGIN
       DETAIL = jsonb_build_object('what', TG_TABLE_NAME, 'id', to_jsonb(NEW) ->> 'id', 'from', v_from, 'to', NEW.state)::text;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.make_restore_part(p_restore bigint, p_file bigint, p_upto text, p_sum text, p_delivery jsonb, p_made jsonb, p_gone jsonb)
+CREATE OR REPLACE FUNCTION public.make_restore_part(p_restore bigint, p_n integer, p_file bigint, p_delivery jsonb, p_made jsonb, p_gone jsonb)
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
 DECLARE
+  v_part    restore_parts%ROWTYPE;
   v_restore restores%ROWTYPE;
+  v_gone    int := jsonb_array_length(p_gone);
 BEGIN
-  SELECT * INTO v_restore FROM restores r WHERE r.id = p_restore FOR NO KEY UPDATE;
-  IF v_restore.next_file_id IS DISTINCT FROM p_file OR v_restore.made_at IS NOT NULL THEN RETURN 'moved'; END IF;
+  SELECT * INTO v_part FROM restore_parts p WHERE p.restore_id = p_restore AND p.n = p_n FOR NO KEY UPDATE;
+  IF v_part.made_at IS NOT NULL OR v_part.file_id <> p_file THEN RETURN 'already'; END IF;
   IF EXISTS (SELECT FROM deliveries d WHERE d.id = p_delivery->>'id') THEN
-    UPDATE restores r SET next_file_id = nextval(pg_get_serial_sequence('files', 'id')) WHERE r.id = p_restore;
+    UPDATE restore_parts p SET file_id = nextval(pg_get_serial_sequence('files', 'id')) WHERE p.restore_id = p_restore AND p.n = p_n;
     RETURN 'again';
   END IF;
+  SELECT * INTO v_restore FROM restores r WHERE r.id = p_restore;
   INSERT INTO deliveries (id, customer_id, feed_id, door, state, raw_key, raw_bytes, raw_sha256, sender, sender_proof, subject,
       message_id, received_at, payloads)
     VALUES (p_delivery->>'id', v_restore.customer_id, v_restore.feed_id, 'restore', 'parsing', p_delivery->>'rawKey',
@@ -1461,15 +1459,12 @@ BEGIN
     OVERRIDING SYSTEM VALUE
     SELECT p_file, p_delivery->>'id', 0, v_restore.customer_id, v_restore.feed_id, p_made->>'path', 'application/x-ndjson',
       (p_delivery->>'bytes')::bigint, p_delivery->>'sha256', 'parsing', 'restore', false, p_made->>'adapterVersion', v_restore.as_of,
-      'restore', (p_made->>'orderKey')::uuid, p_made->'chunks', 1 + m.accepted + jsonb_array_length(p_gone), 1, 0, jsonb_array_length(p_gone),
-      0, 0, m.accepted, 0, true, v_restore.said_at
+      'restore', (p_made->>'orderKey')::uuid, p_made->'chunks', 1 + m.accepted + v_gone, 1, 0, v_gone, 0, 0, m.accepted, 0, true,
+      v_restore.said_at
     FROM (SELECT (p_made->>'accepted')::int AS accepted) m;
   INSERT INTO listed_retirements (file_id, n, natural_key, record_id, version)
-    SELECT p_file, g.n, g.key, g.id, g.version FROM jsonb_to_recordset(p_gone) AS g(n int, key text, id bigint, version int);
-  INSERT INTO restore_parts (file_id, restore_id, n, after_key, upto_key, sum)
-    VALUES (p_file, p_restore, v_restore.parts + 1, v_restore.upto, p_upto, p_sum::bit(128));
-  UPDATE restores r SET parts = r.parts + 1, upto = coalesce(p_upto, r.upto), remaining = r.remaining # p_sum::bit(128),
-    next_file_id = nextval(pg_get_serial_sequence('files', 'id')), made_at = CASE WHEN p_upto IS NULL THEN now() END WHERE r.id = p_restore;
+    SELECT p_file, row_number() OVER (), g.key, g.id, g.version FROM jsonb_to_recordset(p_gone) AS g(key text, id bigint, version int);
+  UPDATE restore_parts p SET made_at = now() WHERE p.restore_id = p_restore AND p.n = p_n;
   UPDATE files x SET state = 'parsed', parsed_at = now(), updated_at = now() WHERE x.id = p_file;
   UPDATE deliveries d SET state = 'parsed', updated_at = now() WHERE d.id = p_delivery->>'id';
   RETURN 'made';
@@ -1598,13 +1593,18 @@ CREATE OR REPLACE FUNCTION public.order_restore(p_request text, p_to timestamp w
  LANGUAGE sql
 AS $function$
   WITH ordered AS (
-    INSERT INTO restores (request, customer_id, feed_id, restore_to, rows, remaining, next_file_id, said_at, as_of, asked_by)
-    SELECT p_request, f.customer_id, f.id, p_to, o.rows, o.sum::bit(128), nextval(pg_get_serial_sequence('files', 'id')), p_now,
+    INSERT INTO restores (request, customer_id, feed_id, restore_to, said_at, as_of, asked_by)
+    SELECT p_request, f.customer_id, f.id, p_to, p_now,
       greatest(p_now, (SELECT to_timestamp((('x' || left(replace(x.order_key::text, '-', ''), 12))::bit(48)::bigint + 1) / 1000.0)
         FROM files x WHERE x.feed_id = f.id AND x.state IN ('applying', 'applied') ORDER BY x.order_key DESC LIMIT 1)), p_by
-    FROM jsonb_to_recordset(p_feeds) AS o(feed_id int, sum text, rows int) JOIN feeds f ON f.id = o.feed_id
+    FROM jsonb_to_recordset(p_feeds) AS o("feedId" int) JOIN feeds f ON f.id = o."feedId"
     ON CONFLICT (feed_id, request) DO NOTHING
-    RETURNING id)
+    RETURNING id, feed_id),
+  parts AS (
+    INSERT INTO restore_parts (restore_id, n, file_id, after_key, upto_key, sum, rows)
+    SELECT r.id, p.n, nextval(pg_get_serial_sequence('files', 'id')), p.after, p.upto, p.sum::bit(128), p.rows
+    FROM jsonb_to_recordset(p_feeds) AS o("feedId" int, parts jsonb) JOIN ordered r ON r.feed_id = o."feedId"
+    CROSS JOIN LATERAL jsonb_to_recordset(o.parts) AS p(n int, after text, upto text, sum text, rows int))
   INSERT INTO audit_log (actor, action, subject, detail)
   SELECT p_by, 'restore', p_subject, p_detail WHERE EXISTS (SELECT FROM ordered)
 $function$
@@ -1915,7 +1915,7 @@ AS $function$
 $function$
 
 CREATE OR REPLACE FUNCTION public.restore_differences(p_feed integer, p_at timestamp with time zone, p_after text, p_upto text, p_limit integer)
- RETURNS TABLE(natural_key text, record_id bigint, version integer, does text, row_hash uuid, now jsonb, "then" jsonb)
+ RETURNS TABLE(natural_key text, record_id bigint, version integer, does text, row_hash uuid, now jsonb, "then" jsonb, mark text)
  LANGUAGE plpgsql
  STABLE
  SET plan_cache_mode TO 'force_custom_plan'
@@ -1928,9 +1928,8 @@ DECLARE
 BEGIN
   SELECT f.customer_id INTO v_customer FROM feeds f WHERE f.id = p_feed;
   RETURN QUERY
-  SELECT r.natural_key, r.id, r.version, d.does,
-    CASE WHEN d.does <> 'retire' THEN coalesce(nullif(p.row_hash, r.row_hash), md5(r.version || ' ' || c.before::text)::uuid) END,
-    r.data, CASE WHEN d.does <> 'retire' THEN c.before END
+  SELECT r.natural_key, r.id, r.version, d.does, h.hash, r.data, h.data,
+    md5(concat_ws(E'\t', d.does, r.natural_key, r.id, r.version, h.hash, md5(h.data::text)))
   FROM records r
   LEFT JOIN LATERAL (
     SELECT x.version, x.kind, x.before FROM changes x
@@ -1943,35 +1942,40 @@ BEGIN
     SELECT x.row_hash FROM changes x
     WHERE d.does <> 'retire' AND x.record_id = r.id AND x.version = c.version - 1
       AND x.created_at >= r.first_seen_at AND x.created_at <= p_at LIMIT 1) p ON true
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN d.does <> 'retire' THEN c.before END AS data,
+      CASE WHEN d.does <> 'retire' THEN coalesce(nullif(p.row_hash, r.row_hash), md5(r.version || ' ' || c.before::text)::uuid) END AS hash) h
   WHERE r.customer_id = v_customer AND r.feed_id = p_feed AND r.natural_key > p_after AND (p_upto IS NULL OR r.natural_key <= p_upto)
     AND r.updated_at > p_at AND d.does IS NOT NULL
   ORDER BY r.natural_key LIMIT p_limit;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.restore_stands(p_file bigint)
- RETURNS boolean
+ RETURNS TABLE(stands boolean, restore_to timestamp with time zone)
  LANGUAGE sql
  STABLE
 AS $function$
   SELECT x.gate IS NOT NULL OR (
     NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
       AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
-    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, false) s))
+    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s)), r.restore_to
   FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
 $function$
 
-CREATE OR REPLACE FUNCTION public.restore_sum(p_feed integer, p_at timestamp with time zone, p_after text, p_upto text, p_limit integer, p_tell boolean)
+CREATE OR REPLACE FUNCTION public.restore_sum(p_feed integer, p_at timestamp with time zone, p_after text, p_upto text, p_limit integer, p_bytes integer, p_tell boolean)
  RETURNS TABLE(changes integer, restores integer, retirements integer, sum text, upto text, fields jsonb, samples jsonb)
  LANGUAGE sql
  STABLE
 AS $function$
-  WITH d AS MATERIALIZED (
-    SELECT x.natural_key, x.does, x.now, x."then",
-      md5(concat_ws(E'\t', x.does, x.natural_key, x.record_id, x.version, x.row_hash, md5(x."then"::text))) AS m
-    FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x)
+  WITH found AS MATERIALIZED (
+    SELECT x.*, coalesce(octet_length(x."then"::text), 0) + octet_length(x.natural_key) AS bytes
+    FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x),
+  d AS MATERIALIZED (
+    SELECT * FROM (SELECT f.*, sum(f.bytes) OVER (ORDER BY f.natural_key COLLATE "C") - f.bytes AS bytes_before FROM found f) b
+    WHERE p_bytes IS NULL OR b.bytes_before < p_bytes)
   SELECT (count(*) FILTER (WHERE d.does = 'change'))::int, (count(*) FILTER (WHERE d.does = 'restore'))::int,
-    (count(*) FILTER (WHERE d.does = 'retire'))::int, coalesce(bit_xor(('x' || d.m)::bit(128)), 0::bit(128))::text,
-    CASE WHEN count(*) = p_limit THEN max(d.natural_key COLLATE "C") END,
+    (count(*) FILTER (WHERE d.does = 'retire'))::int, coalesce(bit_xor(('x' || d.mark)::bit(128)), 0::bit(128))::text,
+    CASE WHEN count(*) = p_limit OR count(*) < (SELECT count(*) FROM found) THEN max(d.natural_key COLLATE "C") END,
     CASE WHEN p_tell THEN (
       SELECT coalesce(jsonb_object_agg(f.field, f.n), '{}') FROM (
         SELECT e.field, count(*) AS n FROM d AS x CROSS JOIN LATERAL (
@@ -1979,8 +1983,8 @@ AS $function$
           WHERE a.value IS DISTINCT FROM b.value) e
         WHERE x.does = 'change' GROUP BY 1) f) END,
     CASE WHEN p_tell THEN (
-      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.m)), '[]')
-      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.m) AS n FROM d AS x) s WHERE s.n <= 5) END
+      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.mark)), '[]')
+      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.mark) AS n FROM d AS x) s WHERE s.n <= 5) END
   FROM d
 $function$
 
