@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { feeds } from "../../adapters/index.ts";
 import { neonSql } from "../../src/platform/postgres.ts";
 import { type Command, EXIT, textOption, UsageError } from "../command.ts";
 import { deliver, type Landed, type Mailing, table } from "../local/deliver.ts";
@@ -23,14 +24,18 @@ export const smoke: Command = {
   summary: "starts a stack of its own, mails files through it twice, and says what landed",
   usage: "[--real]",
   options: {
-    real: { type: "boolean", help: "mail the real ERP files from ../shared/corpora too" },
+    real: { type: "boolean", help: "mail the real ERP files from ../shared/corpora, and the samples behind them" },
     database: { type: "string", help: "a real Postgres instead of the embedded one (default: DATABASE_URL)" },
   },
   details:
-    'With --json: {"files": [{customer, feed, file, state, rows, accepted, rejected, inserted, changed, unchanged, balanced, seconds}],\n"again": the same files in new mails, "versions" and "events" added by them, "ok"}.',
+    'With --json: {"files": [{customer, feed, file, state, rows, accepted, rejected, inserted, changed, unchanged, balanced, seconds}],\n"again": the same files in new mails, "versions" and "events" added by them, "ok"}.\n\nBehind a real file the sample of the same full feed is the list of another company: it must be held.',
   async run(args, io) {
     // The real files go first and are older, so that each meets a feed that holds nothing yet.
-    const mailings = [...(args.values.real === true ? realFiles() : []), ...samples()];
+    const real = args.values.real === true ? realFiles() : [];
+    const mailings = [
+      ...real,
+      ...samples().map((sample) => ({ ...sample, isForeign: real.some(isFullFeedOf(sample)) })),
+    ];
     const folder = mkdtempSync(join(tmpdir(), "mailfeed-smoke-"));
     let stack: Stack | undefined;
     try {
@@ -46,18 +51,18 @@ export const smoke: Command = {
       const after = await totals(stack);
       const versions = after.versions - before.versions;
       const events = after.events - before.events;
-      const landed = (f: Landed) => f.state === "applied" && f.balanced;
+      const ended = (f: Smoked) => (f.isForeign ? f.state === "held" : f.state === "applied" && f.balanced);
       const ok =
-        first.every(landed) &&
-        again.every((f) => f.state === "duplicate" || landed(f)) &&
-        versions === 0 &&
-        events === 0;
+        first.every(ended) && again.every((f) => f.state === "duplicate" || ended(f)) && versions === 0 && events === 0;
       if (args.json) {
-        io.out(JSON.stringify({ files: first, again, versions, events, ok }));
+        const told = (files: readonly Smoked[]) => files.map(({ isForeign: _, ...file }) => file);
+        io.out(JSON.stringify({ files: told(first), again: told(again), versions, events, ok }));
       } else {
         io.out(`${table(first)}\n\nThe same files once more:\n${table(again)}\n`);
         io.out(`The second round added ${versions} versions and ${events} change events.`);
-        io.out(ok ? "All files landed and their books balance." : "Something did not land as it should.");
+        const held = first.filter(({ isForeign }) => isForeign).length;
+        const rest = held === 0 ? "" : `; ${held} lists of another company are held, as they must be`;
+        io.out(ok ? `All files landed and their books balance${rest}.` : "Something did not land as it should.");
       }
       return ok ? EXIT.ok : EXIT.refused;
     } finally {
@@ -90,14 +95,30 @@ function realFiles(): Mailing[] {
   }));
 }
 
+/** Whether a mailing goes to the same feed, each file of which is the whole state. */
+const isFullFeedOf = (one: Mailing) => (other: Mailing) =>
+  feeds.some(
+    ({ customer, feed, mode }) =>
+      [one, other].every((m) => m.customer === customer && m.feed === feed) && mode === "full",
+  );
+
+interface Smoked extends Landed {
+  /** It is not what the feed's files are, and must not land. */
+  readonly isForeign: boolean;
+}
+
 async function deliverAll(
   stack: Stack,
-  mailings: readonly Mailing[],
+  mailings: readonly (Mailing & { readonly isForeign?: boolean })[],
   round: number,
   progress: (text: string) => void,
-): Promise<Landed[]> {
-  const landed: Landed[] = [];
-  for (const mailing of mailings) landed.push(...(await deliver(stack, mailing, round, progress)));
+): Promise<Smoked[]> {
+  const landed: Smoked[] = [];
+  for (const mailing of mailings) {
+    for (const file of await deliver(stack, mailing, round, progress)) {
+      landed.push({ ...file, isForeign: mailing.isForeign === true });
+    }
+  }
   return landed;
 }
 
