@@ -16,10 +16,11 @@ import { readFile } from "../../src/plan/read-file.ts";
 import { type Database, postgres } from "../../src/platform/postgres.ts";
 import { forceIn } from "../support/force-state.ts";
 
-/** A row of a file: its key and what it says. With `said`, that is its record, and its file merges. */
+/** A row of a file: its key and what it says. `record`: all of it. With `said`, that is its record, and its file merges. */
 export interface TestRow {
   readonly key: string;
   readonly value: number;
+  readonly record?: Readonly<Record<string, unknown>>;
   readonly said?: Readonly<Record<string, unknown>>;
 }
 
@@ -44,13 +45,12 @@ export interface TestFile {
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Rows per chunk, per planning statement and per written batch: small, so that a short file takes many statements. */
-const CHUNK_ROWS = 3;
-const STATEMENT_ROWS = 6;
+/** Rows per chunk, and per planning statement and written batch: small, so that a short file takes many statements. */
+const SMALL = { chunkRows: 3, statementRows: 6 };
 
 export type World = ReturnType<typeof worldOn>;
 
-export function worldOn(connectionString: string) {
+export function worldOn(connectionString: string, { chunkRows, statementRows } = SMALL) {
   const database = postgres(connectionString);
   const stored = new Map<string, Uint8Array>();
   let made = 0;
@@ -85,14 +85,14 @@ export function worldOn(connectionString: string) {
     const known = new Set<string>();
     const main: Chunk[] = [];
     const tail: Chunk[] = [];
-    for (const [i, { key, value, said }] of rows.entries()) {
+    for (const [i, { key, value, said, record }] of rows.entries()) {
       const list = known.has(key) ? tail : main;
       known.add(key);
-      if (list.length === 0 || list.at(-1)!.keys.length === CHUNK_ROWS) {
+      if (list.length === 0 || list.at(-1)!.keys.length === chunkRows) {
         list.push({ keys: [], lines: [], hashes: [], records: [] });
       }
       const chunk = list.at(-1)!;
-      const json = JSON.stringify(said ?? { key, value, text: 'quote " backslash \\ newline \n' });
+      const json = JSON.stringify(said ?? record ?? { key, value, text: 'quote " backslash \\ newline \n' });
       chunk.keys.push(key);
       chunk.lines.push(i + 2);
       chunk.hashes.push(createHash("md5").update(json).digest("hex"));
@@ -148,7 +148,7 @@ export function worldOn(connectionString: string) {
   /** The same worker over another database handle. */
   function deps(over: Pick<Database, "query"> = database, more: Partial<ApplyDeps> = {}): ApplyDeps {
     const waiting = { sleep: more.sleep ?? (async () => undefined), random: () => 0.5 };
-    const planDeps: PlanDeps = { ...waiting, database: over, chunks, maxRows: STATEMENT_ROWS };
+    const planDeps: PlanDeps = { ...waiting, database: over, chunks, maxRows: statementRows };
     return {
       ...waiting,
       database: over,
@@ -167,7 +167,7 @@ export function worldOn(connectionString: string) {
       now: Date.now,
       log: SILENT,
       earlierFirstSeconds: 0,
-      maxRows: STATEMENT_ROWS,
+      maxRows: statementRows,
       ...more,
     };
   }
@@ -195,7 +195,7 @@ export function worldOn(connectionString: string) {
         random: () => 0,
         database,
         chunks,
-        maxRows: STATEMENT_ROWS,
+        maxRows: statementRows,
       };
       return planFile(planDeps, await readFile(planDeps, fileId), { record: false });
     },
