@@ -5,15 +5,17 @@ import { newToken } from "../../src/api/tokens.ts";
 import { report } from "../../src/domain/failures.ts";
 import { force } from "../support/force-state.ts";
 import { type Answer, type Api, startApi } from "./harness.ts";
-import { type Side, seedFormats, seedLetter } from "./seed.ts";
+import { type Side, seedDryRun, seedFormats, seedLetter } from "./seed.ts";
 
 let api: Api;
 const ours = report("internal-error", { message: "boom" });
 const hopeless = new Map<string, string>();
+const asked = new Map<string, string>();
 const formats = new Map<string, Awaited<ReturnType<typeof seedFormats>>>();
 beforeAll(async () => {
   api = await startApi();
   for (const side of [api.world.alpha, api.world.beta]) {
+    asked.set(side.customer, await seedDryRun(api.database, side));
     formats.set(side.customer, await seedFormats(api.database, side));
     hopeless.set(side.customer, await seedLetter(api.database, side, side.deliveryId, { failure: ours }));
   }
@@ -49,6 +51,7 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "POST /v1/deliveries/:id/release": (s) => `/v1/deliveries/${s.quarantinedId}/release`,
   "GET /v1/files": (s) => `/v1/files?customer=${s.customer}&feed=${s.feed}`,
   "GET /v1/files/:id": (s) => `/v1/files/${s.fileId}`,
+  "GET /v1/files/:id/comparison": (s) => `/v1/files/${asked.get(s.customer) ?? "999999992"}/comparison`,
   "GET /v1/files/:id/rejects": (s) => `/v1/files/${s.fileId}/rejects`,
   "GET /v1/files/:id/rejects.csv": (s) => `/v1/files/${s.fileId}/rejects.csv`,
   "POST /v1/files/:id/release": (s) => `/v1/files/${s.heldId}/release`,

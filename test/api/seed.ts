@@ -263,6 +263,18 @@ export const TELLING = [
   { kind: "inserted", key: "A-3", field: "stock", after: "100" },
 ];
 
+/** A file that only asked, with what it was told. */
+export const seedDryRun = async (database: Sql, feed: Feed, values: Values = {}): Promise<string> =>
+  seedFile(database, feed, await seedDelivery(database, feed), {
+    ...held,
+    state: "compared",
+    failure: null,
+    cause: "dry-run",
+    compare_only: true,
+    comparison: { verdict: "apply", inserted: 3, examples: [{ kind: "inserted", key: `${feed.customer}-new` }] },
+    ...values,
+  });
+
 /** A file that the gate holds since the morning, for a week from then. */
 export async function seedHold(
   database: Sql,

@@ -11,8 +11,14 @@ import { customerParameter, feedParameter, idInPath, oneOf, pageParameters, read
 import { presentFile } from "./present.ts";
 
 const LIST = "files";
-/** A file without its manifest, plan and drift report, which are wider than all the rest. */
-const { chunks: _chunks, plan: _plan, driftReport: _driftReport, ...fileColumns } = getTableColumns(files);
+/** A file without its manifest, plan, comparison and drift report, which are wider than all the rest. */
+const {
+  chunks: _chunks,
+  plan: _plan,
+  driftReport: _driftReport,
+  comparison: _comparison,
+  ...fileColumns
+} = getTableColumns(files);
 
 export { fileColumns };
 

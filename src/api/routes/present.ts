@@ -4,7 +4,7 @@ import type { deliveries, files } from "../../platform/schema.ts";
 import type { Caller } from "../auth/caller.ts";
 
 type DeliveryRow = typeof deliveries.$inferSelect;
-type FileRow = Omit<typeof files.$inferSelect, "chunks" | "plan" | "driftReport">;
+type FileRow = Omit<typeof files.$inferSelect, "chunks" | "plan" | "driftReport" | "comparison">;
 interface FeedNames {
   readonly customer: string;
   readonly feed: string;
@@ -124,10 +124,18 @@ export function presentFile(caller: Caller, row: FileRow, names: FeedNames) {
     bytes: row.bytes,
     content_sha256: row.contentSha256,
     state: row.state,
+    /** Why it is there: it came, only asks, was read again, or was made by us. */
+    cause: row.cause,
+    /** It is compared and never applied. */
+    compare_only: row.compareOnly,
+    /** False for a file of a full feed that says some records and is silent about the others. */
+    complete: row.complete,
     /** The file that says the same, where this one was not applied for that. */
     duplicate_of: row.duplicateOf,
     failure: presentFailure(caller, row.failure),
     books: booksOf(row),
+    /** Records that it does not name any more, and that were taken off for it. No row says them, so they are not in the books. */
+    retired: row.retired,
     plan_mode: row.planMode,
     adapter_version: row.adapterVersion,
     as_of: iso(row.asOf),

@@ -1,6 +1,7 @@
 /** Every route and who may call it: the one place where that is said. A test walks this table with every kind of token. */
 import type { Call, OpenCall } from "../deps.ts";
 import { listAlerts } from "./alerts.ts";
+import { getComparison } from "./comparison.ts";
 import { getCustomers } from "./customers.ts";
 import { discardDeadLetter, markCauseFixed, redriveDeadLetter, redriveDeadLetters } from "./dead-letter-decisions.ts";
 import { getDeadLetter, listDeadLetters } from "./dead-letters.ts";
@@ -58,6 +59,7 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/files", access: "token", handler: listFiles },
   { method: "GET", path: "/v1/files/:id", access: "token", handler: getFile },
   { method: "GET", path: "/v1/files/:id/rejects", access: "token", handler: listRejects },
+  { method: "GET", path: "/v1/files/:id/comparison", access: "token", handler: getComparison },
   { method: "GET", path: "/v1/files/:id/rejects.csv", access: "token", handler: annotatedFile },
   { method: "POST", path: "/v1/files/:id/release", access: "operator", handler: releaseFile },
   { method: "POST", path: "/v1/files/:id/accept-drift", access: "operator", handler: acceptDrift },
