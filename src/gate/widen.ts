@@ -74,36 +74,40 @@ export function wideningOf(policy: GatePolicy, wide: GatePolicy): GatePolicyInpu
   );
 }
 
-/** What each check counts, in front of its wider limit. */
-const COUNTED: Readonly<Partial<Record<GateCheck, string>>> = {
-  rejected: "rows that cannot be read",
-  changed: "records that change",
-  retired: "records that are taken off",
-  setToZero: "records of which a number becomes 0",
-  setToBlank: "records of which a field becomes empty",
+/** What may be, where a check is widened to a share. */
+const MAY: Readonly<Partial<Record<GateCheck, (share: string) => string>>> = {
+  rejected: (share) => `Up to ${share} of the rows may be unreadable.`,
+  changed: (share) => `Up to ${share} of the records may change.`,
+  retired: (share) => `Up to ${share} of the records may be taken off.`,
+  setToZero: (share) => `A number may become 0 in up to ${share} of the records.`,
+  setToBlank: (share) => `A field may become empty in up to ${share} of the records.`,
+  overlap: (share) => `Only ${share} of the records need to be known already.`,
 };
 
-/** A widening as people read it: one sentence a check. Pure. */
+/** A widening as people read it: what files may do from then on. Pure. */
 export function wideningSentences(widening: GatePolicyInput): readonly string[] {
-  const { rowCount, overlap, asOfFuture, asOfOld } = widening;
-  const limits = (name: keyof GatePolicyInput) => {
-    const said = widening[name];
+  const { rowCount, asOfFuture, asOfOld } = widening;
+  const limits = (check: GateCheck) => {
+    const said = widening[check];
     return typeof said === "object" ? (said as { readonly share?: number; readonly except?: readonly string[] }) : {};
   };
-  const shares = Object.entries(COUNTED).flatMap(([check, what]) => {
+  const shares = Object.entries(MAY).flatMap(([check, may]) => {
     const { share } = limits(check as GateCheck);
-    return share === undefined ? [] : [`Up to ${percent(share)} of ${what}.`];
+    return share === undefined ? [] : [may(percent(share))];
   });
   const fields = (["total", "median"] as const).flatMap((check) => {
     const { except = [] } = limits(check);
     return except.length === 0 ? [] : [`The ${check} of these fields is not judged: ${except.join(", ")}.`];
   });
   return [
-    ...(typeof rowCount === "object" ? [`Up to ${rowCount.factor} times as many rows as usual, or as few.`] : []),
+    ...(typeof rowCount === "object"
+      ? [`There may be ${rowCount.factor} times as many rows as usual, or as few.`]
+      : []),
     ...shares,
     ...fields,
-    ...(typeof overlap === "object" ? [`As few as ${percent(overlap.share ?? 0)} of its records known before.`] : []),
-    ...(typeof asOfFuture === "object" ? [`A time of up to ${asOfFuture.hours} hours after its arrival.`] : []),
-    ...(typeof asOfOld === "object" ? [`A time of up to ${asOfOld.hours} hours before that of the last file.`] : []),
+    ...(typeof asOfFuture === "object" ? [`Its time may be up to ${asOfFuture.hours} hours after its arrival.`] : []),
+    ...(typeof asOfOld === "object"
+      ? [`Its time may be up to ${asOfOld.hours} hours before that of the last file.`]
+      : []),
   ];
 }

@@ -26,12 +26,15 @@ export type Decided =
   | { readonly is: "over" | "moved"; readonly hold: Hold }
   | { readonly is: "unknown" };
 
+/** Who has decided by a link. */
+export const holderName = (recipient: Recipient): string => `${recipient} (mail link)`;
+
 /** As it stands in the audit log and is answered to whoever comes second. */
-export const deciderName = (decider: Decider): string =>
-  decider.is === "caller" ? decider.name : `${decider.recipient} (mail link)`;
+const deciderName = (decider: Decider): string =>
+  decider.is === "caller" ? decider.name : holderName(decider.recipient);
 
 /** The failure of a file that is rejected by a decision. `reason`: the operator's own words, where there are any. */
-export function rejection(decider: Decider, reason?: string): FailureReport {
+function rejection(decider: Decider, reason?: string): FailureReport {
   if (decider.is === "link" && decider.recipient === "contact") return report("refused-by-contact", {});
   const by = decider.is === "caller" ? decider.name : "The operator";
   return report("refused-by-operator", { by, reason: reason ?? "it would change too much" });

@@ -110,7 +110,7 @@ const WORDS: Readonly<Record<Recipient, Words>> = {
     why: "Why it is held",
     effect: "What it would do",
     here: "Records before",
-    gone: "Taken off (retired)",
+    gone: "Missing from it: taken off (retired)",
     after: "Records afterwards",
     examples: "Rows that show it",
   },
@@ -118,8 +118,8 @@ const WORDS: Readonly<Record<Recipient, Words>> = {
     why: "Why it was stopped",
     effect: "What it would have done",
     what: "A record is what one row of your list stands for, such as an article or an order.",
-    here: "Records before",
-    gone: "Taken off",
+    here: "Records so far",
+    gone: "Missing from it: taken off",
     after: "Records afterwards",
     examples: "Some examples",
   },
@@ -146,7 +146,7 @@ function effect({ numbers }: BlastRadiusNotice, words: Words): Block[] {
     ...(words.what === undefined ? [] : [{ kind: "text" as const, text: words.what }]),
     {
       kind: "table",
-      head: ["", "How many", "Share"],
+      head: ["", "How many", "Of the records"],
       rows: [
         ["Rows in the file", grouped(rows), ""],
         ...(rejected === 0 ? [] : [["Of these not readable", grouped(rejected), ""]]),

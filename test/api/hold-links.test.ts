@@ -54,7 +54,7 @@ const untouched = { state: "held", code: "blast-radius", releasedBy: null, widen
 describe("opening a link", () => {
   it.each([
     ["release", "Apply this file?", "The limits of the feed stay as they are."],
-    ["widen", "Apply this file and widen the limits?", "Up to 58 % of records that are taken off."],
+    ["widen", "Apply this file and widen the limits?", "Up to 58 % of the records may be taken off."],
     ["reject", "Reject this file?", "Nothing of the file is applied, now or later."],
   ] as const)(
     "of %s shows what happened, what would happen, the rows and one button, and changes nothing",
@@ -191,7 +191,7 @@ describe("pressing the button", () => {
     const page = await press(tokenOf("release"));
     expect(page.status).toBe(409);
     expect(words(page)).toMatch(
-      /The file is rejected .* changed nothing: what was decided first counts. .* by contact \(mail link\)/,
+      /The file is rejected .* changed nothing: what was decided first counts. .* by the contact, through the link in the mail/,
     );
     expect(await now()).toMatchObject({ state: "rejected", audited: 1 });
     expect((await show(tokenOf("release"))).text).not.toContain("<button");

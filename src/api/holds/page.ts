@@ -5,7 +5,7 @@
 
 import type { HoldAction, HoldLink } from "../../gate/link.ts";
 import { wideningSentences } from "../../gate/widen.ts";
-import { isOver } from "../../holds/decide.ts";
+import { holderName, isOver } from "../../holds/decide.ts";
 import type { Hold } from "../../holds/deps.ts";
 import { noticeOf } from "../../holds/notice.ts";
 import { toldOf } from "../../notify/blast-radius.ts";
@@ -56,7 +56,7 @@ const ASK: Readonly<Record<HoldAction, Ask>> = {
   widen: {
     title: "Apply this file and widen the limits?",
     button: "Apply it and widen the limits",
-    does: "The file is applied, with all that is said above, and files like it pass from then on:",
+    does: "The file is applied, with all that is said above, and files like it pass from then on. In them:",
   },
   reject: {
     title: "Reject this file?",
@@ -130,26 +130,33 @@ export function nowPage(hold: Hold, recipient: Recipient, now: Date, pressed?: P
   return page(statusOf(hold, other), title, [
     ...said.map(text),
     ...(other ? [text("Pressing the button has changed nothing: what was decided first counts.")] : []),
-    ...(hold.decision === null ? [] : [text(decidedText(hold, recipient))]),
+    ...(other && recipient === "contact" && isReleased(hold) ? [text(SEND_AGAIN_IF_WRONG)] : []),
+    ...decidedText(hold, recipient),
     fileFacts(noticeOf(hold, recipient, {}, false)),
     { kind: "note", text: `File ${hold.fileId} of delivery ${hold.deliveryId}. You can close this page.` },
   ]);
 }
+
+const isReleased = ({ decision }: Hold): boolean => decision === "release" || decision === "widen";
+const SEND_AGAIN_IF_WRONG = "If the file is wrong all the same, correct the export and send it again as usual.";
+const SEND_AGAIN_IF_NEEDED = "If its data is still needed, please send the file again as usual.";
 
 function statusOf({ decision }: Hold, other: boolean): Page["status"] {
   if (decision === null) return 410;
   return other ? 409 : 200;
 }
 
-/** When, and by whom as far as the reader knows them. */
-function decidedText({ decision, decidedAt, decidedBy }: Hold, recipient: Recipient): string {
-  const at = timeText(decidedAt ?? "");
-  if (decision === "expire" || decision === "supersede") return `This was on ${at}.`;
-  if (recipient === "operator") return `This was decided on ${at} by ${decidedBy}.`;
-  const by = decidedBy?.startsWith("contact ")
-    ? "through the link in your mail"
-    : "by the people who receive your data";
-  return `This was decided on ${at} ${by}.`;
+/** When, and by whom as far as the reader knows them; nothing where nobody decided. */
+function decidedText({ decision, decidedAt, decidedBy }: Hold, recipient: Recipient): Block[] {
+  if (decision === null || decision === "expire" || decision === "supersede") return [];
+  const at = `This was decided on ${timeText(decidedAt ?? "")}`;
+  const byLink = (["contact", "operator"] as const).find((who) => decidedBy === holderName(who));
+  if (recipient === "operator") {
+    return [text(`${at} by ${byLink === undefined ? decidedBy : `the ${byLink}, through the link in the mail`}.`)];
+  }
+  return [
+    text(`${at} ${byLink === "contact" ? "through the link in your mail" : "by the people who receive your data"}.`),
+  ];
 }
 
 interface Now {
@@ -178,7 +185,7 @@ function toContactNow(hold: Hold, now: Date): Now {
         title: "The file was not loaded",
         said: [
           `Nobody had decided about it until ${timeText(expiresAt)}, so it was thrown away by itself. Your data is as it was before this file.`,
-          "If its data is still needed, please send the file again as usual.",
+          SEND_AGAIN_IF_NEEDED,
         ],
       };
     case "supersede":
@@ -189,7 +196,7 @@ function toContactNow(hold: Hold, now: Date): Now {
         ],
       };
     case null:
-      return isOver(hold, now) ? over(expiresAt, "loaded") : MOVED;
+      return isOver(hold, now) ? over(expiresAt, "loaded", SEND_AGAIN_IF_NEEDED) : MOVED;
   }
 }
 
@@ -222,9 +229,9 @@ function toOperatorNow(hold: Hold, now: Date): Now {
   }
 }
 
-const over = (expiresAt: string, done: string): Now => ({
+const over = (expiresAt: string, done: string, ...more: readonly string[]): Now => ({
   title: "The time to decide is over",
-  said: [`It ended on ${timeText(expiresAt)}. Nothing of the file was ${done}, and nothing will be.`],
+  said: [`It ended on ${timeText(expiresAt)}. Nothing of the file was ${done}, and nothing will be.`, ...more],
 });
 
 const MOVED: Now = {
@@ -238,7 +245,7 @@ export const brokenPage: Page = page(404, "This link cannot be used", [
     "It is not whole, or it is not from us. Some mail programs break long links in two: please copy the whole link out of the mail, from “https” to its last letter, into the address line of your browser.",
   ),
   text(
-    "Nothing was changed. If it still does not work, tell the people who receive your data; the number of the file stands at the end of the mail.",
+    "Nothing was changed. If it still does not work, tell the people who look after these files; the number of the file stands at the end of the mail.",
   ),
 ]);
 
