@@ -224,6 +224,21 @@ CREATE FUNCTION restore_stands(p_file bigint) RETURNS TABLE (stands boolean, res
   FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
 $fn$;
 --> statement-breakpoint
+-- Holds a part that does not stand, and frees the lease; what planning it noted goes, as in hold_by_gate. False: the file is not held,
+-- since the lease is not ours or somebody has given up the file.
+CREATE FUNCTION hold_restore(p_file bigint, p_token uuid, p_failure jsonb) RETURNS boolean LANGUAGE plpgsql AS $fn$
+BEGIN
+  IF release_lease(p_file, p_token) THEN
+    UPDATE files x SET state = 'held', failure = p_failure, books_of = NULL, plan_mode = NULL, updated_at = now()
+      WHERE x.id = p_file AND x.state = 'applying';
+    IF FOUND THEN
+      DELETE FROM ledger l WHERE l.file_id = p_file;
+      DELETE FROM seen s USING files x WHERE x.id = p_file AND s.feed_id = x.feed_id AND s.file_id = p_file;
+    END IF;
+  END IF;
+  RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
+END $fn$;
+--> statement-breakpoint
 ALTER TABLE deliveries DROP CONSTRAINT deliveries_door_check, ADD CONSTRAINT deliveries_door_check CHECK (door IN ('mail', 'upload', 'restore'));
 --> statement-breakpoint
 -- As in 0014; and a restore in between takes back what was said: whoever says it again says something new.

@@ -4,7 +4,20 @@ import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
-const STAGES = ["intake", "parse", "plan", "gate", "apply", "sweep", "upkeep", "redrive", "reconcile", "freshness"];
+const STAGES = [
+  "intake",
+  "parse",
+  "plan",
+  "gate",
+  "apply",
+  "sweep",
+  "upkeep",
+  "redrive",
+  "reconcile",
+  "freshness",
+  "replay",
+  "restore",
+];
 
 interface Import {
   readonly from: string;
@@ -75,7 +88,7 @@ describe("the import rules", () => {
   it("no step takes the time, chance or a network for itself", () => {
     const impure = /\bDate\.now\(|new Date\(\)|Math\.random\(|crypto\.randomUUID\(|\bfetch\(|console\.|setTimeout\(/;
     const steps = globSync(
-      "src/{domain,intake,parse,plan,gate,apply,sweep,upkeep,redrive,queues,admission,reconcile,freshness}/**/*.ts",
+      "src/{domain,intake,parse,plan,gate,apply,sweep,upkeep,redrive,queues,admission,reconcile,freshness,replay,restore}/**/*.ts",
       {
         cwd: root,
       },

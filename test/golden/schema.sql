@@ -1409,6 +1409,22 @@ BEGIN
   RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
 END $function$
 
+CREATE OR REPLACE FUNCTION public.hold_restore(p_file bigint, p_token uuid, p_failure jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF release_lease(p_file, p_token) THEN
+    UPDATE files x SET state = 'held', failure = p_failure, books_of = NULL, plan_mode = NULL, updated_at = now()
+      WHERE x.id = p_file AND x.state = 'applying';
+    IF FOUND THEN
+      DELETE FROM ledger l WHERE l.file_id = p_file;
+      DELETE FROM seen s USING files x WHERE x.id = p_file AND s.feed_id = x.feed_id AND s.file_id = p_file;
+    END IF;
+  END IF;
+  RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
+END $function$
+
 CREATE OR REPLACE FUNCTION public.keep_booked()
  RETURNS trigger
  LANGUAGE plpgsql
