@@ -28,8 +28,12 @@ const isHeldByGate = ({ state, code }: FileRow): boolean => state === "held" && 
 const waitsBehind = ({ state, code }: FileRow): boolean => state === "held" && code === "behind-held-file";
 const letsGo = ({ decision }: HoldRow): boolean => decision === "release" || decision === "widen";
 
-/** The states in which a file waits for somebody, or was refused by somebody. */
-export const isStopped = (row: FileRow): boolean => row.state === "held" || row.state === "rejected";
+/** It waits for somebody, or was refused by somebody, and nothing of it is written. */
+export const isStopped = (row: FileRow): boolean => isHeldByGate(row) || waitsBehind(row) || row.state === "rejected";
+
+/** It is written, and lacks more records than it was let go with: another file came between its attempts. */
+export const retiresMore = ({ state, code }: FileRow): boolean =>
+  state === "held" && code === "retires-more-than-planned";
 
 /** A hold at its place in the order of its feed. */
 interface Placed {
@@ -127,13 +131,15 @@ const RULES: Readonly<Record<string, Rule>> = {
     return retired <= limit ? undefined : { expected: `${limit} retired at most, or a release`, found: row };
   },
 
-  "what was released is applied as planned"({ row, place, files, own }) {
+  "what was released is applied as planned"({ file, row, place, files, own }) {
     const last = own.at(-1);
     if (row.state !== "applied" || last === undefined) return undefined;
     const isAlone = files.every((other, i) => i === place || !isBusyDuring(other.row, last.held_ms, row.applied_ms!));
     const { inserted, changed, retired } = last.facts;
     if (!isAlone || inserted === undefined) return undefined;
-    const done = { inserted: row.inserted, changed: row.changed, retired: row.retired };
+    // Whether a statement changes anything is known of a merging file only when it is laid over the record.
+    const merged = file.mail.kind.merges && (row.changed ?? 0) < (changed ?? 0);
+    const done = { inserted: row.inserted, changed: merged ? changed : row.changed, retired: row.retired };
     const planned = { inserted, changed, retired };
     return text(done) === text(planned) ? undefined : { expected: text(planned), found: done };
   },

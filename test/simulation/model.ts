@@ -195,13 +195,16 @@ class Model {
 
   letters(mails: readonly SentMail[], known: readonly KnownFile[]): void {
     const { archive, letters } = this.#tables;
-    const cursed = new Map<string, { stage: string; letters: number }>();
+    const cursed = new Map<string, { stage: string; letters: number; least: number }>();
     for (const { fate, messageId } of mails) {
       if (!fate.startsWith("dead")) continue;
       const id = archive.find((object) => object.message_id === messageId)?.id;
-      const isApplied = known.every((file) => file.mail.messageId !== messageId || file.row.state === "applied");
+      const rows = known.filter((file) => file.mail.messageId === messageId).map(({ row }) => row);
+      const isApplied = rows.every(({ state }) => state === "applied");
       if (id === undefined || (fate === "dead at apply" && isApplied && !this.#fixed)) continue;
-      cursed.set(id, { stage: fate === "dead at apply" ? "apply" : "parse", letters: 0 });
+      // It may come for the first time when its cause is fixed already, and what is stopped before never.
+      const least = this.#fixed || rows.some(isStopped) ? 0 : 1;
+      cursed.set(id, { stage: fate === "dead at apply" ? "apply" : "parse", letters: 0, least });
     }
     for (const letter of letters) {
       const id = letter.correlation_id ?? "";
@@ -216,9 +219,7 @@ class Model {
         this.broken("no dead letter for what passes by itself", `letter ${letter.id}`, [id.slice(0, 8)], "none", found);
       }
     }
-    for (const [id, { stage, letters: found }] of cursed) {
-      // It may come for the first time when its cause is fixed already.
-      const least = this.#fixed ? 0 : 1;
+    for (const [id, { stage, letters: found, least }] of cursed) {
       if (found >= least && found <= MAX_LETTERS) continue;
       const expected = `${least} to ${MAX_LETTERS} letters of ${stage}`;
       this.broken("what cannot go on is a dead letter", id, [id.slice(0, 8)], expected, `${found}`);

@@ -2,6 +2,8 @@
  * What is stored of each record, from what the files of its feed said and when they were applied. Where a file died half way,
  * came late or was barred from retiring, more than one answer is right; all others are told.
  */
+
+import { isStopped } from "./holds.ts";
 import { grouped, inOrder, type KnownFile, same, text } from "./known.ts";
 import type { Violation } from "./model.ts";
 import type { FileRow, RecordRow, Tables } from "./tables.ts";
@@ -10,14 +12,11 @@ import type { Said } from "./workload.ts";
 /** What may stand of a record: what a file said, or that it is gone: retired, or never written. */
 type Word = { readonly file: KnownFile; readonly said: Said } | { readonly file?: KnownFile; readonly gone: true };
 
-/** Of what was held, and not released, no word counts; nor of what was found to be said already. */
-const SILENT_STATES: readonly string[] = ["duplicate", "held", "rejected", "compared"];
-
 /** `known`: all files that came. */
 export function recordFaults({ records }: Pick<Tables, "records">, known: readonly KnownFile[]): Violation[] {
   const faults: Violation[] = [];
   const stored = new Map(records.map((record) => [`${record.feed} ${record.key}`, record]));
-  const speaking = known.filter(({ row }) => !SILENT_STATES.includes(row.state));
+  const speaking = known.filter(({ row }) => row.state !== "duplicate" && !isStopped(row));
   for (const [feed, files] of grouped(inOrder(speaking), (file) => file.row.feed)) {
     for (const key of new Set(files.flatMap(({ says }) => [...says.keys()]))) {
       const name = `${feed} ${key}`;
@@ -36,8 +35,6 @@ export function recordFaults({ records }: Pick<Tables, "records">, known: readon
   }
   return faults;
 }
-
-const RETIRES = false;
 
 /** All words that may be the last, the newest first. The walk ends at a word that nothing behind it can undo. */
 function wordsAbout(key: string, files: readonly KnownFile[]): Word[] {
@@ -59,7 +56,7 @@ function wordsAbout(key: string, files: readonly KnownFile[]): Word[] {
 
 /** A complete file says of each record that it does not name that it is gone, unless it names it in a row nobody could take. */
 const retires = ({ mail, row, names, unread }: KnownFile, key: string): boolean =>
-  RETIRES && mail.kind.mode === "full" && row.state === "applied" && !unread && !names.has(key);
+  mail.kind.mode === "full" && row.state === "applied" && !unread && !names.has(key);
 
 /** All of it was applied. What comes behind a newer full file is applied, too, and may have said a part before, or nothing. */
 const isWhole = ({ mail, row }: KnownFile, newer: readonly FileRow[]): boolean =>

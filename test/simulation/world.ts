@@ -28,8 +28,8 @@ const SWEEP_EVERY_MS = 10 * MINUTE;
 const DAILY_CRON = "10 0 * * *";
 const DAILY_AT_MS = 10 * MINUTE;
 
-/** What is said in any weather where a letter is written. */
-const TOLD_OF_THE_DEAD: ReadonlySet<string> = new Set(["message-parked", "dead-letter", "alert-raised"]);
+/** What is said in any weather where somebody has to act. */
+const TOLD_TO_ACT: ReadonlySet<string> = new Set(["message-parked", "dead-letter", "alert-raised", "file-held"]);
 
 /** Rows written by one statement: few, so that small files take several. */
 const MAX_ROWS = 5;
@@ -146,7 +146,7 @@ export class World {
     const line = comparable(`${level} ${event} ${JSON.stringify(fields)}`);
     this.trace.line(nowMs, actor.name, line);
     const isCalm = nowMs > this.weather.climate.calmFromMs + INVOCATION_MS;
-    if (isCalm && level === "error" && !TOLD_OF_THE_DEAD.has(event)) this.trouble.push({ actor: actor.name, line });
+    if (isCalm && level === "error" && !TOLD_TO_ACT.has(event)) this.trouble.push({ actor: actor.name, line });
   }
 
   /** Counts an invocation and stops it when the platform would. */
