@@ -12,7 +12,7 @@ import type { Adapter } from "./domain/adapter.ts";
 import { type DeliveryFacts, factsFromMetadata } from "./domain/delivery.ts";
 import { asFailure, failure } from "./domain/failures.ts";
 import { APPLY_DLQ, APPLY_LARGE_QUEUE, APPLY_QUEUE, chunkKey, PARSE_DLQ } from "./domain/keys.ts";
-import { type ApplyFile, applyFileMessage, type ParseDelivery } from "./domain/messages.ts";
+import type { ApplyFile, ParseDelivery } from "./domain/messages.ts";
 import type { FileToApply } from "./domain/plan.ts";
 import { answerDelivery } from "./dry-run/answer.ts";
 import { dryRunHandler } from "./dry-run/handler.ts";
@@ -54,9 +54,9 @@ import { driftDeps, driftDoor } from "./reconciling.ts";
 import type { RedriveDeps } from "./redrive/deps.ts";
 import { redriveFixed } from "./redrive/redrive.ts";
 import { redriveTables } from "./redrive/tables.ts";
-import { advanceAll } from "./replay/advance.ts";
+import { advanceAll, goOn } from "./replay/advance.ts";
 import type { ReplayDeps } from "./replay/deps.ts";
-import { goOn, readingOf, replayDeps } from "./replaying.ts";
+import { readingOf, replayDeps } from "./replaying.ts";
 
 /** Shown by the health route; bumped with CHANGELOG.md. */
 const VERSION = "0.1.0";
@@ -177,11 +177,13 @@ async function parse(
   feeds: readonly Adapter[],
   config: System,
   database: Database,
+  reading?: Replay,
 ): Promise<void> {
   let told = false;
   let asked: string | undefined;
   const deps = parseDeps(feeds, config, database);
-  await parseHandler(message, {
+  const { replay } = message;
+  const reads: ParseDeps = {
     ...deps,
     async openRaw(key) {
       const opened = await deps.openRaw(key);
@@ -192,7 +194,11 @@ async function parse(
       told = true;
       return composeMessage(notice);
     },
-  });
+    async enqueueApply(next) {
+      await deps.enqueueApply(replay === undefined ? next : { ...next, replay });
+    },
+  };
+  await parseHandler(message, reads, reading);
   // What could be read of it answers when it was compared; this is for a mail in which nothing could.
   const answering = { ...config, postgres: database };
   if (asked !== undefined && (await answerDelivery(answerDeps(answering), asked))) told = true;
@@ -392,6 +398,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
           return { bytes: head.bytes, blocks: objectSource(config.store, key, head.bytes).blocks(0, head.bytes) };
         },
         redrive: redriveDeps(feeds, config, database),
+        replay: replayDepsOf(feeds, config, database),
         drift: driftDoor(reconciling(feeds, config, database)),
         holds: holdsDeps(config, database),
         readHoldLink: (token) => readLink(token, config.addressSecret, now().getTime()),

@@ -96,6 +96,21 @@ export async function listAfter(
   };
 }
 
+/** The same with what stands beside each object; fewer of them may come at once. */
+export async function listMetadataAfter(
+  bucket: R2Bucket,
+  prefix: string,
+  after: string,
+): Promise<{ objects: { key: string; bytes: number; metadata: Record<string, string> | undefined }[]; more: boolean }> {
+  const page: R2Objects = await guarded("list", () =>
+    bucket.list({ prefix, startAfter: after, include: ["customMetadata"] }),
+  );
+  return {
+    objects: page.objects.map(({ key, size, customMetadata }) => ({ key, bytes: size, metadata: customMetadata })),
+    more: page.truncated,
+  };
+}
+
 /** The names of the folders right under a prefix, e.g. `acme` for `raw/acme/…` under `raw/`. */
 export async function foldersUnder(bucket: R2Bucket, prefix: string): Promise<string[]> {
   const names: string[] = [];

@@ -25,10 +25,10 @@ export interface Stray {
 
 /**
  * What can stop moving, and what wakes it:
- * - `stray`: archived, no delivery; a message to parse
+ * - `stray`: archived, no delivery, and no replay that has its turn for it; a message to parse
  * - `delivery`: in `parsing`; a message to parse
  * - `unread`: a file in `parsing` whose delivery is `parsed`: it was opened again while the delivery was being read. The
- *   delivery is opened, too; a message to parse
+ *   delivery is opened, too; a message to parse. One that a replay reads is the replay's
  * - `file`: `parsed`, or `applying` and nobody holds the lease; a message to apply, which goes on from the ledger
  */
 export const STUCK_KINDS = ["stray", "delivery", "unread", "file"] as const;

@@ -26,6 +26,7 @@ const UNKNOWN = `NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id = s.delivery_
 const TAKE_UP: Readonly<Record<StuckKind, string>> = {
   stray: `WITH taken AS (
       SELECT s.raw_key FROM strays s WHERE ${rested("s")} AND $2::timestamptz IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM replay_items i WHERE i.delivery_id = s.delivery_id AND i.state IN ('waiting', 'sent'))
       ORDER BY coalesce(s.woken_at, s.found_at), s.raw_key LIMIT $3::int FOR UPDATE SKIP LOCKED)
     UPDATE strays s SET woken_at = $4::timestamptz FROM taken t WHERE s.raw_key = t.raw_key
     RETURNING s.raw_key AS id, s.customer, NULL::text AS feed, s.delivery_id, s.raw_key, NULL::int AS rows, s.wakes`,
@@ -37,7 +38,7 @@ const TAKE_UP: Readonly<Record<StuckKind, string>> = {
     RETURNING d.id, c.slug AS customer, f.slug AS feed, d.id AS delivery_id, d.raw_key, NULL::int AS rows, d.wakes`,
   unread: `WITH taken AS (
       SELECT s.id, s.delivery_id FROM files s JOIN deliveries d ON d.id = s.delivery_id
-      WHERE s.state = 'parsing' AND d.state = 'parsed' AND ${still("s")} AND ${rested("s")}
+      WHERE s.state = 'parsing' AND s.cause IN ('delivery', 'dry-run') AND d.state = 'parsed' AND ${still("s")} AND ${rested("s")}
       ORDER BY coalesce(s.woken_at, s.updated_at), s.id LIMIT $3::int FOR UPDATE OF s, d SKIP LOCKED),
     opened AS (
       UPDATE deliveries d SET state = 'parsing', updated_at = now() FROM (SELECT DISTINCT delivery_id FROM taken) t

@@ -5,16 +5,30 @@ import { newToken } from "../../src/api/tokens.ts";
 import { report } from "../../src/domain/failures.ts";
 import { force } from "../support/force-state.ts";
 import { type Answer, type Api, startApi } from "./harness.ts";
-import { type Side, seedDryRun, seedFormats, seedLetter } from "./seed.ts";
+import { type Side, seedDrift, seedDryRun, seedFormats, seedLetter } from "./seed.ts";
 
 let api: Api;
 const ours = report("internal-error", { message: "boom" });
 const hopeless = new Map<string, string>();
 const asked = new Map<string, string>();
+const drift = new Map<string, { readonly waiting: string; readonly other: string }>();
 const formats = new Map<string, Awaited<ReturnType<typeof seedFormats>>>();
+/** A replay that runs, one that is paused, and one that is to be stopped. */
+const replays: string[] = [];
 beforeAll(async () => {
   api = await startApi();
+  for (const state of ["running", "paused", "running"]) {
+    const rows = await force(
+      api.database.sql,
+      "INSERT INTO replays (state, customer, shadow, gate, created_by) VALUES ($1, 'alpha', false, 'judge', 'ops') RETURNING id::text AS id",
+      [state],
+    );
+    replays.push(String(rows[0]!.id));
+  }
   for (const side of [api.world.alpha, api.world.beta]) {
+    const other = await seedDrift(api.database, side);
+    // The same place in order, so the older one is over; who rejects it again does no harm.
+    drift.set(side.customer, { other, waiting: await seedDrift(api.database, side) });
     asked.set(side.customer, await seedDryRun(api.database, side));
     formats.set(side.customer, await seedFormats(api.database, side));
     hopeless.set(side.customer, await seedLetter(api.database, side, side.deliveryId, { failure: ours }));
@@ -69,6 +83,17 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "POST /v1/dead-letters/redrive": () => "/v1/dead-letters/redrive",
   "POST /v1/dead-letters/:id/discard": (s) => `/v1/dead-letters/${hopeless.get(s.customer) ?? "999999994"}/discard`,
   "POST /v1/dead-letters/causes/:cause/fixed": () => "/v1/dead-letters/causes/parse.raw-missing/fixed",
+  "POST /v1/replays": () => "/v1/replays",
+  "GET /v1/replays": () => "/v1/replays",
+  "GET /v1/replays/:id": () => `/v1/replays/${replays[0]}`,
+  "POST /v1/replays/:id/pause": () => `/v1/replays/${replays[0]}/pause`,
+  "POST /v1/replays/:id/resume": () => `/v1/replays/${replays[1]}/resume`,
+  "POST /v1/replays/:id/cancel": () => `/v1/replays/${replays[2]}/cancel`,
+  "GET /v1/drift": (s) => `/v1/drift?customer=${s.customer}`,
+  "GET /v1/drift/:id": (s) => `/v1/drift/${drift.get(s.customer)?.waiting ?? "999999990"}`,
+  "POST /v1/drift/:id/release": (s) => `/v1/drift/${drift.get(s.customer)?.waiting ?? "999999990"}/release`,
+  "POST /v1/drift/:id/reject": (s) => `/v1/drift/${drift.get(s.customer)?.other ?? "999999990"}/reject`,
+  "POST /v1/feeds/:customer/:feed/reconcile": (s) => `/v1/feeds/${s.customer}/${s.feed}/reconcile`,
   "GET /v1/alerts": () => "/v1/alerts",
   "GET /v1/jobs": () => "/v1/jobs",
 };
@@ -84,6 +109,7 @@ const BODIES: Readonly<Record<string, string | ((side: Side) => string)>> = {
   "POST /v1/files/:id/reject": '{"reason": "wrong file"}',
   "POST /v1/dead-letters/redrive": (s) => JSON.stringify({ cause: "parse.raw-missing", customer: s.customer }),
   "POST /v1/dead-letters/:id/discard": '{"reason": "of no use"}',
+  "POST /v1/replays": '{"customer": "alpha"}',
 };
 
 /** The same for things that nobody has. */

@@ -3,16 +3,15 @@ import { drizzle } from "drizzle-orm/neon-http";
 import type { AdmissionDoor } from "../../src/admission/keeper.ts";
 import { createApi } from "../../src/api/app.ts";
 import type { ApiDeps, Upload } from "../../src/api/deps.ts";
-import { failure } from "../../src/domain/failures.ts";
 import type { StageMessage } from "../../src/domain/messages.ts";
 import { readLink } from "../../src/gate/link.ts";
 import { holdTables } from "../../src/holds/tables.ts";
-import { composeMessage } from "../../src/notify/compose.ts";
 import { jsonLog } from "../../src/observe/log.ts";
 import { postgres } from "../../src/platform/postgres.ts";
 import { watchGrowth } from "../../src/queues/growth.ts";
-import { driftDoor } from "../../src/reconciling.ts";
+import { decideDrift } from "../../src/reconcile/reports.ts";
 import { redriveTables } from "../../src/redrive/tables.ts";
+import { replayTables } from "../../src/replay/tables.ts";
 import { memoryAdmission } from "../support/admission.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { payloadOf } from "../support/payload.ts";
@@ -86,6 +85,16 @@ export async function startApi(): Promise<Api> {
       const bytes = new TextEncoder().encode(key);
       return { bytes: bytes.length, blocks: inBlocksOf(5, bytes) };
     },
+    replay: {
+      feeds: ["alpha", "beta"].map((customer) => adapterFor(customer, "stock")),
+      tables: replayTables(queries),
+      listRaw: async () => ({ objects: [], more: false }),
+      headRaw: async () => undefined,
+      asOf: (facts) => new Date(facts.receivedAt),
+      enqueueParse: async (message) => void messages.push(message),
+      now: () => NOW,
+      log,
+    },
     redrive: {
       tables: redriveTables(queries),
       knows: (customer, feed = "stock") => known(customer, feed),
@@ -95,23 +104,14 @@ export async function startApi(): Promise<Api> {
       },
       log,
     },
-    drift: driftDoor({
-      feeds: [],
-      database: queries,
-      // No file of the seed has chunks.
-      chunks: {
-        head: async ({ id }) => Promise.reject(failure("chunk-missing", { key: id })),
-        whole: async ({ id }) => Promise.reject(failure("chunk-missing", { key: id })),
-      },
-      putChunk: async () => undefined,
-      enqueueApply: async (message) => void messages.push(message),
-      compose: composeMessage,
-      alarm: { raise: async () => undefined, clear: async () => undefined },
-      now: () => NOW.getTime(),
-      sleep: async () => undefined,
-      random: () => 0.5,
-      log,
-    }),
+    drift: {
+      decide: (report, to, by, note) =>
+        decideDrift({ database: queries, sleep: async () => undefined, random: () => 0 }, report, to, by, note),
+      check: async () => ({
+        kind: "compared",
+        outcome: { report: "1", state: "clean", numbers: undefined, reasons: [] },
+      }),
+    },
     holds: {
       tables: holdTables(queries),
       enqueueApply: async (message) => void messages.push(message),

@@ -39,6 +39,7 @@ const deps = (over: Partial<CronDeps> = {}): CronDeps => ({
   holdsDue: async () => say("holds"),
   feeds: [],
   carryOnDrift: async () => say("drift"),
+  goOnWithReplays: async () => say("replays"),
   tellPeople: async () => say("told"),
   now: () => new Date(),
   uuid: () => crypto.randomUUID(),

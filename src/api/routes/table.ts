@@ -22,6 +22,7 @@ import { rawDelivery } from "./raw.ts";
 import { getHistory, getRecord, listRecords } from "./records.ts";
 import { annotatedFile, listRejects } from "./rejects.ts";
 import { releaseDelivery, releaseFile } from "./releases.ts";
+import { decideReplay, getReplay, listReplays, startReplay } from "./replays.ts";
 import { uploadFile } from "./upload.ts";
 import { getVersion, listVersions } from "./versions.ts";
 
@@ -58,8 +59,8 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/deliveries/:id/release", access: "operator", handler: releaseDelivery },
   { method: "GET", path: "/v1/files", access: "token", handler: listFiles },
   { method: "GET", path: "/v1/files/:id", access: "token", handler: getFile },
-  { method: "GET", path: "/v1/files/:id/rejects", access: "token", handler: listRejects },
   { method: "GET", path: "/v1/files/:id/comparison", access: "token", handler: getComparison },
+  { method: "GET", path: "/v1/files/:id/rejects", access: "token", handler: listRejects },
   { method: "GET", path: "/v1/files/:id/rejects.csv", access: "token", handler: annotatedFile },
   { method: "POST", path: "/v1/files/:id/release", access: "operator", handler: releaseFile },
   { method: "POST", path: "/v1/files/:id/accept-drift", access: "operator", handler: acceptDrift },
@@ -82,6 +83,12 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/drift/:id/release", access: "operator", handler: releaseDrift },
   { method: "POST", path: "/v1/drift/:id/reject", access: "operator", handler: rejectDrift },
   { method: "POST", path: "/v1/feeds/:customer/:feed/reconcile", access: "operator", handler: reconcileFeed },
+  { method: "POST", path: "/v1/replays", access: "operator", handler: startReplay },
+  { method: "GET", path: "/v1/replays", access: "operator", handler: listReplays },
+  { method: "GET", path: "/v1/replays/:id", access: "operator", handler: getReplay },
+  { method: "POST", path: "/v1/replays/:id/pause", access: "operator", handler: decideReplay("pause") },
+  { method: "POST", path: "/v1/replays/:id/resume", access: "operator", handler: decideReplay("resume") },
+  { method: "POST", path: "/v1/replays/:id/cancel", access: "operator", handler: decideReplay("cancel") },
   { method: "GET", path: "/v1/alerts", access: "operator", handler: listAlerts },
   { method: "GET", path: "/v1/jobs", access: "operator", handler: listJobs },
 ];
