@@ -1,7 +1,7 @@
 /**
  * The bench: what Mailfeed costs and how that compares.
  *
- *   node bench/run.ts [apply] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]
+ *   node bench/run.ts [apply] [plan] [retire] [reconcile] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]
  *
  * `--preload`: records of other feeds that are in the table of apply before. Apply takes the Postgres in DATABASE_URL, else
  * one that Debian's package installed, else that of the npm package, and says which.
@@ -27,24 +27,24 @@ const MAX_RUNS = 100;
 /** 10 GB of table and index. */
 const MAX_PRELOAD = 50_000_000;
 
-async function benchApply({ rows, runs }: Sizes, report: Report): Promise<void> {
-  const script = join(import.meta.dirname, "apply.ts");
-  const sizes = { rows, runs, preload };
+/** A part that is a script of its own, `bench/<part>.ts`, and says a line for each figure. */
+async function benchScript(part: Part, sizes: Sizes & { readonly preload?: number }, report: Report): Promise<void> {
+  const script = join(import.meta.dirname, `${part}.ts`);
   const options = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawn(process.execPath, [script, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<number | null>((done, failed) => child.once("close", done).once("error", failed));
   for await (const line of createInterface({ input: child.stdout })) {
-    const figure = applyFigure(line, runs);
+    const figure = figureSaid(part, line, sizes.runs);
     if (figure) report(figure);
   }
   const code = await ended;
-  if (code !== 0) throw new Error(`bench/apply.ts ended with ${code}`);
+  if (code !== 0) throw new Error(`bench/${part}.ts ended with ${code}`);
 }
 
-/** A line of bench/apply.ts: `{measure, value, target?, met?, …}`, where every value is a ratio but those in bytes. */
-function applyFigure(line: string, runs: number): Figure | undefined {
+/** A line of such a script: `{measure, value, target?, met?, …}`, where every value without a unit is a ratio but those in bytes. */
+function figureSaid(part: Part, line: string, runs: number): Figure | undefined {
   if (!line.startsWith("{")) return undefined;
   const said = JSON.parse(line) as {
     measure?: string;
@@ -56,7 +56,7 @@ function applyFigure(line: string, runs: number): Figure | undefined {
   } & Partial<Figure>;
   const { value } = said;
   return {
-    part: "apply",
+    part,
     figure: `${said.figure ?? said.measure ?? "unnamed"}${said.preload ? `, ${said.preload} other records` : ""}`,
     value,
     unit: said.unit ?? (said.measure?.endsWith("bytes") ? "bytes" : "×"),
@@ -72,7 +72,10 @@ function applyFigure(line: string, runs: number): Figure | undefined {
 }
 
 const PARTS: Readonly<Record<Part, (sizes: Sizes, report: Report) => Promise<void>>> = {
-  apply: benchApply,
+  apply: (sizes, report) => benchScript("apply", { ...sizes, preload }, report),
+  plan: (sizes, report) => benchScript("plan", sizes, report),
+  retire: (sizes, report) => benchScript("retire", sizes, report),
+  reconcile: (sizes, report) => benchScript("reconcile", sizes, report),
   parse: benchParse,
   memory: benchMemory,
   fairness: benchFairness,
@@ -81,7 +84,7 @@ const isPart = (name: string): name is Part => name in PARTS;
 
 function usage(why: string): never {
   console.error(
-    `${why}\nnode bench/run.ts [apply] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]`,
+    `${why}\nnode bench/run.ts [apply] [plan] [retire] [reconcile] [parse] [memory] [fairness] [--rows 300000] [--runs 5] [--preload 0] [--json]`,
   );
   process.exit(2);
 }
@@ -111,9 +114,7 @@ const sizes: Sizes = {
 const preload = whole(values.preload, "preload", 0, MAX_PRELOAD);
 const wanted = (Object.keys(PARTS) as Part[]).filter((part) => positionals.length === 0 || positionals.includes(part));
 if (wanted.some((part) => part === "parse" || part === "memory") && !hasProc()) {
-  usage(
-    "parse and memory read CPU time and memory from /proc, which this system has not; apply and fairness run anywhere",
-  );
+  usage("parse and memory read CPU time and memory from /proc, which this system has not; the others run anywhere");
 }
 
 const figures: Figure[] = [];

@@ -1,7 +1,7 @@
 /** One measured figure is one JSON line; the table for people says the same. */
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 
-export type Part = "apply" | "parse" | "memory" | "fairness";
+export type Part = "apply" | "plan" | "retire" | "reconcile" | "parse" | "memory" | "fairness";
 
 export interface Figure {
   readonly part: Part;
