@@ -15,6 +15,8 @@ const TOLD_FILES = 5;
 const EXAMPLES_PER_KIND = 5;
 const EXAMPLES_MAX = 10;
 const FIELDS_MAX = 12;
+/** Characters of a subject or a path. */
+const NAME_MAX_CHARS = 120;
 
 export function dryRun(notice: DryRunNotice): Draft {
   const { feedTitle, files, failure, deliveryId, subject, receivedAt } = notice;
@@ -31,7 +33,10 @@ export function dryRun(notice: DryRunNotice): Draft {
       {
         kind: "table",
         head: [],
-        rows: [...(subject === "" ? [] : [["Subject", subject]]), ["Received", timeText(receivedAt)]],
+        rows: [
+          ...(subject === "" ? [] : [["Subject", short(subject, NAME_MAX_CHARS)]]),
+          ["Received", timeText(receivedAt)],
+        ],
       },
       ...(failure === undefined
         ? []
@@ -71,20 +76,20 @@ function inShort({ files, failure }: DryRunNotice): string {
 function nextStep({ files }: DryRunNotice): string {
   const ends = new Set(files.map(endOf));
   const send = "send the same file to the usual address, without “+dryrun”";
-  if (ends.size === 1 && ends.has("loaded")) {
-    return `If this is what you expect, ${send}. If it is not, nothing needs to be undone.`;
-  }
   if (ends.has("held")) {
-    return `Check what is said above. If the file is wrong, correct the export; nothing needs to be undone. If it is right, ${send}: it is then stopped and asked about, and loaded as soon as somebody says that it is right.`;
+    return `Check what is said above. If the file is wrong, correct the export and ask again. If it is right, ${send}: it is then stopped and asked about, and loaded as soon as somebody says that it is right.`;
   }
-  return "Correct what is said above and ask again, or send it to the usual address, without “+dryrun”.";
+  if (ends.has("loaded")) {
+    return `If this is what you expect, ${send}. If it is not, correct the export and ask again; nothing has to be undone.`;
+  }
+  return "Do what is said above, then ask again. Nothing has to be undone.";
 }
 
 function fileBlocks(file: DryRunFile, feedTitle: string): Block[] {
   const { path, effect, failure, rejects } = file;
   const of = file.feedTitle === feedTitle ? "" : ` (${file.feedTitle})`;
   return [
-    { kind: "heading", text: `${path}${of}` },
+    { kind: "heading", text: `${short(path, NAME_MAX_CHARS)}${of}` },
     ...(effect === undefined ? [] : effectBlocks(effect)),
     ...(failure === undefined
       ? []
@@ -159,7 +164,7 @@ function fieldBlocks({ fields: { exact, counts } }: Effect): Block[] {
       head: ["Field", "In how many records", ""],
       rows: counts
         .slice(0, FIELDS_MAX)
-        .map(({ field, records }) => [field, `${exact ? "" : "about "}${grouped(records)}`, ""]),
+        .map(({ field, records }) => [cell(field), `${exact ? "" : "about "}${grouped(records)}`, ""]),
     },
     ...(more > 0 ? [{ kind: "text" as const, text: `… and ${more} more field${more === 1 ? "" : "s"}.` }] : []),
   ];
@@ -185,8 +190,8 @@ function exampleOf({ kind, key, values }: RowEffect): string[] {
   // The key says itself already; of a new record what it says first.
   const telling = kind === "changed" ? values : values.filter((one) => one.before !== key && one.after !== key);
   const first = telling.slice(0, kind === "changed" ? 2 : 1);
-  const before = first.map((one) => `${one.field}: ${cell(one.before)}`).join("; ");
-  const after = first.map((one) => `${one.field}: ${cell(one.after)}`).join("; ");
+  const before = first.map((one) => `${cell(one.field)}: ${cell(one.before)}`).join("; ");
+  const after = first.map((one) => `${cell(one.field)}: ${cell(one.after)}`).join("; ");
   switch (kind) {
     case "changed":
       return [name, before, after];
@@ -202,8 +207,10 @@ function exampleOf({ kind, key, values }: RowEffect): string[] {
 /** One line, nothing invisible. */
 function cell(value: unknown): string {
   if (value === null || value === undefined || value === "") return "empty";
-  return shown(typeof value === "string" ? value : String(value), CELL_MAX_CHARS).slice(1, -1);
+  return short(typeof value === "string" ? value : String(value), CELL_MAX_CHARS);
 }
+
+const short = (text: string, maxChars: number): string => shown(text, maxChars).slice(1, -1);
 
 function rejectBlocks(rejects: DryRunFile["rejects"], rejected: number | undefined): Block[] {
   if (rejects.length === 0) return [];
