@@ -62,7 +62,7 @@ BEGIN
     SELECT p_report, r.n, r.row->>'kind', r.row->>'key', (r.row->>'line')::int, (r.row->>'version')::int, (r.row->>'orderKey')::uuid,
       (r.row->>'fileId')::bigint, r.row->'fields', nullif(r.row->'explanation', 'null'), r.row->>'sentence'
     FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r(row, n);
-    PERFORM decide_drift(o.id, 'rejected', 'mailfeed', 'report ' || p_report || ' is newer')
+    PERFORM decide_drift(o.id, '{waiting}', 'rejected', 'mailfeed', 'report ' || p_report || ' is newer')
       FROM drift_reports n JOIN drift_reports o ON o.feed_id = n.feed_id AND o.id <> n.id AND o.state = 'waiting' AND o.order_key <= n.order_key
       WHERE n.id = p_report;
   END IF;
@@ -70,14 +70,14 @@ BEGIN
   RETURN NEXT;
 END $fn$;
 --> statement-breakpoint
--- Decides about a report that waits, or gives up one that cannot be healed, with the reason. Answers the state it is in now, NULL
--- where there is no such report; the same decision again changes nothing.
-CREATE FUNCTION decide_drift(p_report bigint, p_to text, p_by text, p_note text) RETURNS text LANGUAGE plpgsql AS $fn$
+-- Decides about a report that is in one of the states `p_from`, with the reason: one that waits, or one that cannot be healed.
+-- Answers the state it is in now, NULL where there is no such report; in any other state it stays as it is.
+CREATE FUNCTION decide_drift(p_report bigint, p_from text[], p_to text, p_by text, p_note text) RETURNS text LANGUAGE plpgsql AS $fn$
 DECLARE
   v_from text;
 BEGIN
   SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
-  IF v_from IS NULL OR v_from || '>' || p_to NOT IN ('waiting>released', 'waiting>rejected', 'healing>rejected', 'released>rejected') THEN RETURN v_from; END IF;
+  IF v_from IS NULL OR v_from <> ALL (p_from) THEN RETURN v_from; END IF;
   UPDATE drift_reports d SET state = p_to, decided_at = now(), decided_by = p_by, note = p_note, touched_at = now() WHERE d.id = p_report;
   INSERT INTO audit_log (actor, action, subject, detail)
     VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('note', p_note)));

@@ -16,6 +16,7 @@ import {
   comparedFile,
   decideDrift,
   endHealing,
+  giveUpHealing,
   listRetirements,
   type StoredReport,
   storedReport,
@@ -102,7 +103,7 @@ async function send(deps: DriftDeps, { customer, feed, ...report }: StoredReport
 }
 
 async function giveUp(deps: DriftDeps, report: StoredReport, why: string): Promise<void> {
-  await decideDrift(deps, report.id, "rejected", OURSELVES, why);
+  await giveUpHealing(deps, report.id, OURSELVES, why);
   deps.log.warn("drift-not-healed", { report: report.id, why });
 }
 

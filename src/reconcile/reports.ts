@@ -176,18 +176,35 @@ export async function writeMails(
   );
 }
 
-/** Answers the state that the report is in now; undefined where there is none. */
-export async function decideDrift(
+/** Decides about a report that waits. Answers the state that it is in now; undefined where there is none. */
+export const decideDrift = (
   deps: Asking,
   report: string,
   to: "released" | "rejected",
   by: string,
   note: string | null,
+): Promise<ReportState | undefined> => move(deps, report, ["waiting"], to, by, note);
+
+/** A report that was to be healed and cannot be. */
+export const giveUpHealing = (
+  deps: Asking,
+  report: string,
+  by: string,
+  note: string,
+): Promise<ReportState | undefined> => move(deps, report, ["healing", "released"], "rejected", by, note);
+
+async function move(
+  deps: Asking,
+  report: string,
+  from: readonly ReportState[],
+  to: ReportState,
+  by: string,
+  note: string | null,
 ): Promise<ReportState | undefined> {
   const rows = await rowsOf<{ state: ReportState | null }>(
     deps,
-    "SELECT decide_drift($1::bigint, $2, $3, $4) AS state",
-    [report, to, by, note],
+    "SELECT decide_drift($1::bigint, $2::text[], $3, $4, $5) AS state",
+    [report, from, to, by, note],
   );
   return rows[0]?.state ?? undefined;
 }

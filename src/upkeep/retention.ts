@@ -9,6 +9,8 @@
 export const HISTORY_DAYS = 400;
 /** An ended file's chunks are asked for by nobody; two weeks are for people who look into a fault. */
 export const CHUNK_DAYS = 14;
+/** Rows of drift hold values, and a quarter is time enough to find out why they differed; the numbers stay in the report. */
+export const DRIFT_ROW_DAYS = 90;
 /** Ten years: the longest time for which what a ledger was made of has to be kept (HGB §257, AO §147). */
 export const RAW_DAYS = 3_652;
 /** How many days ahead `changes` has its partitions: a cron that fails for a week does no harm. */
@@ -25,6 +27,8 @@ export const JOBS = [
   "dead-letters",
   "alerts",
   "replay-items",
+  "drift-rows",
+  "drift-reports",
   "raw",
 ] as const;
 export type JobName = (typeof JOBS)[number];
@@ -58,9 +62,9 @@ export const RETENTION: readonly Kept[] = [
     job: "raw",
   },
   {
-    what: ["chunks/"],
+    what: ["chunks/", "listed_retirements"],
     days: CHUNK_DAYS,
-    from: `after the file was applied or rejected (a duplicate: ${HISTORY_DAYS} days, it may open again); held, dead and waiting files keep theirs`,
+    from: `after the file was applied or rejected (a duplicate: ${HISTORY_DAYS} days, it may open again); held, dead and waiting files keep theirs, and those whose drift report is not at its end`,
     why: "Apply reads them, and parse makes them again from the raw bytes.",
     job: "chunks",
   },
@@ -112,6 +116,20 @@ export const RETENTION: readonly Kept[] = [
     from: "after they were cleared",
     why: "What went wrong, when and for how long.",
     job: "alerts",
+  },
+  {
+    what: ["drift_rows"],
+    days: DRIFT_ROW_DAYS,
+    from: "after the report; not while it is open, waits or is being healed",
+    why: "Which records differed from the ERP's list, and how.",
+    job: "drift-rows",
+  },
+  {
+    what: ["drift_reports"],
+    days: HISTORY_DAYS,
+    from: "after the report was begun; not while it is open, waits or is being healed",
+    why: "How much differed each night, and what became of it.",
+    job: "drift-reports",
   },
   forEver(
     ["customers", "feeds", "feed_versions", "api_tokens"],

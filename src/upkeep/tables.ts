@@ -2,6 +2,9 @@
 import type { Database } from "../platform/postgres.ts";
 import type { JobState, UpkeepTables } from "./deps.ts";
 
+/** States of a drift report that somebody still works on, or decides about. */
+const OPEN_DRIFT = "'open', 'waiting', 'healing', 'released'";
+
 export function upkeepTables(database: Database): UpkeepTables {
   const count = async (text: string, params: readonly unknown[]): Promise<number> => {
     const [row] = await database.query<{ count: number }>(
@@ -87,14 +90,29 @@ export function upkeepTables(database: Database): UpkeepTables {
          SELECT i.ctid FROM replays r JOIN replay_items i ON i.replay_id = r.id WHERE r.ended_at < $1::timestamptz LIMIT $2::int) RETURNING 1`,
     ),
 
+    removeDriftRows: remove(
+      `DELETE FROM drift_rows WHERE (report_id, n) IN (
+         SELECT r.report_id, r.n FROM drift_rows r JOIN drift_reports d ON d.id = r.report_id
+         WHERE d.created_at < $1::timestamptz AND d.state NOT IN (${OPEN_DRIFT}) LIMIT $2::int) RETURNING 1`,
+    ),
+    removeDriftReports: remove(
+      `DELETE FROM drift_reports WHERE id IN (
+         SELECT id FROM drift_reports WHERE created_at < $1::timestamptz AND state NOT IN (${OPEN_DRIFT})
+         ORDER BY created_at LIMIT $2::int) RETURNING 1`,
+    ),
+
     filesWithChunks: (before, duplicatesBefore, limit) =>
       ids(
         `SELECT id::text AS id FROM files WHERE chunks_removed_at IS NULL AND has_ended(state, failure) AND updated_at < $1::timestamptz
            AND (state <> 'duplicate' OR updated_at < $2::timestamptz)
+           AND NOT EXISTS (SELECT 1 FROM drift_reports d WHERE d.file_id = files.id AND d.state IN (${OPEN_DRIFT}))
          ORDER BY updated_at LIMIT $3::int`,
         [before.toISOString(), duplicatesBefore.toISOString(), limit],
       ),
-    chunksRemoved: mark("UPDATE files SET chunks_removed_at = $2::timestamptz WHERE id = ANY ($1::bigint[])"),
+    chunksRemoved: mark(
+      `WITH gone AS (DELETE FROM listed_retirements WHERE file_id = ANY ($1::bigint[]))
+       UPDATE files SET chunks_removed_at = $2::timestamptz WHERE id = ANY ($1::bigint[])`,
+    ),
 
     filesWithRejects: (before, limit) =>
       ids(

@@ -6,7 +6,15 @@
 import { asFailure } from "../domain/failures.ts";
 import { inLanes } from "../domain/lanes.ts";
 import type { UpkeepDeps } from "./deps.ts";
-import { CHUNK_DAYS, HISTORY_DAYS, JOBS, type JobName, PARTITION_DAYS_AHEAD, RAW_DAYS } from "./retention.ts";
+import {
+  CHUNK_DAYS,
+  DRIFT_ROW_DAYS,
+  HISTORY_DAYS,
+  JOBS,
+  type JobName,
+  PARTITION_DAYS_AHEAD,
+  RAW_DAYS,
+} from "./retention.ts";
 
 /** Rows removed by one statement: it holds its locks for some hundred milliseconds. */
 export const BATCH_ROWS = 5_000;
@@ -118,6 +126,8 @@ const WORK: Readonly<Record<JobName, (now: Date, deps: UpkeepDeps, keep: Keep) =
   notifications: rows(HISTORY_DAYS, ({ tables }) => tables.removeNotifications),
   "dead-letters": rows(HISTORY_DAYS, ({ tables }) => tables.removeDeadLetters),
   alerts: rows(HISTORY_DAYS, ({ tables }) => tables.removeAlerts),
+  "drift-rows": rows(DRIFT_ROW_DAYS, ({ tables }) => tables.removeDriftRows),
+  "drift-reports": rows(HISTORY_DAYS, ({ tables }) => tables.removeDriftReports),
   "replay-items": rows(HISTORY_DAYS, ({ tables }) => tables.removeReplayItems),
 };
 

@@ -124,6 +124,7 @@ describe("the history of a record", () => {
     expect(json.items[2]).toEqual({
       version: 2,
       kind: "changed",
+      cause: "delivery",
       at: "2026-11-20T07:00:01.000Z",
       idempotency_key: event!.idempotency_key,
       changed_fields: ["name", "qty", "unit"],

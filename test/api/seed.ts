@@ -421,6 +421,44 @@ export function seedLetter(
 }
 
 /** A proposal of detection, a file held for `format-drift` and one for its rejects, and a mail; answers the files' ids. */
+let snapshots = 0;
+
+/** A report of drift that waits for a decision, with one row that nothing explains and one that something does. */
+export async function seedDrift(database: Sql, feed: Feed): Promise<string> {
+  const delivery = await seedDelivery(database, feed);
+  const order = { asOfMs: RECEIVED_MS, receivedAtMs: RECEIVED_MS, position: 0, deliveryId: delivery };
+  const file = await seedFile(database, feed, delivery, {
+    state: "compared",
+    order_key: orderKeyOf({ ...order, sequence: ++snapshots }),
+  });
+  const row = { kind: "missing-here", line: 2, version: null, orderKey: null, fileId: null, fields: [] };
+  const key = `${feed.customer}-lost`;
+  const [opened] = await database.sql.query(
+    `SELECT report::text, (close_drift_report(report, 'waiting', $3, $4)).state
+     FROM open_drift_report($1, $2, '{"maxRows": 0, "maxShare": 1}', '{sku}', 1)`,
+    [
+      file,
+      feed.feedId,
+      JSON.stringify({
+        seal: "hash",
+        snapshotRows: 3,
+        records: 1,
+        missingHere: 2,
+        missingThere: 0,
+        differs: 0,
+        drift: 1,
+        explained: { "held-file": 1 },
+        reasons: ["1 rows, more than 0"],
+      }),
+      JSON.stringify([
+        { ...row, key, explanation: null, sentence: `“${key}” is in the ERP's list and not here.` },
+        { ...row, key: `${key}-2`, explanation: { reason: "held-file", fileId: "9" }, sentence: "It is held." },
+      ]),
+    ],
+  );
+  return String(opened?.report);
+}
+
 export async function seedFormats(database: Sql, side: Side): Promise<{ driftedId: string; strangeId: string }> {
   const { customer } = side;
   const driftedId = await seedFile(database, side, side.deliveryId, { position: 2, ...drifted(customer) });

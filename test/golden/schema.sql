@@ -1068,7 +1068,7 @@ BEGIN
     SELECT p_report, r.n, r.row->>'kind', r.row->>'key', (r.row->>'line')::int, (r.row->>'version')::int, (r.row->>'orderKey')::uuid,
       (r.row->>'fileId')::bigint, r.row->'fields', nullif(r.row->'explanation', 'null'), r.row->>'sentence'
     FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r(row, n);
-    PERFORM decide_drift(o.id, 'rejected', 'mailfeed', 'report ' || p_report || ' is newer')
+    PERFORM decide_drift(o.id, '{waiting}', 'rejected', 'mailfeed', 'report ' || p_report || ' is newer')
       FROM drift_reports n JOIN drift_reports o ON o.feed_id = n.feed_id AND o.id <> n.id AND o.state = 'waiting' AND o.order_key <= n.order_key
       WHERE n.id = p_report;
   END IF;
@@ -1120,7 +1120,7 @@ AS $function$
   SELECT pg_advisory_xact_lock(hashtext('duplicates of a feed'), p_feed)
 $function$
 
-CREATE OR REPLACE FUNCTION public.decide_drift(p_report bigint, p_to text, p_by text, p_note text)
+CREATE OR REPLACE FUNCTION public.decide_drift(p_report bigint, p_from text[], p_to text, p_by text, p_note text)
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
@@ -1128,7 +1128,7 @@ DECLARE
   v_from text;
 BEGIN
   SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
-  IF v_from IS NULL OR v_from || '>' || p_to NOT IN ('waiting>released', 'waiting>rejected', 'healing>rejected', 'released>rejected') THEN RETURN v_from; END IF;
+  IF v_from IS NULL OR v_from <> ALL (p_from) THEN RETURN v_from; END IF;
   UPDATE drift_reports d SET state = p_to, decided_at = now(), decided_by = p_by, note = p_note, touched_at = now() WHERE d.id = p_report;
   INSERT INTO audit_log (actor, action, subject, detail)
     VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('note', p_note)));
@@ -1931,7 +1931,7 @@ AS $function$
 $function$
 
 CREATE OR REPLACE FUNCTION public.restore_differences(p_feed integer, p_at timestamp with time zone, p_after text, p_upto text, p_limit integer)
- RETURNS TABLE(natural_key text, record_id bigint, version integer, does text, row_hash uuid, now jsonb, "then" jsonb, mark text)
+ RETURNS TABLE(natural_key text, record_id bigint, version integer, does text, row_hash uuid, now jsonb, was jsonb, mark text)
  LANGUAGE plpgsql
  STABLE
  SET plan_cache_mode TO 'force_custom_plan'
@@ -1984,7 +1984,7 @@ CREATE OR REPLACE FUNCTION public.restore_sum(p_feed integer, p_at timestamp wit
  STABLE
 AS $function$
   WITH found AS MATERIALIZED (
-    SELECT x.*, coalesce(octet_length(x."then"::text), 0) + octet_length(x.natural_key) AS bytes
+    SELECT x.*, coalesce(octet_length(x.was::text), 0) + octet_length(x.natural_key) AS bytes
     FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x),
   d AS MATERIALIZED (
     SELECT * FROM (SELECT f.*, sum(f.bytes) OVER (ORDER BY f.natural_key COLLATE "C") - f.bytes AS bytes_before FROM found f) b
@@ -1995,11 +1995,11 @@ AS $function$
     CASE WHEN p_tell THEN (
       SELECT coalesce(jsonb_object_agg(f.field, f.n), '{}') FROM (
         SELECT e.field, count(*) AS n FROM d AS x CROSS JOIN LATERAL (
-          SELECT coalesce(a.key, b.key) AS field FROM jsonb_each(x.now) a FULL JOIN jsonb_each(x."then") b ON b.key = a.key
+          SELECT coalesce(a.key, b.key) AS field FROM jsonb_each(x.now) a FULL JOIN jsonb_each(x.was) b ON b.key = a.key
           WHERE a.value IS DISTINCT FROM b.value) e
         WHERE x.does = 'change' GROUP BY 1) f) END,
     CASE WHEN p_tell THEN (
-      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.mark)), '[]')
+      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'was', s.was, 'order', s.mark)), '[]')
       FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.mark) AS n FROM d AS x) s WHERE s.n <= 5) END
   FROM d
 $function$

@@ -1,4 +1,4 @@
-/** GET /v1/records, GET /v1/records/:id and its history. */
+/** GET /v1/records, GET /v1/records/:id, both also as of a moment of the past, and its history. */
 import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm";
 import { changes, deliveries, files, records } from "../../platform/schema.ts";
 import { visibleTo } from "../auth/caller.ts";
@@ -8,6 +8,7 @@ import { intKey, pageOf, readCursor } from "../pages/page.ts";
 import { notFound, problem } from "../problem/problem.ts";
 import { customerParameter, feedParameter, pageParameters, readQuery, textParameter } from "../query/query.ts";
 import { type RecordName, readRecordId, recordIdOf } from "../query/record-id.ts";
+import { asOfParameter, type PastRecord, recordsAsOf } from "./as-of.ts";
 import { iso } from "./present.ts";
 
 const LIST = "records";
@@ -15,10 +16,7 @@ const HISTORY = "history";
 /** As the view change_events has it. */
 const idempotencyKey = sql<string>`md5(concat_ws('|', ${changes.customerId}, ${changes.naturalKey}, ${changes.fileId}, ${changes.rowHash}))::uuid`;
 
-type RecordRow = Omit<typeof records.$inferSelect, "orderKey" | "rowHash" | "customerId" | "feedId">;
-
 const recordColumns = {
-  id: records.id,
   fileId: records.fileId,
   firstSeenAt: records.firstSeenAt,
   updatedAt: records.updatedAt,
@@ -29,7 +27,7 @@ const recordColumns = {
   data: records.data,
 };
 
-function presentRecord(row: RecordRow, { customer, feed }: Pick<RecordName, "customer" | "feed">) {
+function presentRecord(row: PastRecord, { customer, feed }: Pick<RecordName, "customer" | "feed">) {
   return {
     id: recordIdOf({ customer, feed, key: row.naturalKey }),
     customer,
@@ -39,7 +37,7 @@ function presentRecord(row: RecordRow, { customer, feed }: Pick<RecordName, "cus
     version: row.version,
     data: row.data,
     /** Where it was last changed. */
-    file: { id: row.fileId, line: row.line },
+    file: row.fileId === null ? null : { id: row.fileId, line: row.line },
     first_seen_at: iso(row.firstSeenAt),
     updated_at: iso(row.updatedAt),
   };
@@ -69,22 +67,29 @@ export async function listRecords(call: Call): Promise<Response> {
     customer: customerParameter,
     feed: feedParameter.unwrap(),
     key: textParameter.optional(),
+    as_of: asOfParameter,
     ...pageParameters,
   });
   const customer = query.customer ?? (caller.role === "customer" ? caller.customer : undefined);
   if (customer === undefined) {
     throw problem("invalid-parameter", "The parameter “customer” is missing.", { members: { parameter: "customer" } });
   }
-  const after = query.cursor === undefined ? undefined : readCursor(LIST, query.cursor, [textParameter]);
+  const { key, as_of: asOf } = query;
+  // A cursor leads through one moment alone.
+  const list = asOf === undefined ? LIST : `${LIST} as of ${asOf}`;
+  const after = query.cursor === undefined ? undefined : readCursor(list, query.cursor, [textParameter])[0];
   const scope = await feedOf(deps.db, caller, customer, query.feed);
   const which = and(
-    query.key === undefined ? undefined : eq(records.naturalKey, query.key),
-    after && gt(records.naturalKey, after[0]),
+    key === undefined ? undefined : eq(records.naturalKey, key),
+    after === undefined ? undefined : gt(records.naturalKey, after),
   );
-  const rows = await recordsOf(call, scope).where(which, query.limit + 1);
+  const rows: readonly PastRecord[] =
+    asOf === undefined
+      ? await recordsOf(call, scope).where(which, query.limit + 1)
+      : await recordsAsOf(deps.db, scope, asOf, { key, after }, query.limit + 1);
   return c.json(
     pageOf(
-      LIST,
+      list,
       rows,
       query.limit,
       (row) => [row.naturalKey],
@@ -93,19 +98,21 @@ export async function listRecords(call: Call): Promise<Response> {
   );
 }
 
-/** The record that the path names. Throws `not-found` where there is none or it is not the caller's. */
-async function recordInPath(call: Call) {
+/** The name in the path. Throws `not-found` where it is none, or of a feed that is not the caller's. */
+async function nameInPath(call: Call) {
   const name = readRecordId(call.c.req.param("id") ?? "");
   if (name === undefined) throw notFound();
-  const scope = await feedOf(call.deps.db, call.caller, name.customer, name.feed);
-  const [row] = await recordsOf(call, scope).where(eq(records.naturalKey, name.key), 1);
-  if (row === undefined) throw notFound();
-  return { row, scope };
+  return { key: name.key, scope: await feedOf(call.deps.db, call.caller, name.customer, name.feed) };
 }
 
 export async function getRecord(call: Call): Promise<Response> {
-  readQuery(call.c, {});
-  const { row, scope } = await recordInPath(call);
+  const { as_of: asOf } = readQuery(call.c, { as_of: asOfParameter });
+  const { key, scope } = await nameInPath(call);
+  const [row] =
+    asOf === undefined
+      ? await recordsOf(call, scope).where(eq(records.naturalKey, key), 1)
+      : await recordsAsOf(call.deps.db, scope, asOf, { key }, 1);
+  if (row === undefined) throw notFound();
   return call.c.json(presentRecord(row, scope));
 }
 
@@ -114,7 +121,19 @@ export async function getHistory(call: Call): Promise<Response> {
   const { c, deps, caller } = call;
   const query = readQuery(c, pageParameters);
   const before = query.cursor === undefined ? undefined : readCursor(HISTORY, query.cursor, [intKey]);
-  const { row: record } = await recordInPath(call);
+  const { key, scope } = await nameInPath(call);
+  const [record] = await deps.db
+    .select({ id: records.id })
+    .from(records)
+    .where(
+      and(
+        visibleTo(caller, records.customerId),
+        eq(records.customerId, scope.customerId),
+        eq(records.feedId, scope.feedId),
+        eq(records.naturalKey, key),
+      ),
+    );
+  if (record === undefined) throw notFound();
   const rows = await deps.db
     .select({
       version: changes.version,
@@ -126,6 +145,7 @@ export async function getHistory(call: Call): Promise<Response> {
       key: idempotencyKey,
       fileId: changes.fileId,
       path: files.path,
+      cause: files.cause,
       deliveryId: deliveries.id,
       subject: deliveries.subject,
       sender: deliveries.sender,
@@ -151,6 +171,8 @@ export async function getHistory(call: Call): Promise<Response> {
     (row) => ({
       version: row.version,
       kind: row.kind,
+      /** Why the file that changed it is there: it came, or we made it of drift, a replay or a restore. */
+      cause: row.cause,
       at: iso(row.at),
       /** The identity of the change: the same wherever and however often it is told. */
       idempotency_key: row.key,
