@@ -211,6 +211,22 @@ export class World {
     return deaths;
   }
 
+  /** The same, quicker: customers side by side, the messages of each one after the other. Nobody is killed. */
+  async drainSideBySide(): Promise<void> {
+    while (this.queue.length > 0) {
+      const due = Math.max(this.nowMs, Math.min(...this.queue.map(({ dueMs }) => dueMs)));
+      this.nowMs = due;
+      const ready = this.queue.filter(({ dueMs }) => dueMs <= due);
+      const customers = [...new Set(ready.map(({ body }) => body.customer))];
+      const next = customers.map((customer) => {
+        const own = ready.filter(({ body }) => body.customer === customer);
+        return own[this.pick(own.length)]!;
+      });
+      this.queue = this.queue.filter((one) => !next.includes(one));
+      await Promise.all(next.map((one) => this.#consume(one)));
+    }
+  }
+
   #consume(queued: Queued): Promise<boolean> {
     const { env, worker } = this.#worker();
     const { queue, body, attempts } = queued;
