@@ -9,6 +9,7 @@ import { deadLetters } from "./commands/dead-letters.ts";
 import { dev } from "./commands/dev.ts";
 import { drift } from "./commands/drift.ts";
 import { feed } from "./commands/feed.ts";
+import { holds } from "./commands/holds.ts";
 import { limits } from "./commands/limits.ts";
 import { mapping } from "./commands/mapping.ts";
 import { migrateCommand } from "./commands/migrate.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly Command[] = [
   feed,
   mapping,
   limits,
+  holds,
   deadLetters,
   drift,
   customer,

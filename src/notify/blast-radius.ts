@@ -125,8 +125,11 @@ const WORDS: Readonly<Record<Recipient, Words>> = {
   },
 };
 
+/** What of a hold is told in all places. */
+export type Told = Pick<BlastRadiusNotice, "recipient" | "reasons" | "numbers" | "telling">;
+
 /** Why a file is held, what it would do, and the rows that show it, in the words of its reader: for the mail and for pages. */
-export function toldOf(notice: BlastRadiusNotice): Block[] {
+export function toldOf(notice: Told): Block[] {
   const words = WORDS[notice.recipient];
   return [
     { kind: "heading", text: words.why },
@@ -137,7 +140,7 @@ export function toldOf(notice: BlastRadiusNotice): Block[] {
 }
 
 /** What the file would do, in numbers. What the plan does not know is left out. */
-function effect({ numbers }: BlastRadiusNotice, words: Words): Block[] {
+function effect({ numbers }: Told, words: Words): Block[] {
   const { records, rows, rejected, inserted, changed, unchanged, retired } = numbers;
   const share = (n: number) => (records === 0 ? "" : percent(n / records));
   const line = (what: string, n: number | undefined) => (n === undefined ? [] : [[what, grouped(n), share(n)]]);
@@ -161,7 +164,7 @@ function effect({ numbers }: BlastRadiusNotice, words: Words): Block[] {
   ];
 }
 
-function examples({ telling }: BlastRadiusNotice, title: string): Block[] {
+function examples({ telling }: Told, title: string): Block[] {
   if (telling.length === 0) return [];
   return [
     { kind: "heading", text: title },
