@@ -70,6 +70,13 @@ describe("the import rules", () => {
     expect(offenders(imports, (i) => own(i) || i.from === "src/admission/object.ts")).toEqual([]);
   });
 
+  it("holds/ decides with the gate's pure parts and knows no stage; only its tables see the database", () => {
+    const steps = importsOf("src/holds").filter((i) => i.from !== "src/holds/tables.ts");
+    const own = (i: Import) =>
+      under(i.to, "src/domain", "src/holds", "src/gate") || (i.to === "src/observe/log.ts" && i.typeOnly);
+    expect(offenders(steps, own)).toEqual([]);
+  });
+
   it("platform/ knows domain/ and no stage", () => {
     const allowed = (i: Import) => isPackage(i.to) || under(i.to, "src/domain", "src/platform");
     expect(offenders(importsOf("src/platform"), allowed)).toEqual([]);
@@ -88,7 +95,7 @@ describe("the import rules", () => {
   it("no step takes the time, chance or a network for itself", () => {
     const impure = /\bDate\.now\(|new Date\(\)|Math\.random\(|crypto\.randomUUID\(|\bfetch\(|console\.|setTimeout\(/;
     const steps = globSync(
-      "src/{domain,intake,parse,plan,gate,apply,sweep,upkeep,redrive,queues,admission,reconcile,freshness,replay,restore}/**/*.ts",
+      "src/{domain,intake,parse,plan,gate,apply,sweep,upkeep,redrive,queues,admission,reconcile,freshness,replay,restore,holds}/**/*.ts",
       {
         cwd: root,
       },

@@ -1,9 +1,9 @@
 /** Release once and widen: the same file goes the next time, and everything else is as strict as it was. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { gatePolicy } from "../../src/domain/gate-policy.ts";
+import { GATE_CHECKS, gatePolicy } from "../../src/domain/gate-policy.ts";
 import { judge } from "../../src/gate/judge.ts";
-import { widened, wideningOf } from "../../src/gate/widen.ts";
+import { widened, wideningOf, wideningSentences } from "../../src/gate/widen.ts";
 import { changed, DAY_MS, daily, facts, NOW_MS } from "./feed.ts";
 
 const NEVER_WIDENED = ["emptyFile", "sheetLimit"];
@@ -64,5 +64,34 @@ describe("a widened policy", () => {
     const off = gatePolicy({ retired: "off" });
     const tripped = [{ check: "retired", sentence: "", evidence: { found: 900, expected: null, limit: 1 } }] as const;
     expect(widened(off, tripped, { records: 1_000, rows: 1_000 })).toEqual(off);
+  });
+
+  it("is told in sentences that say what files may do from then on, each check once", () => {
+    const sentences = wideningSentences({
+      rowCount: { factor: 2.33 },
+      retired: { share: 0.58 },
+      setToZero: { share: 0.04 },
+      overlap: { share: 0.05 },
+      total: { except: ["price", "stock"] },
+      asOfOld: { hours: 100 },
+    });
+    expect(sentences).toEqual([
+      "There may be 2.33 times as many rows as usual, or as few.",
+      "Up to 58 % of the records may be taken off.",
+      "A number may become 0 in up to 4 % of the records.",
+      "Only 5 % of the records need to be known already.",
+      "The total of these fields is not judged: price, stock.",
+      "Its time may be up to 100 hours before that of the last file.",
+    ]);
+    expect(wideningSentences({})).toEqual([]);
+  });
+
+  it("has a sentence for every check that can be widened", () => {
+    const sizes = { records: 1_000, rows: 1_000 };
+    for (const check of GATE_CHECKS) {
+      const one = { check, field: "price", sentence: "", evidence: { found: 0.9, expected: 100, limit: 1 } };
+      const widening = wideningOf(gatePolicy(), widened(gatePolicy(), [one], sizes));
+      expect([check, wideningSentences(widening).length]).toEqual([check, Object.keys(widening).length]);
+    }
   });
 });

@@ -15,9 +15,9 @@ beforeEach(async () => {
   await database.sql`TRUNCATE notifications`;
 });
 
-const write = async (key: string, recipient = "operator") => {
-  await database.sql`INSERT INTO notifications (key, recipient, customer_id, feed_id, subject, body_text, body_html)
-    SELECT ${key}, ${recipient}, f.customer_id, f.id, ${key}, 'text', '<p>html</p>' FROM feeds f`;
+const write = async (key: string, recipient = "operator", address: string | null = null) => {
+  await database.sql`INSERT INTO notifications (key, recipient, customer_id, feed_id, subject, body_text, body_html, address)
+    SELECT ${key}, ${recipient}, f.customer_id, f.id, ${key}, 'text', '<p>html</p>', ${address} FROM feeds f`;
 };
 const rows = () => database.sql`SELECT key, state, attempts, sent_to, error FROM notifications ORDER BY id`;
 const ignore = () => undefined;
@@ -63,6 +63,25 @@ describe("mails that wait", () => {
     expect(await rows()).toContainEqual(
       expect.objectContaining({ key: "b", state: "waiting", error: "no address of the contact is known" }),
     );
+  });
+
+  it("go to who has the role for their feed, and those that answer somebody to his address, whoever has the role", async () => {
+    await write("to the contact", "contact");
+    await write("an answer", "contact", "erp@acme.example");
+    const asked: string[] = [];
+    const all = deps({
+      addressOf(recipient, customer, feed) {
+        asked.push(`${recipient} of ${customer}/${feed}`);
+        return "stock@acme.example";
+      },
+    });
+    expect(await sendWaiting(all)).toBe(2);
+    expect(all.outbox.map(({ to, subject }) => [to, subject]).sort()).toEqual([
+      ["erp@acme.example", "an answer"],
+      ["stock@acme.example", "to the contact"],
+    ]);
+    expect(asked).toEqual(["contact of acme/prices"]);
+    expect(await rows()).toContainEqual(expect.objectContaining({ key: "an answer", sent_to: "erp@acme.example" }));
   });
 
   it("are tried again after trouble that passes, and given up after trouble that does not", async () => {
