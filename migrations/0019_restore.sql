@@ -67,7 +67,7 @@ END $fn$;
 -- which made it what it was, so that the same statement finds it unchanged; where that is not known any more, or stands in the
 -- row already although the row says something else, one that no statement has. `mark`: digest of all this.
 CREATE FUNCTION restore_differences(p_feed int, p_at timestamptz, p_after text, p_upto text, p_limit int)
-RETURNS TABLE (natural_key text, record_id bigint, version int, does text, row_hash uuid, now jsonb, "then" jsonb, mark text)
+RETURNS TABLE (natural_key text, record_id bigint, version int, does text, row_hash uuid, now jsonb, was jsonb, mark text)
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $fn$
 DECLARE
   v_customer int;
@@ -102,7 +102,7 @@ END $fn$;
 CREATE FUNCTION restore_sum(p_feed int, p_at timestamptz, p_after text, p_upto text, p_limit int, p_bytes int, p_tell boolean)
 RETURNS TABLE (changes int, restores int, retirements int, sum text, upto text, fields jsonb, samples jsonb) LANGUAGE sql STABLE AS $fn$
   WITH found AS MATERIALIZED (
-    SELECT x.*, coalesce(octet_length(x."then"::text), 0) + octet_length(x.natural_key) AS bytes
+    SELECT x.*, coalesce(octet_length(x.was::text), 0) + octet_length(x.natural_key) AS bytes
     FROM restore_differences(p_feed, p_at, p_after, p_upto, p_limit) x),
   d AS MATERIALIZED (
     SELECT * FROM (SELECT f.*, sum(f.bytes) OVER (ORDER BY f.natural_key COLLATE "C") - f.bytes AS bytes_before FROM found f) b
@@ -113,11 +113,11 @@ RETURNS TABLE (changes int, restores int, retirements int, sum text, upto text, 
     CASE WHEN p_tell THEN (
       SELECT coalesce(jsonb_object_agg(f.field, f.n), '{}') FROM (
         SELECT e.field, count(*) AS n FROM d AS x CROSS JOIN LATERAL (
-          SELECT coalesce(a.key, b.key) AS field FROM jsonb_each(x.now) a FULL JOIN jsonb_each(x."then") b ON b.key = a.key
+          SELECT coalesce(a.key, b.key) AS field FROM jsonb_each(x.now) a FULL JOIN jsonb_each(x.was) b ON b.key = a.key
           WHERE a.value IS DISTINCT FROM b.value) e
         WHERE x.does = 'change' GROUP BY 1) f) END,
     CASE WHEN p_tell THEN (
-      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'then', s."then", 'order', s.mark)), '[]')
+      SELECT coalesce(jsonb_agg(jsonb_build_object('does', s.does, 'key', s.natural_key, 'now', s.now, 'was', s.was, 'order', s.mark)), '[]')
       FROM (SELECT x.*, row_number() OVER (PARTITION BY x.does ORDER BY x.mark) AS n FROM d AS x) s WHERE s.n <= 5) END
   FROM d
 $fn$;

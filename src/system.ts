@@ -6,6 +6,7 @@ import { drizzle } from "drizzle-orm/neon-http";
 import { admitted } from "./admission/admitted.ts";
 import { watched } from "./admission/watched.ts";
 import { createApi } from "./api/app.ts";
+import { neededBatches } from "./apply/batches.ts";
 import { applyHandler } from "./apply/handler.ts";
 import { onCron } from "./cron.ts";
 import type { Adapter } from "./domain/adapter.ts";
@@ -38,6 +39,7 @@ import { proposeAgain } from "./parse/propose-again.ts";
 import type { Replay } from "./parse/reading.ts";
 import { payloadAt } from "./parse/stored-payload.ts";
 import { parseTables } from "./parse/tables.ts";
+import type { PlanDeps } from "./plan/deps.ts";
 import { planFile } from "./plan/plan-file.ts";
 import { sendMail } from "./platform/mail.ts";
 import { type Database, neonSql, type PostgresOptions, patient, postgres } from "./platform/postgres.ts";
@@ -57,6 +59,9 @@ import { redriveTables } from "./redrive/tables.ts";
 import { advanceAll, goOn } from "./replay/advance.ts";
 import type { ReplayDeps } from "./replay/deps.ts";
 import { readingOf, replayDeps } from "./replaying.ts";
+import { RESTORE_CHECK, restoreStands } from "./restore/check.ts";
+import { restoreTables } from "./restore/tables.ts";
+import { restoreDeps } from "./restoring.ts";
 
 /** Shown by the health route; bumped with CHANGELOG.md. */
 const VERSION = "0.1.0";
@@ -245,6 +250,10 @@ async function apply(
     head: (file: FileToApply, entry: { n: number; headBytes: number }) =>
       chunkBytes(config, file, entry.n, entry.headBytes),
   };
+  const planning: PlanDeps = {
+    ...{ database, chunks, sleep, random, ...rows },
+    needed: (file, plan) => neededBatches(file.chunks, plan, (entry) => whole(file, entry), maxRows),
+  };
   const gating = {
     ...config,
     database,
@@ -260,8 +269,11 @@ async function apply(
       applyHandler(message, {
         database,
         chunks: { whole },
-        plan: (file, lease) => planFile({ database, chunks, sleep, random, ...rows }, file, { record: true, ...lease }),
+        plan: (file, lease) => planFile(planning, file, { record: true, ...lease }),
         async gate(plan, file, lease) {
+          if (file.cause === "restore" && !(await restoreStands(restoreTables(database), file.id, lease.token))) {
+            return { held: [RESTORE_CHECK] };
+          }
           const verdict = await gateFile(gate, file, plan, lease, now());
           if ("held" in verdict) told = true;
           return verdict;
@@ -400,6 +412,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
         redrive: redriveDeps(feeds, config, database),
         replay: replayDepsOf(feeds, config, database),
         drift: driftDoor(reconciling(feeds, config, database)),
+        restore: restoreDeps({ ...config, database, enqueueApply: enqueueApply(config) }),
         holds: holdsDeps(config, database),
         readHoldLink: (token) => readLink(token, config.addressSecret, now().getTime()),
         openPayload: (place) => payloadAt(place, parseDeps(feeds, config, database)),

@@ -12,6 +12,7 @@ import type { Payload } from "../parse/open/open.ts";
 import type { StoredPayload } from "../parse/stored-payload.ts";
 import type { RedriveDeps } from "../redrive/deps.ts";
 import type { ReplayDeps } from "../replay/deps.ts";
+import type { RestoreDeps } from "../restore/deps.ts";
 import type { Caller } from "./auth/caller.ts";
 import type { DriftDoor } from "./routes/drift-decisions.ts";
 
@@ -68,6 +69,7 @@ export interface ApiDeps {
   readonly redrive: RedriveDeps;
   readonly replay: ReplayDeps;
   readonly drift: DriftDoor;
+  readonly restore: RestoreDeps;
   readonly holds: HoldsDeps;
   /** What the token of a link in a hold mail says, now. */
   readonly readHoldLink: (token: string) => ReadLink;

@@ -25,12 +25,12 @@ export interface RestoredFeed {
   readonly underWay: number;
 }
 
-/** One record as it is and as it was; `then` is null where it was not there. */
+/** One record as it is and as it was; `was` is null where it was not there. */
 export interface Difference {
   readonly does: Does;
   readonly key: string;
   readonly now: Values;
-  readonly then: Values | null;
+  readonly was: Values | null;
   /** The smaller, the sooner it is shown: chance, and always the same. */
   readonly order: string;
 }

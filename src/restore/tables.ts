@@ -4,7 +4,7 @@ import type { Differences, OrderedPart, RestoredFeed, RestoreTables, RowToRestor
 
 const iso = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
-export function restoreTables(database: Database): RestoreTables {
+export function restoreTables(database: Pick<Database, "query">): RestoreTables {
   return {
     feeds: (customer, feed, to) =>
       database.query<RestoredFeed>(
@@ -52,7 +52,7 @@ export function restoreTables(database: Database): RestoreTables {
     rows: ({ feedId, to, after, upto }) =>
       database.query<RowToRestore>(
         `SELECT d.natural_key AS key, d.record_id::text AS id, d.version, replace(d.row_hash::text, '-', '') AS hash,
-           d."then"::text AS text, d.mark
+           d.was::text AS text, d.mark
          FROM restore_differences($1::int, $2::timestamptz, $3, $4, NULL) d`,
         [feedId, to, after, upto],
       ),

@@ -12,6 +12,7 @@ import { watchGrowth } from "../../src/queues/growth.ts";
 import { decideDrift } from "../../src/reconcile/reports.ts";
 import { redriveTables } from "../../src/redrive/tables.ts";
 import { replayTables } from "../../src/replay/tables.ts";
+import { restoreTables } from "../../src/restore/tables.ts";
 import { memoryAdmission } from "../support/admission.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { payloadOf } from "../support/payload.ts";
@@ -45,6 +46,8 @@ export interface Api {
   readonly world: World;
   readonly messages: StageMessage[];
   readonly uploads: Upload[];
+  /** Keys of what a restore has put into the archive. */
+  readonly archived: string[];
   readonly logLines: string[];
   readonly redrive: ApiDeps["redrive"];
   readonly holds: ApiDeps["holds"];
@@ -60,6 +63,7 @@ export async function startApi(): Promise<Api> {
   const world = await seed(database);
   const messages: StageMessage[] = [];
   const uploads: Upload[] = [];
+  const archived: string[] = [];
   const logLines: string[] = [];
   const log = jsonLog(
     () => NOW,
@@ -93,6 +97,14 @@ export async function startApi(): Promise<Api> {
       asOf: (facts) => new Date(facts.receivedAt),
       enqueueParse: async (message) => void messages.push(message),
       now: () => NOW,
+      log,
+    },
+    restore: {
+      tables: restoreTables(queries),
+      archive: async (key) => void archived.push(key),
+      putChunk: async () => undefined,
+      enqueueApply: async (message) => void messages.push(message),
+      now: () => new Date(),
       log,
     },
     redrive: {
@@ -144,6 +156,7 @@ export async function startApi(): Promise<Api> {
       world,
       messages,
       uploads,
+      archived,
       logLines,
       redrive: effects.redrive,
       holds: effects.holds,

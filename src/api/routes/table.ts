@@ -23,6 +23,7 @@ import { getHistory, getRecord, listRecords } from "./records.ts";
 import { annotatedFile, listRejects } from "./rejects.ts";
 import { releaseDelivery, releaseFile } from "./releases.ts";
 import { decideReplay, getReplay, listReplays, startReplay } from "./replays.ts";
+import { listRestores, restoreCustomer } from "./restores.ts";
 import { uploadFile } from "./upload.ts";
 import { getVersion, listVersions } from "./versions.ts";
 
@@ -37,6 +38,8 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/customers", access: "token", handler: getCustomers },
   { method: "GET", path: "/v1/customers/:customer/limits", access: "operator", handler: getLimits },
   { method: "PUT", path: "/v1/customers/:customer/limits", access: "operator", handler: setLimits },
+  { method: "POST", path: "/v1/customers/:customer/restore", access: "operator", handler: restoreCustomer },
+  { method: "GET", path: "/v1/customers/:customer/restores", access: "operator", handler: listRestores },
   { method: "GET", path: "/v1/feeds/:customer/:feed", access: "token", handler: getFeed },
   { method: "POST", path: "/v1/feeds/:customer/:feed/files", access: "token", handler: uploadFile },
   { method: "GET", path: "/v1/feeds/:customer/:feed/versions", access: "token", handler: listVersions },
