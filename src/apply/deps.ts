@@ -27,8 +27,8 @@ export interface HeldLease {
 export interface ApplyDeps extends Waiting {
   readonly database: ApplyDatabase;
   readonly chunks: WholeChunks;
-  /** `planFile` of the plan stage, recording. */
-  plan(file: FileToApply, lease: HeldLease): Promise<Plan>;
+  /** `planFile` of the plan stage, recording. `same`: what it has found before the gate let the file go. */
+  plan(file: FileToApply, lease: HeldLease & { readonly same?: number }): Promise<Plan>;
   /**
    * Looks at a plan before anything of it is applied, once: a file that was let go is not judged again. It has recorded its
    * verdict, and held the file, when it answers. Throws `lease-lost`.

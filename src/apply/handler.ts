@@ -46,7 +46,7 @@ async function underLease(
 ): Promise<Outcome> {
   const facts = { correlationId: message.correlationId, fileId: file.id };
   if (behind !== undefined) return await holdFile(deps, facts, report("behind-held-file", { file: behind }), lease);
-  const plan = await deps.plan(file, lease);
+  const plan = await deps.plan(file, passed?.same === undefined ? lease : { ...lease, same: passed.same });
   deps.log.info("file-planned", { ...facts, ...planNumbers(plan) });
 
   // The one place between plan and apply where a file can be held before anything of it is written.

@@ -70,7 +70,7 @@ interface PlanBase {
 
 /**
  * `accepted = inserted + changed + unchanged + stale + superseded`.
- * `need`: per chunk number the lines that apply must write, `inserted + changed` of them, in the chunk's own order.
+ * `need`: per chunk number the lines that apply is sent, `inserted + changed + same` of them, in the chunk's own order.
  */
 export interface DiffPlan extends PlanBase {
   readonly mode: "diff";
@@ -78,6 +78,8 @@ export interface DiffPlan extends PlanBase {
   readonly changed: number;
   readonly unchanged: number;
   readonly stale: number;
+  /** Rows of a merging file that differ from the last word on their records and say nothing new: counted among `unchanged`. */
+  readonly same: number;
   readonly need: ReadonlyMap<number, readonly number[]>;
   /** By the line that stands; empty unless the file merges. */
   readonly folds: ReadonlyMap<number, Fold>;

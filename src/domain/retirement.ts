@@ -26,7 +26,7 @@ export interface Forecast {
 /** How many records a file retires in all its attempts, if nothing but its bar speaks against it: what the gate judges. */
 export const retirements = ({ missing, retired, bar }: Forecast): number => retired + (bar === undefined ? missing : 0);
 
-/** What a person or the gate has let go. */
+/** What a person or the gate has let go, and what was known of the plan then: half of it applied, nobody could find it out again. */
 export interface Allowance {
   /** Records that may be retired by this file, in all its attempts together: `retirements` of the forecast. */
   readonly allowed: number;
@@ -34,4 +34,6 @@ export interface Allowance {
   readonly despiteRejects?: boolean;
   /** Records that the file lacks and that stay, since nobody knows which ones its unreadable rows mean. */
   readonly kept?: number;
+  /** `same` of the plan. */
+  readonly same?: number;
 }

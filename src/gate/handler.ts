@@ -37,13 +37,15 @@ export async function gateFile(
   await lease.beat();
   const forecast =
     file.feedMode === "full" ? await deps.forecast(file.id) : nothingMissing(await deps.tables.records(file));
-  if (file.cause === "reconcile" || file.cause === "restore") return letGo(deps, file, lease, forecast);
+  if (file.cause === "reconcile" || file.cause === "restore") return letGo(deps, file, plan, lease, forecast);
   const judged = await judgeFile(deps, file, plan, forecast, lease.beat);
   if (judged.unjudged.length > 0) {
     deps.log.info("gate-unjudged", { fileId: file.id, checks: judged.unjudged.join(" ") });
   }
   await lease.beat();
-  return judged.verdict === "go" ? letGo(deps, file, lease, forecast) : hold(deps, file, plan, judged, lease, nowMs);
+  return judged.verdict === "go"
+    ? letGo(deps, file, plan, lease, forecast)
+    : hold(deps, file, plan, judged, lease, nowMs);
 }
 
 export interface JudgedFile extends Judgement {
@@ -125,9 +127,14 @@ async function rowsThatShow(deps: JudgeDeps, file: FileToApply, plan: Plan): Pro
   return samplesOf(rows, known, file.merges);
 }
 
-async function letGo(deps: GateDeps, file: FileToApply, lease: Lease, forecast: Forecast): Promise<Gated> {
+async function letGo(deps: GateDeps, file: FileToApply, plan: Plan, lease: Lease, forecast: Forecast): Promise<Gated> {
   const kept = forecast.bar === "rejects-unread" ? forecast.missing : 0;
-  const allowance: Allowance = { allowed: retirements(forecast), ...(kept === 0 ? {} : { kept }) };
+  const same = plan.mode === "diff" ? plan.same : 0;
+  const allowance: Allowance = {
+    allowed: retirements(forecast),
+    ...(kept === 0 ? {} : { kept }),
+    ...(same === 0 ? {} : { same }),
+  };
   const go = await deps.tables.pass(file.id, lease.token, allowance, forecast.active);
   if (go === undefined) throw failure("lease-lost", { file: file.id });
   return { go };

@@ -39,13 +39,15 @@ interface Row {
 
 /**
  * The looked-at rows with what is known of them: `known` are the active records of their keys. With `merges` a row says some
- * fields and leaves the others as they are.
+ * fields and leaves the others as they are; one that says nothing new changes nothing, and is left out.
  */
 export function samplesOf(rows: readonly Row[], known: readonly Row[], merges: boolean): Sample[] {
   const byKey = new Map(known.map((one) => [one.key, one.data]));
-  return rows.map(({ key, data }) => {
+  return rows.flatMap(({ key, data }): Sample[] => {
     const before = byKey.get(key);
-    if (before === undefined) return { kind: "inserted", key, after: data };
-    return { kind: "changed", key, before, after: merges ? { ...before, ...data } : data };
+    if (before === undefined) return [{ kind: "inserted", key, after: data }];
+    const says = ([name, value]: [string, unknown]) => JSON.stringify(before[name]) !== JSON.stringify(value);
+    if (merges && !Object.entries(data).some(says)) return [];
+    return [{ kind: "changed", key, before, after: merges ? { ...before, ...data } : data }];
   });
 }

@@ -8,6 +8,7 @@ import { failure } from "../domain/failures.ts";
 import { inLanes } from "../domain/lanes.ts";
 import {
   chosenText,
+  type DiffPlan,
   type FileToApply,
   type Fold,
   findLines,
@@ -27,11 +28,12 @@ export const PLAN_MAX_ROWS = 10_000;
 
 /**
  * `record: true` writes the answers to the ledger, once, under the lease `token`: a second attempt gets the same plan.
- * `beat` is awaited before every statement, so that the owner of the lease can renew it.
+ * `beat` is awaited before every statement, so that the owner of the lease can renew it. `same`: what an earlier attempt has
+ * found, of which some may be applied.
  * `record: false` writes nothing and needs no lease; it compares also where a recorded plan would send the whole file.
  */
 export type PlanOptions =
-  | { readonly record: true; readonly token: string; readonly beat: () => Promise<void> }
+  | { readonly record: true; readonly token: string; readonly beat: () => Promise<void>; readonly same?: number }
   | { readonly record: false };
 
 interface PlanRow {
@@ -76,7 +78,40 @@ export async function planFile(deps: PlanDeps, file: FileToApply, options: PlanO
     },
     deps.lanes,
   );
-  return { ...base, mode: "diff", ...sums, need, folds };
+  const plan = { ...base, mode: "diff", ...sums, same: 0, need, folds } as const;
+  if (!file.merges || sums.changed === 0) return plan;
+  const same = (options.record ? options.same : undefined) ?? (await countSame(deps, file, plan, options));
+  return { ...plan, same, changed: plan.changed - same, unchanged: plan.unchanged + same };
+}
+
+/**
+ * By the hash of a statement nobody knows what is new in it: of a merging file the rows that differ are held against what is
+ * stored, as apply will.
+ */
+async function countSame(deps: PlanDeps, file: FileToApply, plan: DiffPlan, options: PlanOptions): Promise<number> {
+  let same = 0;
+  if (deps.needed === undefined) return same;
+  await inLanes(
+    deps.needed(file, plan),
+    async ({ keys, records }) => {
+      if (options.record) await options.beat();
+      const found = await attempt(deps, async () =>
+        oneRow(
+          await deps.database.query<{ same: number }>(
+            `SELECT count(*)::int AS same
+             FROM (SELECT unnest(string_to_array($3, E'\\n')) AS k, unnest(string_to_array($4, E'\\n')) AS said) i
+             CROSS JOIN LATERAL (SELECT FROM records x
+               WHERE x.customer_id = $1::int AND x.feed_id = $2::int AND x.natural_key = i.k COLLATE "C" AND x.status = 'active'
+                 AND x.data || statement_of(i.said::jsonb) = x.data LIMIT 1) r`,
+            [file.customerId, file.feedId, keys, records],
+          ),
+        ),
+      );
+      same += found.same;
+    },
+    deps.lanes,
+  );
+  return same;
 }
 
 /** Neighbouring chunks of together at most `maxRows` rows: a function of the manifest, so a replay asks the same. */

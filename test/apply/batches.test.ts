@@ -30,6 +30,7 @@ const planOf = (need: [number, number[]][]): DiffPlan => ({
   changed: 0,
   unchanged: 0,
   stale: 0,
+  same: 0,
   lastLines: new Map(),
   need: new Map(need),
   folds: new Map(),

@@ -1,5 +1,6 @@
 /** A database with feeds and files as parse leaves them, and a worker over it whose every effect can be made to fail. */
 import { createHash, randomUUID } from "node:crypto";
+import { neededBatches } from "../../src/apply/batches.ts";
 import type { ApplyDeps } from "../../src/apply/deps.ts";
 import { applyHandler } from "../../src/apply/handler.ts";
 import { acquireLease } from "../../src/apply/lease.ts";
@@ -8,7 +9,7 @@ import { type Chunk, type ChunkEntry, encodeChunk } from "../../src/domain/chunk
 import { failure } from "../../src/domain/failures.ts";
 import { orderKeyOf } from "../../src/domain/ids.ts";
 import { type ApplyFile, applyFileMessage } from "../../src/domain/messages.ts";
-import type { FileToApply } from "../../src/domain/plan.ts";
+import type { DiffPlan, FileToApply } from "../../src/domain/plan.ts";
 import { retirements } from "../../src/domain/retirement.ts";
 import type { PlanDeps } from "../../src/plan/deps.ts";
 import { planFile } from "../../src/plan/plan-file.ts";
@@ -63,6 +64,13 @@ export function worldOn(connectionString: string, { chunkRows, statementRows } =
   const chunks = {
     head: async (file: FileToApply, entry: ChunkEntry) => chunkOf(file, entry).subarray(0, entry.headBytes),
     whole: async (file: FileToApply, entry: ChunkEntry) => chunkOf(file, entry),
+  };
+
+  const planning = {
+    chunks,
+    maxRows: statementRows,
+    needed: (file: FileToApply, plan: DiffPlan) =>
+      neededBatches(file.chunks, plan, (entry) => chunks.whole(file, entry), statementRows),
   };
 
   async function one<T>(text: string, params: readonly unknown[]): Promise<T> {
@@ -148,7 +156,7 @@ export function worldOn(connectionString: string, { chunkRows, statementRows } =
   /** The same worker over another database handle. */
   function deps(over: Pick<Database, "query"> = database, more: Partial<ApplyDeps> = {}): ApplyDeps {
     const waiting = { sleep: more.sleep ?? (async () => undefined), random: () => 0.5 };
-    const planDeps: PlanDeps = { ...waiting, database: over, chunks, maxRows: statementRows };
+    const planDeps: PlanDeps = { ...waiting, ...planning, database: over };
     return {
       ...waiting,
       database: over,
@@ -190,13 +198,7 @@ export function worldOn(connectionString: string, { chunkRows, statementRows } =
       return f;
     },
     async dryRun(fileId: string) {
-      const planDeps: PlanDeps = {
-        sleep: async () => undefined,
-        random: () => 0,
-        database,
-        chunks,
-        maxRows: statementRows,
-      };
+      const planDeps: PlanDeps = { ...planning, sleep: async () => undefined, random: () => 0, database };
       return planFile(planDeps, await readFile(planDeps, fileId), { record: false });
     },
     /** Whatever lease the feed has is over. */

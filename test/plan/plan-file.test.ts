@@ -88,6 +88,7 @@ describe("a dry run", () => {
     } = (await world.dryRun(file.id)) as Extract<Awaited<ReturnType<World["dryRun"]>>, { mode: "diff" }>;
     expect(numbers).toEqual({
       mode: "diff",
+      same: 0,
       accepted: 10,
       superseded: 1,
       inserted: 1,
