@@ -62,7 +62,10 @@ export async function callApi<T>(
   path: string,
   body?: unknown,
 ): Promise<Answer<T>> {
-  const response = await request(door, method, path, body);
+  return answerOf(door, path, await request(door, method, path, body));
+}
+
+async function answerOf<T>(door: Doorway, path: string, response: Response): Promise<Answer<T>> {
   const json = jsonOf(await response.text());
   if (response.ok) return { kind: "ok", value: json as T };
   const refused = problemIn(json);
@@ -71,11 +74,25 @@ export async function callApi<T>(
   throw new UsageError(refused.detail, codeOf(refused));
 }
 
+/** Sends a file as the body of a POST. Throws as `callApi` does. */
+export async function uploadTo<T>(door: Doorway, path: string, bytes: Uint8Array<ArrayBuffer>): Promise<Answer<T>> {
+  return answerOf(door, path, await sent(door, "POST", path, "application/octet-stream", bytes));
+}
+
 const request = (door: Doorway, method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<Response> =>
+  sent(door, method, path, "application/json", body === undefined ? undefined : JSON.stringify(body));
+
+const sent = (
+  door: Doorway,
+  method: "GET" | "POST" | "PUT",
+  path: string,
+  contentType: string,
+  body: string | Uint8Array<ArrayBuffer> | undefined,
+): Promise<Response> =>
   fetch(`${door.url}${path}`, {
     method,
-    headers: { Authorization: `Bearer ${door.token}`, "Content-Type": "application/json" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: { Authorization: `Bearer ${door.token}`, "Content-Type": contentType },
+    ...(body === undefined ? {} : { body }),
   }).catch((error: unknown) => {
     if (!(error instanceof TypeError)) throw error;
     throw new UsageError(`the API at ${door.url} cannot be reached`, "unreachable");

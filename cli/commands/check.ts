@@ -1,4 +1,7 @@
-/** `mailfeed check`: what would become of a file or a mail, without any server. Nothing is stored. */
+/**
+ * `mailfeed check`: what would become of a file or a mail. Without any server, by its adapter alone; or, with --against, by the
+ * records of a deployment. Nothing is applied.
+ */
 import { readFileSync } from "node:fs";
 import { feeds } from "../../adapters/index.ts";
 import { type Feed, feedName } from "../../src/domain/adapter.ts";
@@ -13,6 +16,7 @@ import { type Opened, openDelivery } from "../../src/parse/open/open.ts";
 import { parsePayload } from "../../src/parse/read-payload.ts";
 import type { Books } from "../../src/parse/table/books.ts";
 import type { Reject } from "../../src/parse/table/parse-file.ts";
+import { AGAINST_TIMEOUT_SECONDS, checkAgainst } from "../check-against.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
 import { draftFile } from "../draft-file.ts";
 import { adapterNamed, describedFeed, type InputFile, inputFile } from "../input.ts";
@@ -32,8 +36,8 @@ interface CheckedFile {
 
 export const check: Command = {
   name: "check",
-  summary: "says what would become of a file or mail, without a server",
-  usage: "FILE (--feed C/F | --to ADDRESS) [--mapping DRAFT.json]",
+  summary: "says what would become of a file or mail, and what it would change",
+  usage: "FILE (--feed C/F | --to ADDRESS) [--mapping DRAFT.json] | FILE --feed C/F --against URL",
   options: {
     feed: { type: "string", help: "the feed whose adapter reads it" },
     to: { type: "string", help: "the feed by its mail address, as the mail server would find it" },
@@ -42,12 +46,20 @@ export const check: Command = {
       help: "a draft to read by instead of the adapter's mapping (JSON, see mailfeed mapping)",
     },
     from: { type: "string", help: "envelope sender of a mail (default: its From address); <> is a bounce" },
+    against: {
+      type: "string",
+      help: "URL of a deployment whose records it is compared with, or local; changes nothing there",
+    },
+    token: { type: "string", help: "with --against: a token that may upload to the feed (default: MAILFEED_TOKEN)" },
+    timeout: { type: "string", help: `with --against: seconds to wait (default ${AGAINST_TIMEOUT_SECONDS})` },
   },
   details:
-    'With --json: {"feed", "delivery": {state, failure}, "files": [{path, state, failure, books, rejects}], "ok"}.\nRows that are rejected within the feed\'s limits do not make a file fail: they are listed.',
+    'With --json: {"feed", "delivery": {state, failure}, "files": [{path, state, failure, books, rejects}], "ok"}.\nRows that are rejected within the feed\'s limits do not make a file fail: they are listed.\n\nWith --against it is uploaded as a dry run, and told: what would be new, changed (by field), retired, unchanged; what is rejected;\nwhether it would be held, and why. Exit code 0: it would be applied. 1: it would be held, or cannot be read.\nWith --json: {"feed", "against", "delivery": {id, state, failure}, "files": [{id, path, state, failure, comparison, rejects}], "ok"}.',
   async run(args, io) {
     const [path, ...more] = args.positionals;
     if (!path || more.length > 0) throw new UsageError("check takes one file (see mailfeed check --help)");
+    const against = textOption(args, "against");
+    if (against !== undefined) return checkAgainst(path, against, args, io);
     const input = await inputFile(path);
     const draftPath = textOption(args, "mapping");
     const draft = draftPath === undefined ? undefined : draftFile(draftPath).mapping;

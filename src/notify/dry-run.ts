@@ -28,7 +28,7 @@ export function dryRun(notice: DryRunNotice): Draft {
       { kind: "title", text: "What your file would do" },
       {
         kind: "text",
-        text: `You sent a mail to the dry-run address of “${feedTitle}”. What came with it was compared with the data that we have. Nothing was changed.`,
+        text: `You sent a mail to the “+dryrun” address of “${feedTitle}”. What came with it was compared with the data that we have, as a trial: nothing was loaded, and nothing was changed.`,
       },
       {
         kind: "table",
@@ -106,7 +106,7 @@ function effectBlocks(effect: Effect): Block[] {
       : [{ kind: "list" as const, items: effect.reasons.map(({ sentence }) => sentence) }]),
     {
       kind: "text",
-      text: "In numbers; a record is what one row of your list stands for, such as an article or an order:",
+      text: "What it would do, in numbers. A record is what one row of your list stands for, such as an article or an order.",
     },
     { kind: "table", head: ["", "How many", "Share"], rows: numbers(effect) },
     ...keptBlocks(effect),

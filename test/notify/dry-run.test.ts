@@ -105,7 +105,7 @@ describe("the answer to a dry run", () => {
     const words = text.replace(/\s+/g, " ");
     const inOrder = [
       "What your file would do",
-      "Nothing was changed.",
+      "nothing was loaded, and nothing was changed.",
       "Inventory after the move",
       "inventory.csv",
       "If you sent it now, it would be loaded.",
