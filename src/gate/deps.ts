@@ -6,6 +6,7 @@ import type { DiffPlan, FileToApply } from "../domain/plan.ts";
 import type { Allowance, Forecast } from "../domain/retirement.ts";
 import type { Log } from "../observe/log.ts";
 import type { Answered, FeedHistory } from "./facts.ts";
+import type { LinkedHold } from "./links.ts";
 
 /** A file between plan and apply, as its row and those beside it say. */
 export interface GatedFile {
@@ -93,10 +94,7 @@ export interface GateDeps extends JudgeDeps {
   recipients(customer: string, feed: string): readonly Recipient[];
   compose(notice: BlastRadiusNotice): Message;
   /** What the mail of a hold offers (`holdLinks`). */
-  links(
-    hold: { readonly fileId: string; readonly nonce: string; readonly expiresMs: number },
-    recipient: Recipient,
-  ): BlastRadiusNotice["links"];
+  links(hold: LinkedHold, recipient: Recipient): BlastRadiusNotice["links"];
   /** 16 to 64 letters or digits that nobody can guess. */
   nonce(): string;
   readonly log: Log;

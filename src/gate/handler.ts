@@ -153,16 +153,16 @@ async function hold(
   const nonce = deps.nonce();
   const expiresMs = nowMs + policy.expireAfterDays * MS_PER_DAY;
   const later = laterFiles(policy, facts.mode);
+  const widening = wideningOf(policy, widened(policy, tripped, facts));
   const ofFile = { customer, customerTitle, feed, feedTitle, fileId: file.id, path, deliveryId, sender, receivedAt };
   const ofHold = { later, expiresAt: iso(expiresMs), reminder: false };
   const mails = deps.recipients(customer, feed).map((recipient) => {
-    const links = deps.links({ fileId: file.id, nonce, expiresMs }, recipient);
+    const links = deps.links({ fileId: file.id, nonce, expiresMs, widening }, recipient);
     return {
       ...deps.compose(blastRadiusNotice({ ...ofFile, ...ofHold, recipient, links }, facts, judged)),
       key: `blast-radius of file ${file.id}, hold ${row.holds + 1}, to the ${recipient}`,
     };
   });
-  const widening = wideningOf(policy, widened(policy, tripped, facts));
   const remindAt = iso(nowMs + policy.remindAfterHours * MS_PER_HOUR);
   const held = await deps.tables.hold(
     file.id,

@@ -51,10 +51,10 @@ async function expire(deps: DueDeps, hold: Hold): Promise<boolean> {
 }
 
 function remind(deps: DueDeps, hold: Hold): Promise<boolean> {
-  const { customer, feed, fileId, nonce } = hold;
+  const { customer, feed, fileId, nonce, widening } = hold;
   const expiresMs = Date.parse(hold.expiresAt);
   const mailTo = (recipient: Recipient): KeyedMessage => {
-    const links = holdLinks(deps.publicUrl, deps.secret, { fileId, nonce, expiresMs }, recipient);
+    const links = holdLinks(deps.publicUrl, deps.secret, { fileId, nonce, expiresMs, widening }, recipient);
     const message = deps.compose(noticeOf(hold, recipient, links, true));
     return { ...message, key: `reminder of hold ${hold.id} to ${recipient}` };
   };

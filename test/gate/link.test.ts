@@ -133,7 +133,9 @@ describe("a link", () => {
 
 describe("the links of a mail", () => {
   const hold = { fileId: LINK.fileId, nonce: LINK.nonce, expiresMs: LINK.expiresMs };
-  const linksOf = (recipient: "operator" | "contact") => holdLinks("https://mailfeed.example", SECRET, hold, recipient);
+  const widening = { retired: { share: 0.5 } };
+  const linksOf = (recipient: "operator" | "contact") =>
+    holdLinks("https://mailfeed.example", SECRET, { ...hold, widening }, recipient);
 
   it.each(["operator", "contact"] as const)("are those that are offered to the %s, and each says who has it", (who) => {
     const links = linksOf(who);
@@ -145,7 +147,12 @@ describe("the links of a mail", () => {
     }
   });
 
+  it("offer to widen only where there is something to widen", () => {
+    const links = holdLinks("https://mailfeed.example", SECRET, { ...hold, widening: {} }, "operator");
+    expect(Object.keys(links)).toEqual(["release", "reject"]);
+  });
+
   it("are none where there is no address to lead to", () => {
-    expect(holdLinks(undefined, SECRET, hold, "operator")).toEqual({});
+    expect(holdLinks(undefined, SECRET, { ...hold, widening }, "operator")).toEqual({});
   });
 });
