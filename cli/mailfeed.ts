@@ -14,7 +14,9 @@ import { limits } from "./commands/limits.ts";
 import { mapping } from "./commands/mapping.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { open } from "./commands/open.ts";
+import { records } from "./commands/records.ts";
 import { rejects } from "./commands/rejects.ts";
+import { restore } from "./commands/restore.ts";
 import { rows } from "./commands/rows.ts";
 import { send } from "./commands/send.ts";
 import { smoke } from "./commands/smoke.ts";
@@ -32,6 +34,8 @@ const COMMANDS: readonly Command[] = [
   smoke,
   feed,
   mapping,
+  records,
+  restore,
   limits,
   holds,
   deadLetters,
