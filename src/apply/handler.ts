@@ -5,7 +5,7 @@
 import { attempt, oneRow } from "../domain/attempt.ts";
 import { type FailureReport, failure, report } from "../domain/failures.ts";
 import type { ApplyFile } from "../domain/messages.ts";
-import { type FileToApply, type Plan, planNumbers } from "../domain/plan.ts";
+import { type FileToApply, isOurs, type Plan, planNumbers } from "../domain/plan.ts";
 import type { Allowance } from "../domain/retirement.ts";
 import { applyFile } from "./apply-file.ts";
 import type { ApplyDeps, HeldLease } from "./deps.ts";
@@ -59,7 +59,7 @@ async function underLease(
   }
 
   await applyFile(deps, file, plan, lease);
-  const numbers = planNumbers(plan, file.feedMode === "full" ? verdict.go : {});
+  const numbers = planNumbers(plan, file.feedMode === "full" || isOurs(file) ? verdict.go : {});
   const more = await retire(message, deps, file, plan, verdict.go, lease);
   if (more !== undefined) return await holdFile(deps, facts, more, lease, numbers);
   return await closeFile(deps, facts, file, plan, numbers, lease);
@@ -74,7 +74,7 @@ async function retire(
   allowance: Allowance,
   lease: HeldLease,
 ): Promise<FailureReport | undefined> {
-  if (file.cause === "reconcile" || file.cause === "restore") {
+  if (isOurs(file)) {
     await retireListed(deps, file, lease);
     return undefined;
   }

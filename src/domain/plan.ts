@@ -9,6 +9,9 @@ import type { Allowance } from "./retirement.ts";
 /** Why a file is there: it came to be applied or only to be compared, was read again, or was made by us. */
 export type FileCause = "delivery" | "dry-run" | "replay" | "reconcile" | "restore";
 
+/** Files that we have made ourselves: what they retire stands in a list, since they are not the whole state. */
+export const isOurs = ({ cause }: Pick<FileToApply, "cause">): boolean => cause === "reconcile" || cause === "restore";
+
 /** A file whose chunks are written and which is to be planned or applied. */
 export interface FileToApply {
   /** `files.id`; a bigint, so text. */

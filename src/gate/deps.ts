@@ -64,6 +64,8 @@ export interface GateTables {
   records(feed: Pick<FileToApply, "customerId" | "feedId">): Promise<number>;
   /** The active records of these keys as they are now. */
   known(feed: Pick<FileToApply, "customerId" | "feedId">, keys: readonly string[]): Promise<SampledRow[]>;
+  /** How many records a file of ours names to be retired. */
+  listed(fileId: string): Promise<number>;
   /** What was recorded first; undefined where the lease is not ours any more. */
   pass(fileId: string, token: string, allowance: Allowance, records: number): Promise<Allowance | undefined>;
   /** False: the file is not held, since the lease is not ours any more. */

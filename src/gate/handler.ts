@@ -4,7 +4,7 @@
  */
 import { failure } from "../domain/failures.ts";
 import { type GateCheck, type GatePolicy, gatePolicy, laterFiles } from "../domain/gate-policy.ts";
-import { type FileToApply, type Plan, planNumbers } from "../domain/plan.ts";
+import { type FileToApply, isOurs, type Plan, planNumbers } from "../domain/plan.ts";
 import { type Allowance, type Forecast, retirements } from "../domain/retirement.ts";
 import type { GateDeps, GatedFile, JudgeDeps, Lease, SampledRow } from "./deps.ts";
 import type { Answered, Judgement, PlanFacts, Sample } from "./facts.ts";
@@ -37,15 +37,20 @@ export async function gateFile(
   await lease.beat();
   const forecast =
     file.feedMode === "full" ? await deps.forecast(file.id) : nothingMissing(await deps.tables.records(file));
-  if (file.cause === "reconcile" || file.cause === "restore") return letGo(deps, file, plan, lease, forecast);
+  if (isOurs(file)) {
+    return letGo(deps, file, plan, lease, forecast, { allowed: await deps.tables.listed(file.id) });
+  }
   const judged = await judgeFile(deps, file, plan, forecast, lease.beat);
   if (judged.unjudged.length > 0) {
     deps.log.info("gate-unjudged", { fileId: file.id, checks: judged.unjudged.join(" ") });
   }
   await lease.beat();
-  return judged.verdict === "go"
-    ? letGo(deps, file, plan, lease, forecast)
-    : hold(deps, file, plan, judged, lease, nowMs);
+  if (judged.verdict === "hold") return hold(deps, file, plan, judged, lease, nowMs);
+  const kept = forecast.bar === "rejects-unread" ? forecast.missing : 0;
+  return letGo(deps, file, plan, lease, forecast, {
+    allowed: retirements(forecast),
+    ...(kept === 0 ? {} : { kept }),
+  });
 }
 
 export interface JudgedFile extends Judgement {
@@ -127,15 +132,16 @@ async function rowsThatShow(deps: JudgeDeps, file: FileToApply, plan: Plan): Pro
   return samplesOf(rows, known, file.merges);
 }
 
-async function letGo(deps: GateDeps, file: FileToApply, plan: Plan, lease: Lease, forecast: Forecast): Promise<Gated> {
-  const kept = forecast.bar === "rejects-unread" ? forecast.missing : 0;
-  const same = plan.mode === "diff" ? plan.same : 0;
-  const allowance: Allowance = {
-    allowed: retirements(forecast),
-    ...(kept === 0 ? {} : { kept }),
-    ...(same === 0 ? {} : { same }),
-  };
-  const go = await deps.tables.pass(file.id, lease.token, allowance, forecast.active);
+async function letGo(
+  deps: GateDeps,
+  file: FileToApply,
+  plan: Plan,
+  lease: Lease,
+  { active }: Forecast,
+  allowance: Allowance,
+): Promise<Gated> {
+  const same = plan.mode === "diff" && plan.same > 0 ? { same: plan.same } : {};
+  const go = await deps.tables.pass(file.id, lease.token, { ...allowance, ...same }, active);
   if (go === undefined) throw failure("lease-lost", { file: file.id });
   return { go };
 }

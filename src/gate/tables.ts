@@ -63,6 +63,14 @@ export function gateTables(database: Pick<Database, "query">): GateTables {
         [customerId, feedId, JSON.stringify(keys)],
       ),
 
+    async listed(fileId) {
+      const [row] = await database.query<{ listed: number }>(
+        "SELECT count(*)::int AS listed FROM listed_retirements WHERE file_id = $1::bigint",
+        [fileId],
+      );
+      return row?.listed ?? 0;
+    },
+
     async pass(fileId, token, allowance, records) {
       const [row] = await database.query<{ gate: Allowance | null }>(
         "SELECT pass_gate($1::bigint, $2::uuid, $3::jsonb, $4::int) AS gate",

@@ -182,6 +182,24 @@ describe("a file that was let go", () => {
     expect(books.plan).toMatchObject({ inserted: 1, changed: 60, unchanged: 32, retired: 8 });
   });
 
+  it("has the same numbers in a second attempt, also of a file that says in part what is known already", async () => {
+    const feed = await world.feed("delta");
+    const all = articles(60).map(({ key, record }) => says(key, record!));
+    await world.send(feed, 0, all, world.worker({ mode: "delta" }));
+    const said = all.map(({ key }, i) => says(key, { stock: i < 20 ? 11 : 10 }));
+    const file = await world.file(feed, DAY, said);
+    const dies = {
+      query: <T>(text: string, params: readonly unknown[]) =>
+        text.includes("close_file") ? Promise.reject(new Died("died")) : world.database.query<T>(text, params),
+    };
+    await expect(apply(file, { mode: "delta" }, dies)).rejects.toThrow("died");
+    expect((await world.rowOf(file)).gate).toEqual({ allowed: 0, same: 40 });
+    await world.expireLease(feed);
+    await apply(file, { mode: "delta" });
+    const numbers = { changed: 20, unchanged: 40 };
+    expect(await world.rowOf(file)).toMatchObject({ ...numbers, plan: numbers });
+  });
+
   it("retires nothing where it would be more than it was let go for, and says so; released, it retires as many as it said", async () => {
     const feed = await known();
     const file = await world.file(feed, 9 * DAY, articles(95));
@@ -267,7 +285,12 @@ describe("a file of another cause", () => {
       [healing.id, feed.feedId, article(95).key],
     );
     expect(await apply(healing)).toEqual({ done: "applied" });
-    expect(await world.rowOf(healing)).toMatchObject({ changed: 60, retired: 5, gate: { allowed: 0 } });
+    expect(await world.rowOf(healing)).toMatchObject({
+      changed: 60,
+      retired: 5,
+      gate: { allowed: 5 },
+      plan: { retired: 5 },
+    });
     expect(await world.holdsOf(healing)).toEqual([]);
     const { records } = await world.state(feed);
     expect(records.filter(({ status }) => status === "retired").map(({ key }) => key)).toEqual(
