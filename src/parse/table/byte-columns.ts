@@ -6,14 +6,14 @@
  */
 import type { Column } from "../../domain/adapter.ts";
 import { type FixedDate, fixedDate, REFUSED, writeDate } from "./byte-dates.ts";
-import { writeDecimal, writeInteger } from "./byte-numbers.ts";
+import { writeDecimal, writeInteger, writtenSize } from "./byte-numbers.ts";
 import type { ByteRows } from "./byte-rows.ts";
 import { isPlainWord, TextCodes } from "./byte-texts.ts";
 import { type Bytes, type Literal, literal, putLiteral } from "./bytes.ts";
 import { isPlain, jsonBody } from "./cell.ts";
 import { type Charset, decoderFor } from "./charsets.ts";
 import type { CellResult } from "./columns.ts";
-import { NOT_SAID } from "./field-tallies.ts";
+import { sizeOf } from "./field-tallies.ts";
 import { endsMangled } from "./identifier-guard.ts";
 import { type BoundColumn, type Join, joined, type Layout } from "./layout.ts";
 import { SURELY_SHORT_CHARS } from "./natural-key.ts";
@@ -50,8 +50,7 @@ interface Step {
   readonly trim: boolean;
   readonly quoted: boolean;
   readonly isKey: boolean;
-  /** Whether it is asked afterwards where its value stands. */
-  readonly isNoted: boolean;
+  readonly isCounted: boolean;
   readonly parse: (raw: string) => CellResult;
   readonly constant: string | null;
   /** What a blank cell is. */
@@ -94,12 +93,11 @@ export class ByteRecordBuilder {
   readonly #isUnicode: boolean;
   /** What a record takes at most besides the bytes of its cells. */
   readonly #fixedBytes: number;
-  /**
-   * Where the values of the key's and of counted columns stand in what was written last, by column: from which byte to before
-   * which. At both the same: blank; NOT_SAID: the record is without it.
-   */
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
+  /** Of the row that was built last, by column: the size of a counted number, BLANK_CELL or NOT_SAID. */
+  readonly sizes: Float64Array;
+  /** Where the value of each column of the key stands in the record at hand. */
+  readonly #from: Int32Array;
+  readonly #to: Int32Array;
 
   constructor(layout: Layout, charset: Charset) {
     const bytesOf = encoderFor(charset);
@@ -108,8 +106,9 @@ export class ByteRecordBuilder {
     this.#texts = new TextCodes(charset);
     this.#isUnicode = charset === "utf-8";
     this.#fixedBytes = this.#steps.reduce((sum, step) => sum + fixedBytesOf(step), PADDING_BYTES);
-    this.starts = new Int32Array(layout.columns.length);
-    this.ends = new Int32Array(layout.columns.length);
+    this.sizes = new Float64Array(layout.columns.length);
+    this.#from = new Int32Array(layout.columns.length);
+    this.#to = new Int32Array(layout.columns.length);
   }
 
   /**
@@ -147,7 +146,8 @@ export class ByteRecordBuilder {
           if (written >= 0) {
             at = written;
             open = step.quoted;
-            if (step.isNoted) this.#note(i, valueAt, at);
+            if (step.isKey) this.#noteKey(i, valueAt, at);
+            else if (step.isCounted) this.sizes[i] = writtenSize[0]!;
             continue;
           }
           body = step.parse(row.text(from, to));
@@ -163,15 +163,13 @@ export class ByteRecordBuilder {
         out.reserve(room);
         ({ all, view, length: at } = out);
         open = step.quoted;
-        if (step.isNoted) this.#note(i, valueAt, at);
+        if (step.isKey) this.#noteKey(i, valueAt, at);
       } else if (body === null) {
         at = putLiteral(view, before, open ? step.nullAfterQuoted : step.nullAfterPlain);
         open = false;
-        if (step.isNoted) this.#note(i, at, at);
-      } else if (body === undefined) {
-        at = before;
-        if (step.isNoted) this.#note(i, NOT_SAID, NOT_SAID);
-      } else return false;
+      } else if (body === undefined) at = before;
+      else return false;
+      if (step.isCounted) this.sizes[i] = sizeOf(body);
     }
     at = putLiteral(view, at, open ? CLOSE_QUOTED : CLOSE_PLAIN);
     // Where the first column is left out, the record begins with what divides columns.
@@ -182,17 +180,18 @@ export class ByteRecordBuilder {
     return this.#writeKey(out, key);
   }
 
-  #note(column: number, from: number, to: number): void {
-    this.starts[column] = from;
-    this.ends[column] = to;
+  /** Where the value of a column of the key stands. */
+  #noteKey(column: number, from: number, to: number): void {
+    this.#from[column] = from;
+    this.#to[column] = to;
   }
 
   #writeKey(out: Bytes, key: Bytes): boolean {
     const columns = this.#key;
     const start = key.length;
     for (let k = 0; k < columns.length; k++) {
-      const from = this.starts[columns[k]!]!;
-      const to = this.ends[columns[k]!]!;
+      const from = this.#from[columns[k]!]!;
+      const to = this.#to[columns[k]!]!;
       key.reserve(to - from + 1);
       const source = out.all;
       const target = key.all;
@@ -326,7 +325,7 @@ function stepOf(bound: BoundColumn, index: number, isKey: boolean, bytesOf: Text
     trim: parser.trim,
     quoted: parser.quoted,
     isKey,
-    isNoted: isKey || bound.isCounted,
+    isCounted: bound.isCounted,
     parse: parser.parse,
     constant: constant ?? null,
     blank: parser.parse(""),

@@ -7,8 +7,12 @@ const POINT = 46;
 const ZERO = 48;
 const NINE = 57;
 
-/** Up to so many digits every whole number is a safe one. */
+/** Up to so many digits every whole number is a safe one, and so is its division by a power of ten. */
 const SAFE_DIGITS = 15;
+const POWERS = Float64Array.from({ length: SAFE_DIGITS + 1 }, (_, n) => 10 ** n);
+
+/** In its only place: the number that was written last, without its sign. Not an answer, of which a function has but one. */
+export const writtenSize = new Float64Array(1);
 
 /** What a column of numbers takes. */
 export interface NumberStep {
@@ -44,6 +48,7 @@ export function writeInteger(
     value = value * 10 + (byte - ZERO);
     all[at++] = byte;
   }
+  writtenSize[0] = value;
   if (negative) value = -value;
   if (value < step.min || value > step.max) return REFUSED;
   return at;
@@ -74,15 +79,27 @@ export function writeDecimal(
     for (let k = fraction; k < to; k++) if (bytes[k]! < ZERO || bytes[k]! > NINE) return REFUSED;
     while (end > fraction && bytes[end - 1] === ZERO) end--;
   } else if (sign === to) return REFUSED;
-  if (wholeEnd - whole > step.wholeDigits || end - fraction > step.fractionDigits) return REFUSED;
+  const fractionDigits = end - fraction;
+  if (wholeEnd - whole > step.wholeDigits || fractionDigits > step.fractionDigits) return REFUSED;
+  if (wholeEnd - whole + fractionDigits > SAFE_DIGITS) return REFUSED;
 
   let at = start;
   if (negative && (wholeEnd > whole || end > fraction)) all[at++] = MINUS;
   if (wholeEnd === whole) all[at++] = ZERO;
-  for (let k = whole; k < wholeEnd; k++) all[at++] = bytes[k]!;
-  if (end > fraction) {
-    all[at++] = POINT;
-    for (let k = fraction; k < end; k++) all[at++] = bytes[k]!;
+  let digits = 0;
+  for (let k = whole; k < wholeEnd; k++) {
+    const byte = bytes[k]!;
+    digits = digits * 10 + (byte - ZERO);
+    all[at++] = byte;
   }
+  if (fractionDigits > 0) {
+    all[at++] = POINT;
+    for (let k = fraction; k < end; k++) {
+      const byte = bytes[k]!;
+      digits = digits * 10 + (byte - ZERO);
+      all[at++] = byte;
+    }
+  }
+  writtenSize[0] = fractionDigits > 0 ? digits / POWERS[fractionDigits]! : digits;
   return at;
 }

@@ -1,19 +1,14 @@
 /**
- * What the number columns of a file's accepted rows come to, taken from the values as they are written: the same whether a
- * row was read from its bytes or as text. It shows later when a column went wrong; see src/gate.
+ * What the number columns of a file's accepted rows come to, taken while they are written: the same whether a row was read
+ * from its bytes or as text. It shows later when a column went wrong; see src/gate.
  */
 import { type FieldNumbers, FieldTally } from "../../domain/field-numbers.ts";
 import type { Layout } from "./layout.ts";
 
-const MINUS = 45;
-const POINT = 46;
-const ZERO = 48;
-/** Up to so many digits a whole number and its division by a power of ten are exact to the last bit. */
-const SAFE_DIGITS = 15;
-const POWERS = Array.from({ length: SAFE_DIGITS + 1 }, (_, n) => 10 ** n);
-
-/** In the place of where a value begins: the row says nothing of the column. (Where it also ends there, it is blank.) */
-export const NOT_SAID = -1;
+/** In the place of a size, which is never below 0. */
+export const BLANK_CELL = -1;
+/** The row says nothing of the column: its record is without it. */
+export const NOT_SAID = -2;
 
 export class FieldTallies {
   readonly #names: readonly string[];
@@ -27,14 +22,12 @@ export class FieldTallies {
     this.#tallies = this.#names.map(() => new FieldTally());
   }
 
-  /** A row whose values stand in `bytes`, that of column n from `starts[n]` to before `ends[n]`. */
-  addBytes(bytes: Uint8Array, starts: Int32Array, ends: Int32Array): void {
+  /** A row by the sizes of its numbers: that of each counted column at its place. */
+  addSizes(sizes: Float64Array): void {
     for (let i = 0; i < this.#columns.length; i++) {
-      const column = this.#columns[i]!;
-      const from = starts[column]!;
-      const to = ends[column]!;
-      if (from < to) this.#tallies[i]!.addSize(sizeOf(bytes, from, to));
-      else if (from !== NOT_SAID) this.#tallies[i]!.add(null);
+      const size = sizes[this.#columns[i]!]!;
+      if (size >= 0) this.#tallies[i]!.addSize(size);
+      else if (size === BLANK_CELL) this.#tallies[i]!.add(null);
     }
   }
 
@@ -52,16 +45,8 @@ export class FieldTallies {
   }
 }
 
-/** A canonical number without its sign, the nearest float as `Number` would find it. */
-function sizeOf(bytes: Uint8Array, from: number, to: number): number {
-  let at = bytes[from] === MINUS ? from + 1 : from;
-  if (to - at > SAFE_DIGITS) return Math.abs(Number(Buffer.from(bytes.subarray(at, to)).toString("latin1")));
-  let digits = 0;
-  let fraction = 0;
-  for (; at < to; at++) {
-    const byte = bytes[at]!;
-    if (byte === POINT) fraction = to - at - 1;
-    else digits = digits * 10 + (byte - ZERO);
-  }
-  return fraction === 0 ? digits : digits / POWERS[fraction]!;
+/** Of what a column reads of a cell. */
+export function sizeOf(canonical: string | null | undefined): number {
+  if (canonical === undefined) return NOT_SAID;
+  return canonical === null ? BLANK_CELL : Math.abs(Number(canonical));
 }

@@ -259,7 +259,7 @@ export class TableReader {
       return false;
     }
     this.#rows++;
-    this.#fields!.addBytes(main.records.all, builder.starts, builder.ends);
+    this.#fields!.addSizes(builder.sizes);
     this.#accept(rows.line, rows.span);
     return true;
   }
