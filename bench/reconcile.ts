@@ -63,7 +63,7 @@ async function reconcile(by: "hash" | "fields", file: BenchFile, drifted: number
     ...feed,
     orderKey,
     accepted: file.rows,
-    rejected: 0,
+    unread: 0,
   };
   // The files of the bench are looked up by id alone.
   const chunks = world.chunks as ReconcileDeps["chunks"];

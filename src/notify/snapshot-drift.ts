@@ -58,7 +58,7 @@ function toContact(notice: SnapshotDriftNotice): Draft {
   const { feedTitle, reportId, ownFile, expiresAt, numbers } = notice;
   const list = ownFile ? "the last file that you sent" : "your list";
   return {
-    subject: `“${feedTitle}”: please check, ${list} and our data do not match`,
+    subject: `Please check “${feedTitle}”: ${list} and our data do not match`,
     blocks: [
       { kind: "title", text: `${ownFile ? "Your last file" : "Your list"} and our data do not match` },
       {
@@ -70,8 +70,12 @@ function toContact(notice: SnapshotDriftNotice): Draft {
         } This time ${grouped(numbers.drift)} of ${grouped(Math.max(numbers.records, numbers.listed))} entries do not match. A few are corrected by themselves; so many are not, because the list itself might be wrong. Nothing was changed.`,
       },
       listFacts(notice),
-      ...found(notice, "in your list"),
-      ...examples(notice, "Some examples", "In your list"),
+      ...found(
+        notice,
+        ownFile ? "in your file" : "in your list",
+        "An entry is what one row of your list stands for, such as an article or an order.",
+      ),
+      ...examples(notice, "Some examples", ownFile ? "In your file" : "In your list"),
       { kind: "heading", text: "What happens next" },
       {
         kind: "text",
@@ -136,10 +140,12 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   "held-file": "the file that says it is held",
   "file-under-way": "the file that says it is being applied",
   "rejected-row": "the row that says it could not be read",
+  "unread-rows": "they may be among the rows of the list that could not be read",
   "platform-field": "only in fields that may differ here",
 };
 
-function found({ numbers }: SnapshotDriftNotice, where: string): Block[] {
+/** `what`: what the numbers count, for whom it has to be said. */
+function found({ numbers }: SnapshotDriftNotice, where: string, what?: string): Block[] {
   const { records, listed, missingHere, missingThere, differs, drift, explained } = numbers;
   const whole = Math.max(records, listed);
   const share = (n: number) => (whole === 0 || n === 0 ? "" : percent(n / whole));
@@ -147,22 +153,23 @@ function found({ numbers }: SnapshotDriftNotice, where: string): Block[] {
   const reasons = Object.entries(explained).filter(([, n]) => n > 0);
   return [
     { kind: "heading", text: "What is different" },
+    ...(what === undefined ? [] : [{ kind: "text" as const, text: what }]),
     {
       kind: "table",
       head: ["", "How many", "Share"],
       rows: [
-        ["Entries in the list", grouped(listed), ""],
+        [`Entries ${where}`, grouped(listed), ""],
         ["Entries in our data", grouped(records), ""],
         ...line(`Only ${where}, not in our data`, missingHere),
         ...line(`Only in our data, not ${where}`, missingThere),
         ...line("In both, but not the same", differs),
-        ...(reasons.length === 0 ? [] : line("Of these without explanation", drift)),
+        ...(reasons.length === 0 ? [] : line("Of all these, not explained", drift)),
       ],
     },
     ...(reasons.length === 0
       ? []
       : [
-          { kind: "text" as const, text: "The others can be explained, and stay as they are:" },
+          { kind: "text" as const, text: "The others are explained, and stay as they are:" },
           {
             kind: "list" as const,
             items: reasons.map(([reason, n]) => `${grouped(n)}: ${EXPLAINED[reason] ?? reason}`),

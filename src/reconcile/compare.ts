@@ -74,6 +74,8 @@ export type Explanation =
   /** A file that holds the key is parsed and not applied yet. */
   | { readonly reason: "file-under-way"; readonly fileId: string }
   | { readonly reason: "rejected-row"; readonly fileId: string; readonly line: number; readonly sentence: string }
+  /** It may be one of the rows that could not be read, and nobody knows which these are. */
+  | { readonly reason: "unread-rows" }
   | { readonly reason: "platform-field"; readonly fields: readonly string[] };
 
 export type Reason = Explanation["reason"];
@@ -104,6 +106,8 @@ export interface Context {
   readonly orderKey: string;
   /** See `Reconciliation.marginMs`. */
   readonly marginMs: number;
+  /** See `Reconciliation.keepsMissing`. */
+  readonly keepsMissing?: boolean | undefined;
   /** Undefined: not looked for. */
   readonly evidence: Evidence | undefined;
 }
@@ -159,6 +163,7 @@ function explain(found: Omit<Drift, "explanation">, context: Context): Explanati
       return { reason: "too-close", asOfMs, fileId: ours.fileId };
     }
   }
+  if (kind === "missing-there" && context.keepsMissing) return { reason: "unread-rows" };
   const open = context.evidence?.openFile(key);
   if (open !== undefined) {
     return { reason: open.state === "held" ? "held-file" : "file-under-way", fileId: open.fileId };

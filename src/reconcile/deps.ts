@@ -37,8 +37,8 @@ export interface SnapshotFile extends ChunkedFile {
   readonly orderKey: string;
   /** Rows that parse accepted. */
   readonly accepted: number;
-  /** Rows that it refused. */
-  readonly rejected: number;
+  /** Rows that it refused and of which nobody knows whose they are. */
+  readonly unread: number;
   /** How many times the file is compared with this one; 1 where absent. A snapshot is compared once. */
   readonly run?: number;
 }
@@ -49,6 +49,8 @@ export interface Reconciliation {
   readonly limits: Limits;
   /** A record changed so shortly before the snapshot's as-of may be newer than what the snapshot says; see `marginMsOf`. */
   readonly marginMs: number;
+  /** A record that the file lacks may be one of its unread rows, and stays for that: apply has decided so already. */
+  readonly keepsMissing?: boolean;
 }
 
 export interface ReconcileDeps extends Waiting {

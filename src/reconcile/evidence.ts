@@ -77,18 +77,24 @@ function holds(ascending: Float64Array, wanted: number): boolean {
   return ascending[low] === wanted;
 }
 
-/** A rejected row as it stood in its file. */
+/** A rejected row as it stood in its file, with the key of its record where that could be read. */
 export interface RawReject extends RejectedRow {
   readonly raw: string;
+  readonly key?: string | undefined;
 }
 
 /**
- * Finds the first of these rows (the newest, if they are in that order) in which every value of a key stands as a value. The
- * rows were not read, so what a value is in them is told by the marks around it.
+ * Finds the first of these rows (the newest, if they are in that order) that has this key; of those whose key could not be
+ * read, in which every value of the key stands as a value: what a value is in them is told by the marks around it.
  */
 export function rejectedRowsByKey(rejects: readonly RawReject[]): (key: string) => RejectedRow | undefined {
   const places = new Map<string, Set<number>>();
-  for (const [i, { raw }] of rejects.entries()) {
+  const known = new Map<string, number>();
+  for (const [i, { raw, key }] of rejects.entries()) {
+    if (key !== undefined) {
+      if (!known.has(key)) known.set(key, i);
+      continue;
+    }
     for (const value of valuesIn(raw)) {
       const found = places.get(value);
       if (found) found.add(i);
@@ -98,8 +104,9 @@ export function rejectedRowsByKey(rejects: readonly RawReject[]): (key: string) 
   return (key) => {
     const texts = keyTexts(key).filter((text) => text !== "");
     const [first = new Set<number>(), ...others] = texts.map((text) => places.get(text) ?? new Set<number>());
-    for (const i of first) if (others.every((set) => set.has(i))) return rejects[i];
-    return undefined;
+    let found = known.get(key) ?? rejects.length;
+    for (const i of first) if (i < found && others.every((set) => set.has(i))) found = i;
+    return rejects[found];
   };
 }
 

@@ -38,7 +38,7 @@ export async function reconcileFile(deps: ReconcileDeps, file: SnapshotFile, how
   const tally = new DriftTally();
   for await (const page of walked.pages()) for (const drift of page) tally.add(drift);
   const numbers = tally.numbers(walked);
-  const verdict = verdictOf(numbers, how.limits, file.rejected);
+  const verdict = verdictOf(numbers, how.limits, file.unread);
   const closed = await closeReport(
     deps,
     report.id,

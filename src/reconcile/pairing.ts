@@ -49,7 +49,7 @@ export async function pairOf(deps: DriftDeps, file: ComparedFile, run: number): 
       feedId,
       orderKey: file.orderKey,
       accepted: file.accepted,
-      rejected: file.rejected,
+      unread: file.unread,
       run,
     },
     how: {
@@ -57,6 +57,7 @@ export async function pairOf(deps: DriftDeps, file: ComparedFile, run: number): 
       limits: limitsOf(own),
       // A full file is what its records were made of: nothing of it can be newer than they are.
       marginMs: own === target ? 0 : marginMsOf(file.asOfSource),
+      keepsMissing: own === target && file.unread > 0,
     },
   };
 }

@@ -7,6 +7,7 @@ import type { StoredVersion } from "../domain/feed-version.ts";
 import type { Message } from "../domain/notice.ts";
 import type { FileCause } from "../domain/plan.ts";
 import type { ReconcileDeps } from "./deps.ts";
+import { REJECTS_LOOKED_AT } from "./evidence.ts";
 import type { BrokenSeal, Retirement } from "./healing.ts";
 import type { ReportState } from "./tables.ts";
 
@@ -29,13 +30,18 @@ export interface ComparedFile {
   readonly asOf: string;
   readonly asOfSource: string;
   readonly accepted: number;
-  readonly rejected: number;
+  /** Rows that were refused and of which nobody knows whose they are. */
+  readonly unread: number;
   readonly chunks: readonly ChunkEntry[];
   readonly path: string;
   readonly deliveryId: string;
   readonly sender: string;
   readonly receivedAt: string;
 }
+
+/** More rejects than are looked at explain nothing, so none of them counts as known. */
+const UNREAD = `CASE WHEN x.rejected > ${REJECTS_LOOKED_AT} THEN x.rejected ELSE coalesce(x.rejected, 0)
+  - (SELECT count(*)::int FROM rejects r WHERE r.file_id = x.id AND r.position = 0 AND r.natural_key IS NOT NULL) END`;
 
 const ISO = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
 const iso = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', ${ISO})`;
@@ -45,7 +51,7 @@ export async function comparedFile(deps: Asking, fileId: string): Promise<Compar
     deps,
     `SELECT x.id::text, x.state, x.cause, c.slug AS customer, c.id AS "customerId", f.slug AS feed, x.adapter_version AS "adapterVersion",
        x.order_key::text AS "orderKey", ${iso("x.as_of")} AS "asOf", x.as_of_source AS "asOfSource", coalesce(x.accepted, 0) AS accepted,
-       coalesce(x.rejected, 0) AS rejected, x.chunks, x.path, d.id AS "deliveryId", d.sender, ${iso("x.received_at")} AS "receivedAt"
+       ${UNREAD} AS unread, x.chunks, x.path, d.id AS "deliveryId", d.sender, ${iso("x.received_at")} AS "receivedAt"
      FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id JOIN deliveries d ON d.id = x.delivery_id
      WHERE x.id = $1::bigint`,
     [fileId],
@@ -117,6 +123,7 @@ export interface StoredReport {
   readonly comparedAt: string | null;
   readonly told: boolean;
   readonly healingFileId: string | null;
+  /** `rejected`, too, where it was given up. */
   readonly healingState: string | null;
   readonly healingRows: number | null;
   readonly healingDelivery: string | null;
@@ -125,7 +132,7 @@ export interface StoredReport {
 const REPORT = `SELECT d.id::text, d.file_id::text AS "fileId", d.run, d.state, c.slug AS customer, f.slug AS feed, to_jsonb(d.fields) AS fields,
     d.snapshot_rows AS "snapshotRows", d.records, d.missing_here AS "missingHere", d.missing_there AS "missingThere", d.differs, d.drift,
     d.explained, to_jsonb(d.reasons) AS reasons, ${iso("d.compared_at")} AS "comparedAt", d.told_at IS NOT NULL AS told,
-    d.healing_file_id::text AS "healingFileId", h.state AS "healingState", h.accepted AS "healingRows", h.delivery_id AS "healingDelivery"
+    d.healing_file_id::text AS "healingFileId", CASE WHEN has_ended(h.state, h.failure) AND h.state <> 'applied' THEN 'rejected' ELSE h.state END AS "healingState", h.accepted AS "healingRows", h.delivery_id AS "healingDelivery"
   FROM drift_reports d JOIN customers c ON c.id = d.customer_id JOIN feeds f ON f.id = d.feed_id
   LEFT JOIN files h ON h.id = d.healing_file_id`;
 
@@ -279,7 +286,7 @@ export const restingReports = (deps: Asking, since: Date, max: number): Promise<
   rowsOf<StoredReport>(
     deps,
     `${REPORT} JOIN files s ON s.id = d.file_id
-     WHERE d.touched_at < $1::timestamptz AND (d.state IN ('healing', 'released') AND coalesce(h.state, 'parsing') IN ('parsing', 'rejected')
+     WHERE d.touched_at < $1::timestamptz AND (d.state IN ('healing', 'released') AND (h.id IS NULL OR h.state = 'parsing' OR has_ended(h.state, h.failure))
        OR d.state = 'waiting' AND d.told_at IS NULL OR d.state = 'open' AND s.state = 'applied')
      ORDER BY d.touched_at LIMIT $2::int`,
     [since.toISOString(), max],

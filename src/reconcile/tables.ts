@@ -152,6 +152,7 @@ interface RejectRow {
   readonly line: number;
   readonly raw: string;
   readonly sentence: string;
+  readonly natural_key: string | null;
 }
 
 /** Characters of a rejected row that are looked at: keys stand at the beginning. */
@@ -166,9 +167,9 @@ export async function rejectedRows(
 ): Promise<RawReject[]> {
   const rows = await attempt(deps, () =>
     deps.database.query<RejectRow>(
-      `SELECT x.file_id::text, f.order_key, x.line, left(x.raw, $5) AS raw, x.sentence
+      `SELECT x.file_id::text, f.order_key, x.line, left(x.raw, $5) AS raw, x.sentence, x.natural_key
        FROM files f JOIN rejects x ON x.file_id = f.id
-       WHERE (f.id = $1 OR f.customer_id = $2 AND f.feed_id = $3 AND f.received_at >= $4) AND x.position = 0
+       WHERE (f.id = $1 OR f.customer_id = $2 AND f.feed_id = $3 AND f.received_at >= $4 AND NOT f.compare_only) AND x.position = 0
        ORDER BY f.id = $1 DESC, f.order_key DESC, x.line LIMIT $6`,
       [file.id, file.customerId, file.feedId, new Date(sinceMs).toISOString(), RAW_LOOKED_AT_CHARS, maxRows],
     ),
@@ -179,6 +180,7 @@ export async function rejectedRows(
     line: row.line,
     raw: row.raw,
     sentence: row.sentence,
+    key: row.natural_key ?? undefined,
   }));
 }
 
@@ -194,7 +196,7 @@ export const openFiles = (deps: ReconcileDeps, file: SnapshotFile, max: number):
   attempt(deps, () =>
     deps.database.query<OpenFileRow>(
       `SELECT id::text, adapter_version AS "adapterVersion", state, chunks FROM files
-       WHERE customer_id = $1 AND feed_id = $2 AND state IN ('held', 'parsed', 'applying') AND chunks <> '[]'
+       WHERE customer_id = $1 AND feed_id = $2 AND state IN ('held', 'parsed', 'applying') AND chunks <> '[]' AND NOT compare_only
        ORDER BY order_key DESC LIMIT $3`,
       [file.customerId, file.feedId, max],
     ),

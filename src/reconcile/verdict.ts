@@ -1,5 +1,6 @@
 /** What follows from the drift that was found: nothing, healing, or a person. Pure. */
 
+import { grouped } from "../domain/words.ts";
 import type { Seal } from "./digest.ts";
 
 /** Drift above either waits for a release. */
@@ -35,22 +36,24 @@ export type Verdict =
   | { readonly state: "waiting"; readonly reasons: readonly string[] };
 
 /**
- * What becomes of a report. `reasons`: why it waits, in words. `rejected`: rows of the snapshot that could not be read; a
- * record may be missing in it only because its row is among them.
+ * What becomes of a report. `reasons`: why it waits, in words. `unread`: rows of the snapshot that could not be read and of
+ * which nobody knows whose they are; a record may be missing in it only because its row is among them.
  */
-export function verdictOf(numbers: DriftNumbers, limits: Limits, rejected: number): Verdict {
+export function verdictOf(numbers: DriftNumbers, limits: Limits, unread: number): Verdict {
   const { drift, records, retire, snapshotRows } = numbers;
   if (drift === 0) return { state: "clean", reasons: [] };
   const reasons: string[] = [];
-  if (snapshotRows === 0) reasons.push(`the snapshot has no rows, and the feed ${records} records`);
-  if (retire > 0 && rejected > 0) {
-    reasons.push(`${retire} records are missing in the snapshot, of which ${rejected} rows could not be read`);
+  if (snapshotRows === 0) reasons.push(`the snapshot has no rows, and the feed ${grouped(records)} records`);
+  if (retire > 0 && unread > 0) {
+    reasons.push(
+      `${grouped(unread)} of its rows could not be read, and what it lacks (${grouped(retire)}) may be among them`,
+    );
   }
-  if (drift > limits.maxRows) reasons.push(`${drift} rows, more than ${limits.maxRows}`);
+  if (drift > limits.maxRows) reasons.push(`${grouped(drift)} rows, more than ${grouped(limits.maxRows)}`);
   // Of a feed without records every row is new; the rows then speak for themselves.
   const whole = Math.max(records, snapshotRows);
   if (drift > ALWAYS_FEW_ROWS && drift > limits.maxShare * whole) {
-    reasons.push(`${percent(drift / whole)} of ${whole} records, more than ${percent(limits.maxShare)}`);
+    reasons.push(`${percent(drift / whole)} of ${grouped(whole)} records, more than ${percent(limits.maxShare)}`);
   }
   return reasons.length === 0 ? { state: "healing", reasons: [] } : { state: "waiting", reasons };
 }

@@ -155,9 +155,16 @@ async function* inPages(lots: AsyncIterable<TheirRow[]>): AsyncGenerator<TheirRo
 }
 
 /** Compares the records of some keys with what the snapshot says of them; looks for evidence only where it is needed. */
-function judgeOf(deps: ReconcileDeps, file: SnapshotFile, { comparison, marginMs }: Reconciliation) {
+function judgeOf(deps: ReconcileDeps, file: SnapshotFile, { comparison, marginMs, keepsMissing }: Reconciliation) {
   const { fields, platformFields } = comparison;
-  const bare: Context = { fields, platformFields, orderKey: file.orderKey, marginMs, evidence: undefined };
+  const bare: Context = {
+    fields,
+    platformFields,
+    orderKey: file.orderKey,
+    marginMs,
+    keepsMissing,
+    evidence: undefined,
+  };
   let reading: Promise<Evidence> | undefined;
   return async (keys: readonly string[], theirs: ReadonlyMap<string, TheirRow>): Promise<Drift[]> => {
     const ours = await recordDetails(deps, file, keys);

@@ -60,6 +60,8 @@ function because(explanation: Explanation): string {
       return `File ${explanation.fileId}, which says it, is being applied.`;
     case "rejected-row":
       return `The row in line ${explanation.line} of file ${explanation.fileId} was refused: ${explanation.sentence}`;
+    case "unread-rows":
+      return "Rows of the list could not be read, and it may be one of them.";
     case "platform-field":
       return `The platform may differ in ${explanation.fields.join(", ")}.`;
   }

@@ -136,6 +136,13 @@ describe("an explanation", () => {
     ]);
   });
 
+  it("is a row that could not be read, where apply has kept a record for that; never for one that is named", () => {
+    const keeps = { keepsMissing: true };
+    expect(compare(ours({ a: 1 }), undefined, context(keeps))?.explanation).toEqual({ reason: "unread-rows" });
+    expect(compare(ours({ a: 1 }), theirs({ a: 2 }), context(keeps))?.explanation).toBeUndefined();
+    expect(compare(undefined, theirs({ a: 2 }), context(keeps))?.explanation).toBeUndefined();
+  });
+
   it("reads the as-of back from a place in order", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 45 }), (asOfMs) => {
@@ -251,6 +258,25 @@ describe("rejected rows", () => {
   ])("%s stands in %s: %s", (key, raw, expected) => {
     const find = rejectedRowsByKey([{ fileId: "1", orderKey: orderAt(0), line: 2, sentence: "No.", raw }]);
     expect(find(key) !== undefined).toBe(expected);
+  });
+});
+
+describe("a rejected row whose key was read", () => {
+  const row = (line: number, raw: string, key?: string) => ({
+    fileId: "1",
+    orderKey: orderAt(0),
+    line,
+    sentence: "No.",
+    raw,
+    key,
+  });
+
+  it("is of that record alone, whatever else stands in it, and the newest counts", () => {
+    const find = rejectedRowsByKey([row(2, "12;Bolt;13", "12"), row(3, "13;Nut"), row(4, "12;old", "12")]);
+    expect(find("12")?.line).toBe(2);
+    expect(find("13")?.line).toBe(3);
+    expect(rejectedRowsByKey([row(2, "12;Bolt;13", "12")])("13")).toBeUndefined();
+    expect(rejectedRowsByKey([row(2, "13;x"), row(3, "y", "13")])("13")?.line).toBe(2);
   });
 });
 

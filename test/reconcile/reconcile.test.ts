@@ -479,7 +479,7 @@ describe("drift above the limits", () => {
     const snapshot = await world.snapshot(feeds, 2, stocks(7), { rejected: [{ line: 9, raw: ";;broken" }] });
     expect(await reconcile(snapshot)).toMatchObject({
       state: "waiting",
-      reasons: ["1 records are missing in the snapshot, of which 1 rows could not be read"],
+      reasons: ["1 of its rows could not be read, and what it lacks (1) may be among them"],
     });
   });
 

@@ -214,6 +214,8 @@ export function worldOn(connectionString: string) {
     database,
     sql,
     reads,
+    put: (fileId: string, version: string, entry: ChunkEntry, bytes: Uint8Array) =>
+      void stored.set(`${fileId}/${version}/${entry.n}`, bytes),
     deps,
     one,
     feeds,
@@ -236,7 +238,7 @@ export function worldOn(connectionString: string) {
         feedId: of.feedId,
         orderKey: orderAt(place),
         accepted,
-        rejected: making.rejected?.length ?? 0,
+        unread: making.rejected?.length ?? 0,
       };
     },
     /** Makes the healing file of a snapshot and applies it as wiring will: seals, rows the normal way, retirements. */
