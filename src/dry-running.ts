@@ -2,7 +2,7 @@
 import { neededBatches } from "./apply/batches.ts";
 import { tooOld } from "./apply/gate.ts";
 import type { ChunkEntry } from "./domain/chunk.ts";
-import type { FileToApply } from "./domain/plan.ts";
+import type { DiffPlan, FileToApply } from "./domain/plan.ts";
 import type { AnswerDeps, DryRunDeps } from "./dry-run/deps.ts";
 import { dryRunTables } from "./dry-run/tables.ts";
 import { judgeFile } from "./gate/handler.ts";
@@ -33,7 +33,9 @@ export interface DryRunning extends Gating, Answering {
 
 export function dryRunDeps(running: DryRunning): DryRunDeps & AnswerDeps {
   const { database, sleep, random, maxRows, head, whole, now } = running;
-  const planning = { database, sleep, random, chunks: { head }, ...(maxRows === undefined ? {} : { maxRows }) };
+  const needed = (file: FileToApply, plan: DiffPlan, rows = maxRows) =>
+    neededBatches(file.chunks, plan, (entry) => whole(file, entry), rows);
+  const planning = { database, sleep, random, chunks: { head }, needed, ...(maxRows === undefined ? {} : { maxRows }) };
   const judging = judgeDeps(running);
   const answering = answerDeps(running);
   return {
@@ -44,8 +46,7 @@ export function dryRunDeps(running: DryRunning): DryRunDeps & AnswerDeps {
     now,
     readFile: (fileId) => readFile(planning, fileId),
     plan: (file) => planFile(planning, file, { record: false }),
-    rows: (file, plan, rows) =>
-      neededBatches(file.chunks, plan, (entry) => whole(file, entry), Math.min(rows, maxRows ?? rows)),
+    rows: (file, plan, rows) => needed(file, plan, Math.min(rows, maxRows ?? rows)),
     async judge(file, plan, forecast) {
       const old = tooOld(plan, file);
       if (old !== undefined) return { reasons: [{ check: old.code, sentence: old.sentence }], unjudged: [] };

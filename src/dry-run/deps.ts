@@ -90,7 +90,7 @@ export interface DryRunTables {
   /** The delivery of a file that asked; undefined where the file did not come to ask. */
   askedBy(fileId: string): Promise<Asked | undefined>;
   asked(deliveryId: string): Promise<Asked | undefined>;
-  /** `parsed` → `compared`, with the answer; false where `whileOthers` and no other file of the delivery is open any more. */
+  /** `parsed` → `compared`, with the answer; false where `whileOthers` and nothing else of the delivery is open any more. */
   end(fileId: string, effect: Effect, answer: Answer | undefined, whileOthers: boolean): Promise<boolean>;
   /** The answer alone, of a delivery whose files are all at an end. */
   answer(deliveryId: string, answer: Answer): Promise<void>;

@@ -20,8 +20,6 @@ export interface ComparedRow {
   /** What the record would be. */
   readonly after: Data;
   readonly before?: { readonly data: Data; readonly active: boolean };
-  /** False where it says nothing but what the record holds already, so that nothing would be written. */
-  readonly adds: boolean;
 }
 
 interface Weighed {
@@ -92,25 +90,21 @@ export class Differences {
   readonly #inserted: RowEffect[] = [];
   readonly #restored: RowEffect[] = [];
   #insertedSeen = 0;
-  /** Those that the plan calls changed, and how many of them would be. */
-  #differing = 0;
-  #changed = 0;
+  #looked = 0;
 
   /** @param inserted rows to come that are new: some are kept at even distances */
   constructor(inserted: number) {
     this.#every = Math.max(1, Math.ceil(inserted / EXAMPLES_PER_KIND));
   }
 
-  add({ key, line, before, after, adds }: ComparedRow): void {
+  add({ key, line, before, after }: ComparedRow): void {
+    this.#looked++;
     if (before === undefined) {
       if (this.#insertedSeen++ % this.#every === 0 && this.#inserted.length < EXAMPLES_PER_KIND) {
         this.#inserted.push(rowOf("inserted", key, line, said(after), {}, after));
       }
       return;
     }
-    this.#differing++;
-    if (!adds) return;
-    this.#changed++;
     if (!before.active) {
       if (this.#restored.length < EXAMPLES_PER_KIND) {
         this.#restored.push(rowOf("restored", key, line, said(after), before.data, after));
@@ -128,16 +122,11 @@ export class Differences {
     }
   }
 
-  /** Of so many rows that differ from what is stored: how many would be written. Estimated where fewer were looked at. */
-  changed(differing: number): number {
-    return Math.round(this.#changed * this.#scale(differing));
-  }
-
-  /** Changes by field, the most frequent first; estimated where fewer of the `differing` rows were looked at. */
-  fields(differing: number): { readonly exact: boolean; readonly counts: FieldEffect[] } {
-    const scale = this.#scale(differing);
+  /** Changes by field, the most frequent first; estimated where fewer were looked at than the `rows` there are. */
+  fields(rows: number): { readonly exact: boolean; readonly counts: FieldEffect[] } {
+    const scale = rows / Math.max(this.#looked, 1);
     const counts = this.#byFrequency().map(([field, { records }]) => ({ field, records: Math.round(records * scale) }));
-    return { exact: this.#differing >= differing, counts };
+    return { exact: this.#looked >= rows, counts };
   }
 
   /** Rows of every kind, those changed by turns of the fields: each kind of change is shown. */
@@ -151,10 +140,6 @@ export class Differences {
       }
     }
     return [...changed.values(), ...this.#inserted, ...this.#restored];
-  }
-
-  #scale(differing: number): number {
-    return this.#differing === 0 ? 0 : differing / this.#differing;
   }
 
   #byFrequency() {

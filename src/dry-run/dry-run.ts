@@ -7,7 +7,7 @@ import type { Effect } from "../domain/effect.ts";
 import { failure } from "../domain/failures.ts";
 import type { DiffPlan, FileToApply, Plan } from "../domain/plan.ts";
 import { retirements } from "../domain/retirement.ts";
-import type { DryRunDeps, StoredRecord } from "./deps.ts";
+import type { DryRunDeps } from "./deps.ts";
 import { type ComparedRow, Differences, retiredRow } from "./differences.ts";
 
 /** Rows that are compared value by value; of more, so many at even distances: half a minute of reading at most. */
@@ -42,7 +42,7 @@ export async function dryRunFile(
     for await (const row of comparedRows(deps, file, thinned(plan, lookedMaxRows))) differences.add(row);
   }
   const { reasons, unjudged } = await deps.judge(file, plan, lacking);
-  const numbers = numbersOf(plan, differences);
+  const numbers = numbersOf(plan);
   const { missing, bar } = lacking;
   return {
     at: deps.now().toISOString(),
@@ -54,7 +54,7 @@ export async function dryRunFile(
     ...numbers,
     retired: retirements(lacking),
     kept: bar === undefined || bar === "not-full" || missing === 0 ? null : { records: missing, because: bar },
-    fields: differences.fields(plan.mode === "diff" ? plan.changed : 0),
+    fields: differences.fields(plan.mode === "diff" ? neededRows(plan) : 0),
     examples: [
       ...differences.examples(),
       ...(bar === undefined ? lacking.sample.map(({ key, before }) => retiredRow(key, before)) : []),
@@ -96,14 +96,12 @@ function neverApplied({ now }: Pick<DryRunDeps, "now">, { accepted }: FileToAppl
 
 type Numbers = Pick<Effect, "inserted" | "changed" | "unchanged" | "stale" | "superseded">;
 
-/** As the books of the file would show them: apply finds more of them unchanged than the plan, which knows hashes alone. */
-function numbersOf(plan: Plan, differences: Differences): Numbers {
+function numbersOf(plan: Plan): Numbers {
   const { superseded } = plan;
   switch (plan.mode) {
     case "diff": {
-      const { inserted, stale } = plan;
-      const changed = differences.changed(plan.changed);
-      return { inserted, changed, unchanged: plan.unchanged + plan.changed - changed, stale, superseded };
+      const { inserted, changed, unchanged, stale } = plan;
+      return { inserted, changed, unchanged, stale, superseded };
     }
     case "late":
       return { inserted: 0, changed: 0, unchanged: 0, stale: plan.stale, superseded };
@@ -113,9 +111,11 @@ function numbersOf(plan: Plan, differences: Differences): Numbers {
   }
 }
 
+const neededRows = ({ inserted, changed, same }: DiffPlan): number => inserted + changed + same;
+
 /** The plan with as many of its lines as are looked at, at even distances over the whole file. */
 export function thinned(plan: DiffPlan, maxRows: number): DiffPlan {
-  const rows = plan.inserted + plan.changed;
+  const rows = neededRows(plan);
   if (rows <= maxRows) return plan;
   const need = new Map<number, readonly number[]>();
   let at = 0;
@@ -147,7 +147,6 @@ async function* comparedRows(deps: DryRunDeps, file: FileToApply, plan: DiffPlan
         line: Number(lineList[i]),
         after: laidOver(file, before?.data, parts),
         ...(before === undefined ? {} : { before }),
-        adds: !addsNothing(file, before, parts),
       };
     }
   }
@@ -161,11 +160,3 @@ function laidOver({ merges }: Pick<FileToApply, "merges">, before: Data | undefi
   for (const part of parts) data = { ...data, ...part };
   return data;
 }
-
-/** A row of a merging file that says nothing but what is there is not written, though it was never said in these words. */
-const addsNothing = ({ merges }: FileToApply, before: StoredRecord | undefined, parts: readonly Data[]): boolean =>
-  merges &&
-  before?.active === true &&
-  Object.entries(laidOver({ merges: false }, undefined, parts)).every(
-    ([name, value]) => Object.hasOwn(before.data, name) && JSON.stringify(before.data[name]) === JSON.stringify(value),
-  );

@@ -9,8 +9,10 @@ const SAMPLE_ROWS = 10;
 /** Refused rows told in a mail; the others are counted. */
 const TOLD_REJECTS = 5;
 
-/** States in which a file is at an end, or waits for a person: all that can be answered is known. */
-const OPEN_STATES = "('parsing', 'parsed', 'applying')";
+/** What `isComplete` of the answer says of a delivery, as the database sees it. */
+const STILL_OPEN = `(d.state NOT IN ('parsed', 'rejected') OR EXISTS (
+  SELECT 1 FROM files o WHERE o.delivery_id = f.delivery_id AND o.id <> f.id AND o.cause = 'dry-run'
+    AND o.state IN ('parsing', 'parsed', 'applying', 'dead')))`;
 
 export function dryRunTables(database: Database): DryRunTables {
   return {
@@ -71,8 +73,7 @@ export function dryRunTables(database: Database): DryRunTables {
         },
         {
           text: `SELECT end_comparison(f.id, $2::jsonb) AS state FROM files f JOIN deliveries d ON d.id = f.delivery_id
-                 WHERE f.id = $1::bigint AND (NOT $3::boolean OR d.state = 'parsing' OR EXISTS (
-                   SELECT 1 FROM files o WHERE o.delivery_id = f.delivery_id AND o.id <> f.id AND o.cause = 'dry-run' AND o.state IN ${OPEN_STATES}))`,
+                 WHERE f.id = $1::bigint AND (NOT $3::boolean OR ${STILL_OPEN})`,
           params: [fileId, jsonText(effect), whileOthers],
         },
         ...(answer === undefined

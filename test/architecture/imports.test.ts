@@ -15,6 +15,7 @@ const STAGES = [
   "redrive",
   "reconcile",
   "freshness",
+  "dry-run",
   "replay",
   "restore",
 ];
@@ -95,7 +96,7 @@ describe("the import rules", () => {
   it("no step takes the time, chance or a network for itself", () => {
     const impure = /\bDate\.now\(|new Date\(\)|Math\.random\(|crypto\.randomUUID\(|\bfetch\(|console\.|setTimeout\(/;
     const steps = globSync(
-      "src/{domain,intake,parse,plan,gate,apply,sweep,upkeep,redrive,queues,admission,reconcile,freshness,replay,restore,holds}/**/*.ts",
+      "src/{domain,intake,parse,plan,gate,apply,sweep,upkeep,redrive,queues,admission,reconcile,freshness,dry-run,replay,restore,holds}/**/*.ts",
       {
         cwd: root,
       },

@@ -263,7 +263,15 @@ describe("a dry run of many changes", () => {
       fc.property(chunks, fc.integer({ min: 1, max: 60 }), (lists, max) => {
         const need = new Map(lists.map((lines, n) => [n, lines.toSorted((a, b) => a - b)] as const));
         const rows = lists.reduce((sum, lines) => sum + lines.length, 0);
-        const base = { accepted: rows, superseded: 0, lastLines: new Map(), unchanged: 0, stale: 0, same: 0, folds: new Map() };
+        const base = {
+          accepted: rows,
+          superseded: 0,
+          lastLines: new Map(),
+          unchanged: 0,
+          stale: 0,
+          same: 0,
+          folds: new Map(),
+        };
         const thin = thinned({ ...base, mode: "diff", inserted: 0, changed: rows, need }, max);
         const left = [...thin.need.values()].reduce((sum, lines) => sum + lines.length, 0);
         expect(left).toBe(Math.min(rows, max));

@@ -1,5 +1,6 @@
 /** The world of the apply tests with files that only ask. */
 import { neededBatches } from "../../src/apply/batches.ts";
+import type { DiffPlan, FileToApply } from "../../src/domain/plan.ts";
 import type { DryRunDeps } from "../../src/dry-run/deps.ts";
 import { dryRunFile } from "../../src/dry-run/dry-run.ts";
 import { dryRunTables } from "../../src/dry-run/tables.ts";
@@ -18,7 +19,15 @@ export function askingWorldOn(connectionString: string) {
   const world: World = worldOn(connectionString);
   const { database, chunks } = world;
   const waiting = { sleep: async () => undefined, random: () => 0 };
-  const planDeps = { ...waiting, database, chunks, maxRows: STATEMENT_ROWS };
+  const needed: DryRunDeps["rows"] = (file, plan, maxRows) =>
+    neededBatches(file.chunks, plan, (entry) => chunks.whole(file, entry), Math.min(maxRows, STATEMENT_ROWS));
+  const planDeps = {
+    ...waiting,
+    database,
+    chunks,
+    needed: (file: FileToApply, plan: DiffPlan) => needed(file, plan, STATEMENT_ROWS),
+    maxRows: STATEMENT_ROWS,
+  };
 
   /** A parsed file of the feed that asks. */
   async function question(of: TestFeed, place: number, rows: readonly TestRow[]): Promise<TestFile> {
@@ -32,8 +41,7 @@ export function askingWorldOn(connectionString: string) {
     tables: dryRunTables(database),
     readFile: (id) => readFile(planDeps, id),
     plan: (file) => planFile(planDeps, file, { record: false }),
-    rows: (file, plan, maxRows) =>
-      neededBatches(file.chunks, plan, (entry) => chunks.whole(file, entry), Math.min(maxRows, STATEMENT_ROWS)),
+    rows: needed,
     judge: async () => ({ reasons: [], unjudged: [] }),
     now: () => NOW,
     ...more,

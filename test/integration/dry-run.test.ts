@@ -58,11 +58,11 @@ interface Notification {
   readonly body_text: string;
   readonly state: string;
 }
-const mailsAbout = (deliveryId: string) =>
-  stack.sql.query(
+const mailsAbout = async (deliveryId: string) =>
+  (await stack.sql.query(
     "SELECT * FROM notifications WHERE key LIKE $1 OR file_id IN (SELECT id FROM files WHERE delivery_id = $2)",
     [`%${deliveryId}%`, deliveryId],
-  ) as Promise<Notification[]>;
+  )) as Notification[];
 const answerTo = (deliveryId: string) =>
   until("the answer is sent", async () => {
     const mails = await mailsAbout(deliveryId);
