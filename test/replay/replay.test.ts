@@ -4,20 +4,8 @@ import { withVersion } from "../../src/domain/adapter.ts";
 import { mappingSchema } from "../../src/domain/feed-version.ts";
 import { force } from "../support/force-state.ts";
 import { csv, feedsOf } from "./feeds.ts";
+import { dataOf, day, dump, replayed, reportOf, START, start, stock, threeDays } from "./scene.ts";
 import { World } from "./world.ts";
-
-const DAY = 86_400_000;
-const START = Date.UTC(2026, 5, 1, 8);
-const day = (n: number) => new Date(START + n * DAY);
-
-interface Report {
-  readonly id: string;
-  readonly state: string;
-  readonly progress: { readonly deliveries: Record<string, number>; readonly remaining_seconds: number | null };
-  readonly totals: Record<string, number>;
-  readonly feeds: readonly { readonly feed: string; readonly inserted: number }[];
-  readonly left_out: readonly { readonly reason: string; readonly deliveries: number; readonly state: string }[];
-}
 
 let world: World;
 const others: World[] = [];
@@ -28,52 +16,6 @@ afterEach(async () => {
   for (const one of [world, ...others.splice(0)]) await one.close();
 });
 
-const stock = (n: number, text: string) =>
-  world.mail({ customer: "alder", feed: "stock", name: `stock-${n}.csv`, text, at: day(n) });
-const orders = (n: number, text: string) =>
-  world.mail({
-    customer: "birch",
-    feed: "orders",
-    name: `orders-${day(n).toISOString().slice(0, 10).replaceAll("-", "")}.csv`,
-    text,
-    at: day(n),
-  });
-
-async function start(body: object, in_ = world): Promise<Report> {
-  const answer = await in_.http<{ replay: Report }>("POST", "/v1/replays", body);
-  expect(answer).toMatchObject({ status: 202 });
-  return answer.body.replay;
-}
-async function replayed(body: object, in_ = world): Promise<Report> {
-  const { id } = await start(body, in_);
-  await in_.drain();
-  return reportOf(id, in_);
-}
-
-/** Three days of two customers. */
-async function threeDays(): Promise<void> {
-  for (let n = 0; n < 3; n++) {
-    await stock(n, csv([["a", n], ["b", 1], ...(n === 2 ? [] : [["c", 1] as const])]));
-    await world.drain();
-    await orders(
-      n,
-      csv([
-        ["x", n],
-        [`y${n}`, 1],
-      ]),
-    );
-    await world.drain();
-  }
-}
-
-const reportOf = async (id: string, of = world) => (await of.http<Report>("GET", `/v1/replays/${id}`)).body;
-const dump = async (of = world) => ({ records: await of.records(), changes: await of.changes() });
-const dataOf = async (of: World, customer: string) =>
-  of.rows<{ key: string; data: unknown }>(
-    `SELECT r.natural_key AS key, r.data FROM records r JOIN customers c ON c.id = r.customer_id
-     WHERE c.slug = $1 AND r.status = 'active' ORDER BY 1`,
-    [customer],
-  );
 /** The same archive, and a database that knows nothing. */
 async function withEmptyDatabase(): Promise<World> {
   const empty = await World.open(world.feeds, world.nowMs, world.bucket);
@@ -93,27 +35,27 @@ const RENAMED = {
 
 describe("a replay over what is there", () => {
   it("reads everything again and changes nothing", async () => {
-    await threeDays();
-    const before = await dump();
-    const report = await replayed({ all: true });
+    await threeDays(world);
+    const before = await dump(world);
+    const report = await replayed(world, { all: true });
     expect(report).toMatchObject({
       state: "done",
       progress: { deliveries: { total: 6, done: 6 }, remaining_seconds: null },
       totals: { files: 6, held: 0, rejected: 0, dead: 0, inserted: 0, changed: 0, retired: 0, accepted: 14 },
       left_out: [],
     });
-    expect(await dump()).toEqual(before);
+    expect(await dump(world)).toEqual(before);
   });
 
   it("leaves deliveries and files that came as they are, and adds its own beside them, once", async () => {
-    await threeDays();
+    await threeDays(world);
     const rows = () =>
       world.rows(
         "SELECT d.state, d.updated_at, d.attempts, f.state AS file, f.updated_at AS touched FROM deliveries d JOIN files f ON f.delivery_id = d.id AND f.cause = 'delivery' ORDER BY d.id",
       );
     const before = await rows();
     world.doubles = true;
-    const report = await replayed({ customer: "alder" });
+    const report = await replayed(world, { customer: "alder" });
     expect(await rows()).toEqual(before);
     expect(
       await world.rows(
@@ -124,19 +66,19 @@ describe("a replay over what is there", () => {
   });
 
   it("brings back what somebody broke by hand, as a version of the file that said it last", async () => {
-    await threeDays();
+    await threeDays(world);
     await world.rows("UPDATE records SET data = data || '{\"qty\": 99}' WHERE natural_key = 'x'");
     await world.rows("DELETE FROM records WHERE natural_key = 'y1'");
-    const report = await replayed({ customer: "birch", feed: "orders" });
+    const report = await replayed(world, { customer: "birch", feed: "orders" });
     expect(report.totals).toMatchObject({ inserted: 1, changed: 1 });
     expect(await dataOf(world, "birch")).toContainEqual({ key: "x", data: { sku: "x", qty: 2, note: null } });
   });
 
   it("is of what was asked for alone: a delivery, a feed since a day, a customer", async () => {
-    await threeDays();
+    await threeDays(world);
     const [first] = await world.rows<{ id: string }>("SELECT id FROM deliveries ORDER BY received_at, raw_key LIMIT 1");
     const feeds = async (body: object) => {
-      const { feeds: touched, progress } = await replayed(body);
+      const { feeds: touched, progress } = await replayed(world, body);
       return [touched.map(({ feed }) => feed), progress.deliveries.done];
     };
     expect(await feeds({ delivery: first!.id })).toEqual([["alder/stock"], 1]);
@@ -147,7 +89,7 @@ describe("a replay over what is there", () => {
 
   it("honours what was decided: what is refused, held, unproven or an automatic answer stays that", async () => {
     for (const n of [0, 1, 2]) {
-      await stock(n, csv([["a", n]]));
+      await stock(world, n, csv([["a", n]]));
       await world.drain();
     }
     const decided = (state: string, n: number) =>
@@ -175,7 +117,7 @@ describe("a replay over what is there", () => {
     });
     await world.mail({ customer: "alder", feed: "stock", name: "other.txt", text: "no file of the feed", at: day(4) });
     await world.drain();
-    const report = await replayed({ customer: "alder" });
+    const report = await replayed(world, { customer: "alder" });
     expect(report.progress.deliveries).toMatchObject({ total: 6, done: 3, skipped: 3 });
     expect(report.totals.files).toBe(1);
     expect(Object.fromEntries(report.left_out.map(({ reason, deliveries }) => [reason, deliveries]))).toEqual({
@@ -189,18 +131,18 @@ describe("a replay over what is there", () => {
 
 describe("a replay into an empty database", () => {
   it("makes the same records, and the sweep does not get in its way", async () => {
-    await threeDays();
+    await threeDays(world);
     const empty = await withEmptyDatabase();
-    const { id } = await start({ all: true }, empty);
+    const { id } = await start(empty, { all: true });
     await empty.cron(60);
     await empty.drain();
-    expect(await reportOf(id, empty)).toMatchObject({ state: "done", progress: { deliveries: { done: 6 } } });
-    expect(await dump(empty)).toEqual(await dump());
+    expect(await reportOf(empty, id)).toMatchObject({ state: "done", progress: { deliveries: { done: 6 } } });
+    expect(await dump(empty)).toEqual(await dump(world));
     expect(await empty.rows("SELECT raw_key FROM strays")).toEqual([]);
   });
 
   it("goes in the order of as-of, not of arrival", async () => {
-    await stock(5, csv([["a", 5]]));
+    await stock(world, 5, csv([["a", 5]]));
     await world.mail({
       customer: "alder",
       feed: "stock",
@@ -210,29 +152,29 @@ describe("a replay into an empty database", () => {
       arrivedAt: day(6),
     });
     const empty = await withEmptyDatabase();
-    await replayed({ all: true }, empty);
+    await replayed(empty, { all: true });
     expect(await empty.rows("SELECT version, data->'qty' AS qty FROM records")).toEqual([{ version: 2, qty: 5 }]);
   });
 });
 
 describe("a shadow", () => {
   it("changes nothing and says the very numbers that the real one then does", async () => {
-    await threeDays();
+    await threeDays(world);
     await world.rows("UPDATE records SET data = data || '{\"qty\": 99}' WHERE natural_key IN ('x', 'b')");
     await world.rows("DELETE FROM records WHERE natural_key = 'y1'");
-    const before = await dump();
-    const told = await replayed({ all: true, shadow: true });
-    expect(await dump()).toEqual(before);
+    const before = await dump(world);
+    const told = await replayed(world, { all: true, shadow: true });
+    expect(await dump(world)).toEqual(before);
     expect(told.totals).toMatchObject({ files: 6, inserted: 1, changed: 2, retired: 0 });
-    const done = await replayed({ all: true });
+    const done = await replayed(world, { all: true });
     expect(done.totals).toEqual(told.totals);
     expect(done.feeds).toEqual(told.feeds);
   });
 
   it("says nothing of what the database does not know, and says so", async () => {
-    await threeDays();
+    await threeDays(world);
     const empty = await withEmptyDatabase();
-    const told = await replayed({ all: true, shadow: true }, empty);
+    const told = await replayed(empty, { all: true, shadow: true });
     expect(told).toMatchObject({
       state: "done",
       totals: { files: 0 },
@@ -252,10 +194,10 @@ describe("a replay under a named mapping", () => {
   };
 
   it("makes what a fresh load under it makes; a shadow has said how much, and the active version stays", async () => {
-    await threeDays();
+    await threeDays(world);
     const mapping = await drafted();
-    const told = await replayed({ customer: "birch", feed: "orders", mapping, shadow: true });
-    const done = await replayed({ customer: "birch", feed: "orders", mapping });
+    const told = await replayed(world, { customer: "birch", feed: "orders", mapping, shadow: true });
+    const done = await replayed(world, { customer: "birch", feed: "orders", mapping });
     expect(told.totals).toMatchObject({ changed: 4, inserted: 0, rejected: 0, held: 0 });
     expect(done.totals).toEqual(told.totals);
     const fresh = await World.open(
@@ -264,7 +206,7 @@ describe("a replay under a named mapping", () => {
       world.bucket,
     );
     others.push(fresh);
-    await replayed({ all: true }, fresh);
+    await replayed(fresh, { all: true });
     expect(await dataOf(world, "birch")).toEqual(await dataOf(fresh, "birch"));
     expect((await dataOf(world, "birch"))[0]!.data).toHaveProperty("remark");
     expect(
@@ -275,7 +217,7 @@ describe("a replay under a named mapping", () => {
   });
 
   it("that does not exist, or without a feed, is refused before anything is done", async () => {
-    await threeDays();
+    await threeDays(world);
     const missing = await world.http<{ detail: string }>("POST", "/v1/replays", {
       customer: "birch",
       feed: "orders",

@@ -52,8 +52,9 @@ export class World {
   readonly logged: string[] = [];
   queue: Queued[] = [];
   nowMs: number;
-  /** Effects until the invocation under way dies; counted down where set. */
+  /** Effects until the invocation under way dies; counted down where set. Then the next of `kills` counts. */
   killIn: number | undefined;
+  kills: number[] = [];
   /** Which of the ready messages is consumed next; the first where left out. */
   pick: Pick = () => 0;
   /** Every message comes twice. */
@@ -88,7 +89,7 @@ export class World {
 
   #effect = <T>(perform: () => T): Promise<T> => {
     if (this.killIn !== undefined && this.#died !== undefined && this.killIn-- <= 0) {
-      this.killIn = undefined;
+      this.killIn = this.kills.shift();
       this.#died();
       return new Promise(() => undefined);
     }
