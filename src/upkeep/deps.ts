@@ -32,6 +32,8 @@ export interface UpkeepTables {
   removeAlerts(before: Date, limit: number): Promise<number>;
   removeDriftRows(before: Date, limit: number): Promise<number>;
   removeDriftReports(before: Date, limit: number): Promise<number>;
+  /** Of holds: the rows that were shown with the decision. */
+  forgetTelling(before: Date, limit: number): Promise<number>;
   removeReplayItems(before: Date, limit: number): Promise<number>;
   /** Ended files with chunks, the oldest end first. `duplicatesBefore`: for those that may open again. */
   filesWithChunks(before: Date, duplicatesBefore: Date, limit: number): Promise<string[]>;

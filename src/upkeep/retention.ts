@@ -26,6 +26,7 @@ export const JOBS = [
   "notifications",
   "dead-letters",
   "alerts",
+  "holds",
   "replay-items",
   "drift-rows",
   "drift-reports",
@@ -116,6 +117,13 @@ export const RETENTION: readonly Kept[] = [
     from: "after they were cleared",
     why: "What went wrong, when and for how long.",
     job: "alerts",
+  },
+  {
+    what: ["holds"],
+    days: HISTORY_DAYS,
+    from: "after the decision, the records that were shown with it; who decided what, and on which numbers, stays",
+    why: "Whoever asks why a file was let go or refused sees what was seen then.",
+    job: "holds",
   },
   {
     what: ["drift_rows"],

@@ -85,6 +85,10 @@ export function upkeepTables(database: Database): UpkeepTables {
     removeAlerts: remove(
       "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE cleared_at < $1::timestamptz ORDER BY id LIMIT $2::int) RETURNING 1",
     ),
+    forgetTelling: remove(
+      `UPDATE holds SET telling = '[]' WHERE id IN (
+         SELECT id FROM holds WHERE telling <> '[]' AND decided_at < $1::timestamptz ORDER BY id LIMIT $2::int) RETURNING 1`,
+    ),
     removeReplayItems: remove(
       `DELETE FROM replay_items WHERE ctid IN (
          SELECT i.ctid FROM replays r JOIN replay_items i ON i.replay_id = r.id WHERE r.ended_at < $1::timestamptz LIMIT $2::int) RETURNING 1`,

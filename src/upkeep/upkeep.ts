@@ -128,6 +128,7 @@ const WORK: Readonly<Record<JobName, (now: Date, deps: UpkeepDeps, keep: Keep) =
   alerts: rows(HISTORY_DAYS, ({ tables }) => tables.removeAlerts),
   "drift-rows": rows(DRIFT_ROW_DAYS, ({ tables }) => tables.removeDriftRows),
   "drift-reports": rows(HISTORY_DAYS, ({ tables }) => tables.removeDriftReports),
+  holds: rows(HISTORY_DAYS, ({ tables }) => tables.forgetTelling),
   "replay-items": rows(HISTORY_DAYS, ({ tables }) => tables.removeReplayItems),
 };
 

@@ -127,7 +127,22 @@ describe("what is due goes, what is needed stays", () => {
          'l', now(), now(), 'raw/x', 1, 'waiting' FROM r`,
       [old, young],
     );
+    await world.database.query(
+      `INSERT INTO holds (file_id, nonce, facts, tripped, telling, later, held_at, expires_at, decision, decided_at, decided_by)
+       SELECT $1::bigint, k.nonce, '{"records": 5}', '[]', '[{"key": "A-1"}]', 'wait', $2, $2, CASE WHEN k.at IS NULL THEN NULL ELSE 'reject' END,
+         k.at, CASE WHEN k.at IS NULL THEN NULL ELSE 'op' END
+       FROM (VALUES ('anOldOneOfLongAgo', $2::timestamptz), ('oneThatIsYoungYet', $3::timestamptz), ('oneThatIsOpenYet0', NULL)) AS k(nonce, at)`,
+      [held, old, young],
+    );
     await world.upkeep();
+    expect(
+      await world.database.query("SELECT nonce, telling, facts, decision FROM holds ORDER BY nonce"),
+      "of an old hold the rows go, and what was decided stays",
+    ).toEqual([
+      { nonce: "anOldOneOfLongAgo", telling: [], facts: { records: 5 }, decision: "reject" },
+      { nonce: "oneThatIsOpenYet0", telling: [{ key: "A-1" }], facts: { records: 5 }, decision: null },
+      { nonce: "oneThatIsYoungYet", telling: [{ key: "A-1" }], facts: { records: 5 }, decision: "reject" },
+    ]);
     const names = async (table: string, column: string) =>
       (await world.database.query<{ name: string }>(`SELECT ${column} AS name FROM ${table} ORDER BY 1`)).map(
         ({ name }) => name,
@@ -297,6 +312,7 @@ async function everything(): Promise<string> {
     "notifications",
     "dead_letters",
     "alerts",
+    "holds",
     "replay_items",
     "feeds",
   ];
