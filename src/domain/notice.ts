@@ -161,10 +161,20 @@ export interface DryRunFile {
   readonly effect?: Effect;
   readonly failure?: NoticeFailure;
   /** The first rows that could not be read. */
-  readonly rejects: readonly { readonly line: number; readonly value: string; readonly sentence: string; readonly hint: string }[];
+  readonly rejects: readonly {
+    readonly line: number;
+    readonly value: string;
+    readonly sentence: string;
+    readonly hint: string;
+  }[];
 }
 
-export type Notice = FormatUnconfirmedNotice | FormatDriftNotice | BlastRadiusNotice | DryRunNotice | SnapshotDriftNotice;
+export type Notice =
+  | FormatUnconfirmedNotice
+  | FormatDriftNotice
+  | BlastRadiusNotice
+  | DryRunNotice
+  | SnapshotDriftNotice;
 
 /** A mail to a person, composed. */
 export interface Message {
@@ -173,6 +183,9 @@ export interface Message {
   readonly text: string;
   readonly html: string;
 }
+
+/** Stands in every mail that we send: one that comes back to a feed is known by it and never read as data. */
+export const OWN_MAIL_HEADER = "X-Mailfeed-Notification";
 
 /** A mail on its way out. */
 export interface OutgoingMail {

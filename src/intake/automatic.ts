@@ -4,15 +4,15 @@
  * `Auto-Submitted: auto-generated`, `Precedence: bulk` and `X-Auto-Response-Suppress` are no such sign: they stand in the
  * very mails that ERPs send, and taking them for replies would lose feeds.
  */
+import { OWN_MAIL_HEADER } from "../domain/notice.ts";
 import { type MailHeader, valuesOf } from "./headers.ts";
 
-/** Stands in every mail that we send. */
-export const OWN_MAIL_HEADER = "x-mailfeed";
+const OWN_MAIL = OWN_MAIL_HEADER.toLowerCase();
 
 /** The sign by which the mail is known, in words, or undefined. Pure. */
 export function automaticSign(envelopeFrom: string, headers: readonly MailHeader[]): string | undefined {
   if (envelopeFrom === "" || envelopeFrom === "<>") return "the envelope has no sender";
-  if (valuesOf(headers, OWN_MAIL_HEADER).length > 0) return "it is a mail of our own";
+  if (valuesOf(headers, OWN_MAIL).length > 0) return "it is a mail of our own";
   const contentType = (valuesOf(headers, "content-type")[0] ?? "").toLowerCase();
   if (contentType.startsWith("multipart/report")) return "it is a delivery report";
   const autoSubmitted = (valuesOf(headers, "auto-submitted")[0] ?? "").toLowerCase();

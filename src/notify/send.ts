@@ -4,9 +4,9 @@
  * goes out again with the same References.
  */
 import { createHash } from "node:crypto";
-import { NotSent, type OutgoingMail, type Recipient } from "../domain/notice.ts";
+import { NotSent, type OutgoingMail, OWN_MAIL_HEADER, type Recipient } from "../domain/notice.ts";
 import type { Log } from "../observe/log.ts";
-import type { NotifyTables } from "./tables.ts";
+import type { NotifyTables, WaitingMail } from "./tables.ts";
 
 /** More wait only after an outage; the rest goes with the next run. */
 const BATCH_MAILS = 20;
@@ -34,7 +34,7 @@ export async function sendWaiting(deps: NotifyDeps): Promise<number> {
       continue;
     }
     try {
-      await send({ to, subject: mail.subject, text: mail.text, html: mail.html, headers: headersOf(mail.key, deps) });
+      await send({ to, subject: mail.subject, text: mail.text, html: mail.html, headers: headersOf(mail, deps) });
       await tables.sent(mail.id, to);
       went++;
       log.info("mail-sent", { notification: mail.id, key: mail.key });
@@ -47,9 +47,12 @@ export async function sendWaiting(deps: NotifyDeps): Promise<number> {
   return went;
 }
 
-/** RFC 3834: nobody's automatic reply answers it. The reference makes mails about one thing one thread, and a copy known. */
-const headersOf = (key: string, { mailDomain }: NotifyDeps): Record<string, string> => ({
-  "Auto-Submitted": "auto-generated",
-  "X-Mailfeed-Notification": key,
+/**
+ * RFC 3834: nobody's automatic reply answers it, and what answers somebody says so. The reference makes mails about one thing
+ * one thread, and a copy known.
+ */
+const headersOf = ({ key, address }: WaitingMail, { mailDomain }: NotifyDeps): Record<string, string> => ({
+  "Auto-Submitted": address === null ? "auto-generated" : "auto-replied",
+  [OWN_MAIL_HEADER]: key,
   References: `<${createHash("sha256").update(key).digest("hex").slice(0, 32)}@${mailDomain}>`,
 });

@@ -245,7 +245,7 @@ describe("mail that is no feed", () => {
     ["a bounce in brackets", { envelopeFrom: "<>" }],
     ["an automatic reply", { headers: { "Auto-Submitted": "auto-replied (vacation)" } }],
     ["an old automatic reply", { headers: { Precedence: "auto_reply" } }],
-    ["a mail of our own", { headers: { "X-Mailfeed": "report" } }],
+    ["a mail of our own", { headers: { "X-Mailfeed-Notification": "report" } }],
   ])("recognises %s", async (_, parts) => {
     await receiveMail(mail(parts), doors, deps());
     expect(only().facts.verdict.kind).toBe("automatic");

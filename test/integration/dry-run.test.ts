@@ -204,7 +204,7 @@ describe("a mail that must not be answered", () => {
   it.each([
     ["a bounce", { envelopeFrom: "<>" }],
     ["an automatic reply", { headers: { "Auto-Submitted": "auto-replied" } }],
-    ["a mail of our own that came back", { headers: { "X-Mailfeed": "notification" } }],
+    ["a mail of our own that came back", { headers: { "X-Mailfeed-Notification": "dry-run" } }],
   ])("is %s", async (_, sending) => {
     const asked = await stack.deliver(asking("catalogue", numbered(5), sending));
     expect([asked.state, asked.files]).toEqual(["ignored", []]);

@@ -196,7 +196,11 @@ describe("mail that is no feed", () => {
   it.each([
     ["a bounce, known by its empty envelope sender", { envelopeFrom: "<>" }, "the envelope has no sender"],
     ["an automatic reply", { headers: { "Auto-Submitted": "auto-replied" } }, "Auto-Submitted: auto-replied"],
-    ["a mail of our own that came back", { headers: { "X-Mailfeed": "report" } }, "it is a mail of our own"],
+    [
+      "a mail of our own that came back",
+      { headers: { "X-Mailfeed-Notification": "report" } },
+      "it is a mail of our own",
+    ],
   ])("%s is kept, ignored and never read", async (_, change, sign) => {
     const before = await written(stack);
     const delivery = await stack.deliver(mail(change));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { NotSent, type OutgoingMail } from "../../src/domain/notice.ts";
+import { automaticSign } from "../../src/intake/automatic.ts";
 import { type NotifyDeps, sendWaiting } from "../../src/notify/send.ts";
 import { notifyTables } from "../../src/notify/tables.ts";
 import { postgres } from "../../src/platform/postgres.ts";
@@ -81,6 +82,19 @@ describe("mails that wait", () => {
       ["stock@acme.example", "to the contact"],
     ]);
     expect(asked).toEqual(["contact of acme/prices"]);
+    const marks = all.outbox.map(({ subject, headers }) => [subject, headers["Auto-Submitted"]]).sort();
+    expect(marks).toEqual([
+      ["an answer", "auto-replied"],
+      ["to the contact", "auto-generated"],
+    ]);
+    for (const { headers } of all.outbox) {
+      expect(
+        automaticSign(
+          "bounces@mailfeed.example",
+          Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
+        ),
+      ).toBe("it is a mail of our own");
+    }
     expect(await rows()).toContainEqual(expect.objectContaining({ key: "an answer", sent_to: "erp@acme.example" }));
   });
 

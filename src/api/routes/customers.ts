@@ -55,7 +55,7 @@ async function factsOf(db: ApiDatabase, ids: readonly number[], now: Date) {
       appliedAt: files.appliedAt,
     })
     .from(files)
-    .where(eq(files.feedId, feeds.id))
+    .where(and(eq(files.feedId, feeds.id), eq(files.cause, "delivery")))
     .orderBy(desc(files.orderKey))
     .limit(1)
     .as("last_file");
@@ -83,7 +83,7 @@ async function factsOf(db: ApiDatabase, ids: readonly number[], now: Date) {
     db
       .select({ feedId: files.feedId, state: files.state, n: count() })
       .from(files)
-      .where(and(inArray(files.customerId, [...ids]), gte(files.receivedAt, since)))
+      .where(and(inArray(files.customerId, [...ids]), gte(files.receivedAt, since), eq(files.cause, "delivery")))
       .groupBy(files.feedId, files.state),
     db
       .select({ feedId: deliveries.feedId, state: deliveries.state, n: count() })
