@@ -32,6 +32,8 @@ export interface GatedFile {
   readonly fieldNumbers: Readonly<Record<string, FieldNumbers>> | null;
   /** What was laid over the feed's policy by those who released earlier files. */
   readonly widening: GatePolicyInput;
+  /** Whoever ordered the replay that it belongs to wants nothing of it held. */
+  readonly passed?: boolean;
   /** How often it was held by the gate before. */
   readonly holds: number;
   /** What it was released from. */
@@ -60,14 +62,14 @@ export interface NewHold {
 export interface GateTables {
   /** Undefined where there is no such file. */
   file(fileId: string): Promise<GatedFile | undefined>;
-  /** Active records of a feed. */
-  records(feed: Pick<FileToApply, "customerId" | "feedId">): Promise<number>;
+  /** Active records of a feed, counted up to so many. */
+  records(feed: Pick<FileToApply, "customerId" | "feedId">, upTo?: number): Promise<number>;
   /** The active records of these keys as they are now. */
   known(feed: Pick<FileToApply, "customerId" | "feedId">, keys: readonly string[]): Promise<SampledRow[]>;
   /** How many records a file of ours names to be retired. */
   listed(fileId: string): Promise<number>;
-  /** What was recorded first; undefined where the lease is not ours any more. */
-  pass(fileId: string, token: string, allowance: Allowance, records: number): Promise<Allowance | undefined>;
+  /** What was recorded first; undefined where the lease is not ours any more. `records`: all active ones, where they are counted. */
+  pass(fileId: string, token: string, allowance: Allowance, records?: number): Promise<Allowance | undefined>;
   /** False: the file is not held, since the lease is not ours any more. */
   hold(
     fileId: string,

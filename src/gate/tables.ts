@@ -25,6 +25,9 @@ export function gateTables(database: Pick<Database, "query">): GateTables {
            d.sender, to_char(x.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "receivedAt", x.accepted, x.rejected,
            x.header_lines + x.preamble_lines + x.footer_lines AS "otherLines", ${ms("x.as_of")} AS "asOfMs",
            ${ms("x.received_at")} AS "receivedMs", ${ms("x.stated_as_of")} AS "statedMs", x.field_numbers AS "fieldNumbers",
+           EXISTS (SELECT 1 FROM replays p WHERE p.gate = 'pass' AND p.id = coalesce(x.replay_id, (
+             SELECT i.replay_id FROM replay_items i
+             WHERE i.delivery_id = x.delivery_id AND i.state = 'sent' AND i.fresh AND x.cause = 'delivery' LIMIT 1))) AS passed,
            f.gate_widening AS widening, (SELECT count(*)::int FROM holds h WHERE h.file_id = x.id) AS holds,
            coalesce((SELECT jsonb_agg(t) FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.tripped) t
              WHERE h.file_id = x.id AND h.decision IN ('release', 'widen')), '[]') AS answered,
@@ -46,11 +49,11 @@ export function gateTables(database: Pick<Database, "query">): GateTables {
       );
     },
 
-    async records({ customerId, feedId }) {
+    async records({ customerId, feedId }, upTo) {
       const [row] = await database.query<{ records: number }>(
-        `SELECT count(*)::int AS records FROM records r
-         WHERE r.customer_id = $1::int AND r.feed_id = $2::int AND r.row_hash <> '${ZERO}'`,
-        [customerId, feedId],
+        `SELECT count(*)::int AS records FROM (SELECT FROM records r
+           WHERE r.customer_id = $1::int AND r.feed_id = $2::int AND r.row_hash <> '${ZERO}' LIMIT $3::int) r`,
+        [customerId, feedId, upTo ?? null],
       );
       return row?.records ?? 0;
     },
@@ -74,7 +77,7 @@ export function gateTables(database: Pick<Database, "query">): GateTables {
     async pass(fileId, token, allowance, records) {
       const [row] = await database.query<{ gate: Allowance | null }>(
         "SELECT pass_gate($1::bigint, $2::uuid, $3::jsonb, $4::int) AS gate",
-        [fileId, token, JSON.stringify(allowance), records],
+        [fileId, token, JSON.stringify(allowance), records ?? null],
       );
       return row?.gate ?? undefined;
     },
