@@ -214,13 +214,12 @@ BEGIN
 END $fn$;
 --> statement-breakpoint
 -- Whether the records are still as they were looked at when a restore was ordered, and nothing newer is applied. Asked under the
--- lease, between plan and apply: nobody else can write then. A part that was let go is not asked again, since half of it may be
--- applied.
+-- lease, between plan and apply: nobody else can write then. A part that was let go (files.gate) is not to be asked again, since half of
+-- it may be applied.
 CREATE FUNCTION restore_stands(p_file bigint) RETURNS TABLE (stands boolean, restore_to timestamptz) LANGUAGE sql STABLE AS $fn$
-  SELECT x.gate IS NOT NULL OR (
-    NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
+  SELECT NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
       AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
-    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s)), r.restore_to
+    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s), r.restore_to
   FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
 $fn$;
 --> statement-breakpoint

@@ -1971,10 +1971,9 @@ CREATE OR REPLACE FUNCTION public.restore_stands(p_file bigint)
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT x.gate IS NOT NULL OR (
-    NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
+  SELECT NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
       AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
-    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s)), r.restore_to
+    AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s), r.restore_to
   FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
 $function$
 

@@ -2,7 +2,6 @@
  * A customer whose records have a past: files are planned and applied as ever, and each is then moved to the moment at which it
  * is to have happened. What a restore makes is kept here instead of in storage.
  */
-import { randomUUID } from "node:crypto";
 import { applyHandler } from "../../src/apply/handler.ts";
 import type { ChunkEntry } from "../../src/domain/chunk.ts";
 import type { DeliveryFacts } from "../../src/domain/delivery.ts";
@@ -10,6 +9,7 @@ import { failure } from "../../src/domain/failures.ts";
 import type { ApplyFile } from "../../src/domain/messages.ts";
 import type { FileToApply } from "../../src/domain/plan.ts";
 import { planFile } from "../../src/plan/plan-file.ts";
+import type { Database } from "../../src/platform/postgres.ts";
 import { RESTORE_CHECK, restoreStands } from "../../src/restore/check.ts";
 import type { RestoreDeps } from "../../src/restore/deps.ts";
 import { type Carried, carryOut, type Preview, previewRestore } from "../../src/restore/restore.ts";
@@ -74,16 +74,20 @@ export function worldOn(connectionString: string) {
   };
 
   /** A worker that applies the files of a restore. */
-  const restoring = () => {
+  const restoring = (over: Pick<Database, "query"> = database) => {
     const waiting = { sleep: async () => undefined, random: () => 0.5 };
     const more = {
       chunks,
       plan: (file: FileToApply, lease: { token: string; beat: () => Promise<void> }) =>
-        planFile({ ...waiting, database, chunks }, file, { record: true, ...lease }),
-      gate: async (_: unknown, file: FileToApply, lease: { token: string }) =>
-        (await restoreStands(tables, file.id, lease.token)) ? { go: { allowed: 0 } } : { held: [RESTORE_CHECK] },
+        planFile({ ...waiting, database: over, chunks }, file, { record: true, ...lease }),
+      // As in the system: it is asked once, and what was let go is noted.
+      gate: async (_: unknown, file: FileToApply, lease: { token: string }) => {
+        if (!(await restoreStands(tables, file.id, lease.token))) return { held: [RESTORE_CHECK] };
+        await over.query("SELECT pass_gate($1, $2, $3, 0)", [file.id, lease.token, JSON.stringify({ allowed: 0 })]);
+        return { go: { allowed: 0 } };
+      },
     };
-    return applying.deps(database, more);
+    return applying.deps(over, more);
   };
 
   return {
@@ -149,17 +153,15 @@ export function worldOn(connectionString: string) {
       return looked.preview;
     },
 
-    carryOut: (customer: string, to: string, digest: string): Promise<Carried> =>
-      carryOut(deps, { customer, to, digest, by: "ops" }),
+    carryOut: (customer: string, to: string, digest: string, with_: RestoreDeps = deps): Promise<Carried> =>
+      carryOut(with_, { customer, to, digest, by: "ops" }),
 
     /** Every file of a restore that waits. */
-    async applyAll(): Promise<string[]> {
+    async applyAll(over?: Pick<Database, "query">): Promise<string[]> {
       const done: string[] = [];
-      for (const message of messages.splice(0)) done.push((await applyHandler(message, restoring())).done);
+      for (const message of messages.splice(0)) done.push((await applyHandler(message, restoring(over))).done);
       return done;
     },
-
-    token: randomUUID,
   };
 }
 
