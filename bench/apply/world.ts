@@ -11,6 +11,8 @@ import { applyHandler } from "../../src/apply/handler.ts";
 import { defineFeed } from "../../src/domain/adapter.ts";
 import { orderKeyOf } from "../../src/domain/ids.ts";
 import { applyFileMessage } from "../../src/domain/messages.ts";
+import type { DryRunDeps } from "../../src/dry-run/deps.ts";
+import { dryRunDeps } from "../../src/dry-running.ts";
 import { gateFile } from "../../src/gate/handler.ts";
 import { gateDeps } from "../../src/gating.ts";
 import { planFile } from "../../src/plan/plan-file.ts";
@@ -65,9 +67,10 @@ export interface BenchWorld {
   readonly database: Database;
   readonly chunks: ReturnType<typeof memoryChunks>;
   readonly deps: ApplyDeps;
+  readonly asking: DryRunDeps;
   newFeed(slug: string, mode: "full" | "delta" | "snapshot"): Promise<BenchFeed>;
-  /** A file at the end of parse, a minute after the one before. */
-  newFile(feed: BenchFeed, file: BenchFile): Promise<{ fileId: string; orderKey: string }>;
+  /** A file at the end of parse, a minute after the one before; `dryRun`: it only asks. */
+  newFile(feed: BenchFeed, file: BenchFile, dryRun?: boolean): Promise<{ fileId: string; orderKey: string }>;
   /** The apply stage, from its message to the end. Throws where the file does not land. */
   apply(fileId: string): Promise<void>;
   cost(work: () => Promise<unknown>): Promise<Cost>;
@@ -106,15 +109,8 @@ export async function benchWorld(name: string): Promise<BenchWorld> {
   const waiting = { sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)), random: Math.random };
   const log = { info: () => undefined, warn: console.warn, error: console.error };
   const whole: ApplyDeps["chunks"]["whole"] = (file, entry) => chunks.whole(file, entry);
-  const gate = gateDeps({
-    ...waiting,
-    database,
-    whole,
-    adapterOf: () => BENCH_FEED,
-    addressSecret: "bench",
-    uuid: randomUUID,
-    log,
-  });
+  const gating = { ...waiting, database, whole, adapterOf: () => BENCH_FEED };
+  const gate = gateDeps({ ...gating, addressSecret: "bench", uuid: randomUUID, log });
   const deps: ApplyDeps = {
     ...waiting,
     database,
@@ -136,6 +132,13 @@ export async function benchWorld(name: string): Promise<BenchWorld> {
     database,
     chunks,
     deps,
+    asking: dryRunDeps({
+      ...gating,
+      postgres: database,
+      head: (file, entry) => chunks.head(file, entry),
+      mailDomain: "bench.example",
+      now: () => new Date(),
+    }),
     async newFeed(slug, mode) {
       const { rows: feeds } = await sql.query<{ customer_id: number; feed_id: number }>(
         "SELECT * FROM register_feed('bench', 'Bench', $1, 'Stock', $2, 'v1')",
@@ -143,7 +146,7 @@ export async function benchWorld(name: string): Promise<BenchWorld> {
       );
       return { customerId: feeds[0]!.customer_id, feedId: feeds[0]!.feed_id };
     },
-    async newFile({ customerId, feedId }, file) {
+    async newFile({ customerId, feedId }, file, dryRun = false) {
       made++;
       const at = new Date(Date.UTC(2026, 10, 1) + made * 60_000);
       const atMs = at.getTime();
@@ -156,9 +159,10 @@ export async function benchWorld(name: string): Promise<BenchWorld> {
       );
       const { rows: files } = await sql.query<{ id: string }>(
         `INSERT INTO files (delivery_id, position, customer_id, feed_id, path, content_type, state, adapter_version, as_of,
-           as_of_source, order_key, received_at)
-         VALUES ($1, 0, $2, $3, 'stock.csv', 'text/csv', 'parsing', 'v1', $4, 'test', $5, $4) RETURNING id`,
-        [id, customerId, feedId, at, orderKey],
+           as_of_source, order_key, received_at, cause, compare_only)
+         VALUES ($1, 0, $2, $3, 'stock.csv', 'text/csv', 'parsing', 'v1', $4, 'test', $5, $4,
+           CASE WHEN $6::boolean THEN 'dry-run' ELSE 'delivery' END, $6) RETURNING id`,
+        [id, customerId, feedId, at, orderKey, dryRun],
       );
       const fileId = String(files[0]!.id);
       await sql.query(
