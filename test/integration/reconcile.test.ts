@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN } from "../../cli/local/settings.ts";
 import { mailOf } from "../../cli/samples/mail.ts";
 import { feedAddress } from "../../src/domain/address.ts";
+import { jsonOf, mailfeed } from "../cli/run.ts";
 import { type Mail, standingRecords, startTestStack, type TestStack } from "../support/stack.ts";
 import { testFeeds } from "../support/test-feeds.ts";
 
@@ -216,7 +217,7 @@ describe("a snapshot", () => {
     expect(await post(`/v1/drift/${id}/release`)).toMatchObject({ status: 409, body: { state: "rejected" } });
     expect(Object.keys(await recordsOf("goods"))).toHaveLength(13);
     expect((await stack.api<{ items: unknown[] }>("/v1/alerts?kind=drift-waits")).body.items).toEqual([]);
-    await send("goods", articles(20).slice(10, 17));
+    expect(await send("goods", articles(20).slice(10, 17))).toEqual(["applied"]);
   });
 
   it("that nobody decides about is over after a week, and both are told", async () => {
@@ -231,7 +232,7 @@ describe("a snapshot", () => {
     expect(await latest("goods")).toMatchObject({ state: "rejected", note: "nobody decided in 7 days" });
     const { body } = await stack.api<{ items: { subject: string }[] }>("/v1/notifications?customer=acme&feed=goods");
     expect(body.items.filter(({ subject }) => subject.includes("nobody decided"))).toHaveLength(2);
-    await send("goods", articles(20).slice(10, 17));
+    expect(await send("goods", articles(20).slice(10, 17))).toEqual(["applied"]);
   });
 
   it("that a newer one follows is over: only the newest can be released", async () => {
@@ -244,7 +245,7 @@ describe("a snapshot", () => {
       decided_by: "mailfeed",
     });
     expect(await latest("goods")).toMatchObject({ state: "waiting" });
-    await send("goods", articles(20).slice(10, 17));
+    expect(await send("goods", articles(20).slice(10, 17))).toEqual(["applied"]);
   });
 
   it("does not undo what a newer file has said", async () => {
@@ -253,6 +254,7 @@ describe("a snapshot", () => {
     expect((await stack.deliver(behind)).files.map(({ state }) => state)).toEqual(["compared"]);
     expect(foundIn(await latest("goods"))).toContain("differs A7: newer-file");
     expect((await recordsOf("goods")).A7).toMatchObject({ amount: 99 });
+    expect(await send("goods", [{ key: "A7" }])).toEqual(["applied"]);
   });
 
   it("of another key is held and says why; released it is asked again", async () => {
@@ -267,6 +269,70 @@ describe("a snapshot", () => {
     expect((await stack.api("/v1/drift?customer=acme", token)).status).toBe(404);
     expect((await stack.api<{ items: unknown[] }>("/v1/drift", token)).body.items).toEqual([]);
   });
+});
+
+describe("what explains a difference", () => {
+  const all = articles(20);
+  const asThere = all.map((one) => (one.key === "A8" ? { ...one, amount: 5 } : one));
+
+  it("is a row of the same key that could not be read, until what it should have said comes", async () => {
+    const good = Array.from({ length: 20 }, () => ({ key: "A9" }));
+    expect(await send("goods", [{ key: "A8", amount: "many" }, ...good])).toEqual(["applied"]);
+    await send("goods-now", asThere);
+    expect(await latest("goods")).toMatchObject({ state: "clean", numbers: { explained: { "rejected-row": 1 } } });
+    expect(await send("goods", [{ key: "A8" }])).toEqual(["applied"]);
+  });
+
+  it("is a file that is held; it is applied, or else the drift heals", async () => {
+    expect(
+      await send("goods", [
+        { key: "A8", amount: 5 },
+        { key: "A9", amount: "many" },
+      ]),
+    ).toEqual(["held: too-many-rejects"]);
+    await send("goods-now", asThere);
+    expect(await latest("goods")).toMatchObject({ state: "clean", numbers: { explained: { "held-file": 1 } } });
+    expect((await recordsOf("goods")).A8).toMatchObject({ amount: 1 });
+    await stack.sql`UPDATE files SET state = 'rejected' WHERE state = 'held' AND feed_id = (SELECT id FROM feeds WHERE slug = 'goods')`;
+    await stack.sql`UPDATE files SET received_at = received_at - interval '8 days' WHERE rejected > 0`;
+    await send("goods-now", asThere);
+    expect(await latest("goods")).toMatchObject({ state: "healed" });
+    expect((await recordsOf("goods")).A8).toMatchObject({ amount: 5 });
+  });
+});
+
+describe("mailfeed drift", () => {
+  const drift = (...args: readonly string[]) =>
+    mailfeed("drift", ...args, "--url", stack.url, "--token", stack.operator);
+
+  it("lists what was compared, shows what differs, and decides", async () => {
+    for (const key of ["A10", "A11", "A12", "A13", "A14", "A15", "A16"]) await remove("goods", key);
+    await send("goods-now", articles(20));
+    const { id } = await latest("goods");
+    const listed = await drift("list", "--customer", "acme", "--feed", "goods");
+    expect([listed.code, listed.stderr]).toEqual([0, ""]);
+    expect(listed.stdout).toMatch(
+      new RegExp(`^${id}  \\S+  acme/goods  waiting  8 of 13 records differ from goods-now`, "m"),
+    );
+    const shown = await drift("show", id);
+    expect(shown.stdout).toContain("above the limits: 8 rows, more than 6");
+    expect(shown.stdout).toContain("“A10” is in the ERP's list and not here.");
+    expect((await drift("release", id, "--note", "asked Acme")).stdout).toContain(`Drift report ${id} is `);
+    expect(await drift("reject", id)).toMatchObject({ code: 1 });
+    expect(await drift("show", "999999")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("no drift report"),
+    });
+    const [json] = jsonOf<{ items: { id: string }[] }>(await drift("list", "--json"));
+    expect(json!.items[0]!.id).toBe(id);
+  });
+
+  it.each([[[]], [["odd"]], [["show"]], [["show", "x"]], [["check", "goods"]], [["list", "7"]]])(
+    "says how it is called: %j",
+    async (args) => {
+      expect(await drift(...args)).toMatchObject({ code: 2 });
+    },
+  );
 });
 
 describe("a full feed without a snapshot", () => {
@@ -300,6 +366,19 @@ describe("a full feed without a snapshot", () => {
     expect((await reportsOf("shelves")).map(({ state }) => state)).toEqual(["clean", "healed", "healed", "clean"]);
   });
 
+  it("is checked from the command line", async () => {
+    const door = ["--url", stack.url, "--token", stack.operator];
+    const said = await mailfeed("drift", "check", "acme/shelves", ...door);
+    expect([said.code, said.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^Drift report \d+ \(clean\): 0 of 20 records differ from its last full file\n$/),
+    ]);
+    expect(await mailfeed("drift", "check", "acme/goods", ...door)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("no full file of the feed has been applied yet"),
+    });
+  });
+
   it("is compared by the cron once a day", async () => {
     await stack.sql.query("UPDATE drift_reports SET created_at = created_at - interval '25 hours'");
     await remove("shelves", "A4");
@@ -307,6 +386,6 @@ describe("a full feed without a snapshot", () => {
     const [report] = await reportsOf("shelves");
     expect(report).toMatchObject({ numbers: { drift: 1 } });
     await theCronRuns();
-    expect(await reportsOf("shelves")).toHaveLength(5);
+    expect(await reportsOf("shelves")).toHaveLength(6);
   });
 });

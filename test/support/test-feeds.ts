@@ -17,6 +17,8 @@ const goods = {
     { name: "shelf", source: { header: "Shelf" }, type: "text" as const },
   ],
   key: ["article"],
+  // The same words again are a statement of their own.
+  duplicateWindowHours: 0,
 };
 
 export const testFeeds: readonly Adapter[] = [
