@@ -94,6 +94,7 @@ const orders = defineFeed({
   customerTitle: ${JSON.stringify(title)},
   feed: "orders",
   title: "Orders",
+  // Who there is told of what is wrong with a file: contact: "somebody@…",
   mode: "delta",
   intake: { policy: "require-spf-or-dkim", senders: ["@${name}.example"], fileName: "\\\\.(csv|txt)$" },
   file: { charset: "utf-8", delimiter: ";", header: true },
