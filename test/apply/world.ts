@@ -116,7 +116,7 @@ export function worldOn(connectionString: string, { chunkRows, statementRows } =
   /** A parsed file of the feed; `place` orders it among the feed's files. */
   async function file(of: TestFeed, place: number, rows: readonly TestRow[]): Promise<TestFile> {
     made++;
-    const delivery = createHash("md5").update(`${connectionString}-${made}`).digest("hex");
+    const delivery = createHash("md5").update(`${connectionString}-${chunkRows}-${made}`).digest("hex");
     const at = new Date(Date.UTC(2026, 0, 1) + place * 60_000);
     await forceIn(
       database,

@@ -5,7 +5,17 @@ import { Died, faulty } from "../apply/faults.ts";
 import { says, type TestFeed, type TestFile } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { forceIn } from "../support/force-state.ts";
-import { article, articles, DAY, type GateWorld, gateWorldOn, NOW_MS, PUBLIC_URL, SECRET } from "./gate-world.ts";
+import {
+  article,
+  articles,
+  DAY,
+  type GateWorld,
+  gateWorldOn,
+  LARGE_SIZES,
+  NOW_MS,
+  PUBLIC_URL,
+  SECRET,
+} from "./gate-world.ts";
 
 let fresh: FreshDatabase;
 let world: GateWorld;
@@ -228,6 +238,24 @@ describe("a file that was let go", () => {
     expect(world.told.at(-1)).toBe(4);
     await world.send(feed, 2 * DAY, articles(95));
     expect(world.told.at(-1)).toBe(0);
+  });
+});
+
+describe("a small delta of a large feed", () => {
+  it("is judged by all records where it would not go by those that are counted for it", async () => {
+    const large = gateWorldOn(fresh.connectionString, LARGE_SIZES);
+    const policy = { changed: { share: 0.01, minRecords: 1 } };
+    const feed = await large.feed("delta");
+    await large.send(feed, 0, articles(10_500), large.worker({ mode: "delta" }));
+    const worker = large.worker({ mode: "delta", policy });
+    const send = async (day: number, changes: number) => {
+      const file = await large.file(feed, day * DAY, articles(changes, changes, { stock: 10 + day }));
+      await large.apply(file, worker);
+      return large.rowOf(file);
+    };
+    expect(await send(1, 100)).toMatchObject({ state: "applied", changed: 100, records_before: null });
+    expect(await send(2, 105)).toMatchObject({ state: "applied", changed: 105, records_before: 10_500 });
+    expect((await send(3, 106)).failure?.sentence).toContain("106 of 10,500 records (1 %) would change.");
   });
 });
 

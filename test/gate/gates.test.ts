@@ -17,17 +17,15 @@ import {
   type Row,
 } from "./gate-world.ts";
 
-let databases: FreshDatabase[];
+let fresh: FreshDatabase;
 let world: GateWorld;
 let large: GateWorld;
 beforeAll(async () => {
-  databases = [await freshDatabase(), await freshDatabase()];
-  world = gateWorldOn(databases[0]!.connectionString);
-  large = gateWorldOn(databases[1]!.connectionString, LARGE_SIZES);
+  fresh = await freshDatabase();
+  world = gateWorldOn(fresh.connectionString);
+  large = gateWorldOn(fresh.connectionString, LARGE_SIZES);
 });
-afterAll(async () => {
-  for (const database of databases) await database.drop();
-});
+afterAll(() => fresh.drop());
 
 interface Sent extends FileOptions {
   readonly rows: readonly TestRow[];
