@@ -265,6 +265,23 @@ describe("a link that does not hold", () => {
     expect(await now()).toEqual(untouched);
   });
 
+  it("of an earlier hold of the same file decides nothing about the later one", async () => {
+    const early = tokenOf("reject");
+    await press(tokenOf("release"));
+    await force(api.database.sql, "UPDATE files SET state = 'held', failure = $2 WHERE id = $1", [
+      fileId,
+      '{"code":"blast-radius"}',
+    ]);
+    await api.database.sql.query(
+      `INSERT INTO holds (file_id, nonce, facts, tripped, telling, later, expires_at)
+       SELECT file_id, 'another' || nonce, facts, tripped, telling, later, expires_at FROM holds`,
+    );
+    const page = await press(early);
+    expect([page.status, (await show(early)).text.includes("<button")]).toEqual([409, false]);
+    expect(await now()).toMatchObject({ state: "held", audited: 1 });
+    expect((await api.get("/v1/holds", api.world.operator)).json.items).toHaveLength(1);
+  });
+
   it("whose hold is gone says the same", async () => {
     const token = tokenOf("reject");
     await api.database.sql.query("TRUNCATE holds");
