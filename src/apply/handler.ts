@@ -60,7 +60,7 @@ async function underLease(
 
   await applyFile(deps, file, plan, lease);
   const numbers = planNumbers(plan, file.feedMode === "full" || isOurs(file) ? verdict.go : {});
-  const more = await retire(message, deps, file, plan, verdict.go, lease);
+  const more = await retire(message, deps, file, plan, verdict.go, lease, passed === undefined);
   if (more !== undefined) return await holdFile(deps, facts, more, lease, numbers);
   return await closeFile(deps, facts, file, plan, numbers, lease);
 }
@@ -73,6 +73,7 @@ async function retire(
   plan: Plan,
   allowance: Allowance,
   lease: HeldLease,
+  isFresh: boolean,
 ): Promise<FailureReport | undefined> {
   if (isOurs(file)) {
     await retireListed(deps, file, lease);
@@ -80,7 +81,7 @@ async function retire(
   }
   if (file.feedMode !== "full" || plan.mode === "late") return undefined;
   const { kept = 0 } = allowance;
-  const done = await retireMissing(deps, file, plan, allowance, lease);
+  const done = await retireMissing(deps, file, plan, allowance, lease, isFresh);
   if (file.cause === "delivery") await deps.kept(message, kept);
   if (!("kept" in done) || done.kept !== "not-planned") return undefined;
   // Whoever releases it has read this number, and lets so many go.

@@ -72,8 +72,8 @@ interface RetireRow {
 
 /**
  * Retires what an applied file lacks; it is not closed yet. May be run again at any point: each statement looks anew at who
- * is missing, and nothing is asked where nothing is allowed. `retired` counts what this run knows of; the books are summed from
- * the ledger. Throws `lease-lost` and the database's failures.
+ * is missing, and nothing is asked where nothing is allowed and that was said under this very lease (`isFresh`). `retired` counts
+ * what this run knows of; the books are summed from the ledger. Throws `lease-lost` and the database's failures.
  */
 export async function retireMissing(
   deps: Asking & Pick<ApplyDeps, "pace" | "maxRows">,
@@ -81,10 +81,12 @@ export async function retireMissing(
   { superseded }: Pick<Plan, "superseded">,
   { allowed, despiteRejects = false }: Allowance,
   lease: HeldLease,
+  isFresh = true,
 ): Promise<Retirement> {
   if (file.feedMode !== "full") return { kept: "not-full" };
-  // Under one lease nobody else writes: what was not missing then is not missing now, and need not be looked for again.
-  if (allowed === 0) return { retired: 0 };
+  // Under one lease nobody else writes: what was not missing then is not missing now, and need not be looked for again. What an
+  // earlier attempt was told may be over: an older file may have been applied in between.
+  if (allowed === 0 && isFresh) return { retired: 0 };
   const limit = deps.maxRows ?? RETIRE_MAX_ROWS;
   let retired = 0;
   for (let after: string | null = null; ; ) {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { applyFile } from "../../src/apply/apply-file.ts";
 import { acquireLease, heldLease } from "../../src/apply/lease.ts";
 import { forecastRetirement, missingRecords, retireMissing } from "../../src/apply/retire.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
@@ -295,6 +296,23 @@ describe("nothing is retired", () => {
     const again = await applyAndRetire(world, file, { allowed: 8 });
     expect(again).toMatchObject({ forecast: { missing: 3, retired: 6 }, retirement: { kept: "not-planned" } });
     expect(Object.keys(await activeOf(world, feed.feedId))).toHaveLength(4);
+  });
+
+  it("that an older file brought after the gate had let go of none", async () => {
+    const feed = await loaded();
+    const file = await world.file(feed, 2, TEN);
+    const deps = world.deps();
+    const token = deps.token();
+    const taken = await take(deps, file, token);
+    const lease = heldLease(deps, file.id, token);
+    const plan = await deps.plan({ ...taken, planMode: "diff" }, lease);
+    await applyFile(deps, taken, plan, lease);
+    await world.database.query(
+      `INSERT INTO records (order_key, row_hash, file_id, customer_id, feed_id, line, natural_key, data)
+       VALUES ('00000000-0000-0000-0000-000000000001', md5('late')::uuid, 0, $1, $2, 1, 'late', '{"value": 1}')`,
+      [feed.customerId, feed.feedId],
+    );
+    expect(await retireMissing(deps, taken, plan, { allowed: 0 }, lease, false)).toEqual({ kept: "not-planned" });
   });
 
   it("before all rows are settled", async () => {
