@@ -244,7 +244,7 @@ describe("a file that was let go", () => {
 describe("a small delta of a large feed", () => {
   it("is judged by all records where it would not go by those that are counted for it", async () => {
     const large = gateWorldOn(fresh.connectionString, LARGE_SIZES);
-    const policy = { changed: { share: 0.01, minRecords: 1 } };
+    const policy = { changed: { share: 0.005, minRecords: 1 } };
     const feed = await large.feed("delta");
     await large.send(feed, 0, articles(10_500), large.worker({ mode: "delta" }));
     const worker = large.worker({ mode: "delta", policy });
@@ -253,9 +253,9 @@ describe("a small delta of a large feed", () => {
       await large.apply(file, worker);
       return large.rowOf(file);
     };
-    expect(await send(1, 100)).toMatchObject({ state: "applied", changed: 100, records_before: null });
-    expect(await send(2, 105)).toMatchObject({ state: "applied", changed: 105, records_before: 10_500 });
-    expect((await send(3, 106)).failure?.sentence).toContain("106 of 10,500 records (1 %) would change.");
+    expect(await send(1, 50)).toMatchObject({ state: "applied", changed: 50, records_before: null });
+    expect(await send(2, 52)).toMatchObject({ state: "applied", changed: 52, records_before: 10_500 });
+    expect((await send(3, 53)).failure?.sentence).toContain("53 of 10,500 records (0.5 %) would change.");
   });
 });
 
