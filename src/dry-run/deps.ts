@@ -11,6 +11,8 @@ import type { DeliveryState, FileState } from "../domain/states.ts";
 export interface Lacking extends Forecast {
   /** Rows of the file that were compared: fewer or more than its own, where another worker compares it at the same time. */
   readonly planned: number;
+  /** An earlier file of the feed that is held, and that later ones are to wait for. */
+  readonly behind: string | null;
 }
 
 /** A record as it stands. */

@@ -3,15 +3,15 @@
  * same gate as on the way to apply, and nothing is written but what planning notes of this file alone, which goes again when
  * it ends. Nobody is told here.
  */
-import type { Effect } from "../domain/effect.ts";
-import { failure } from "../domain/failures.ts";
+import type { Effect, HoldReason } from "../domain/effect.ts";
+import { failure, report } from "../domain/failures.ts";
 import type { DiffPlan, FileToApply, Plan } from "../domain/plan.ts";
 import { retirements } from "../domain/retirement.ts";
-import type { DryRunDeps } from "./deps.ts";
+import type { DryRunDeps, Lacking } from "./deps.ts";
 import { type ComparedRow, Differences, retiredRow } from "./differences.ts";
 
-/** Rows that are compared value by value; of more, so many at even distances: half a minute of reading at most. */
-export const LOOKED_MAX_ROWS = 20_000;
+/** Rows that are compared value by value; of more, so many at even distances. They take about a second where it was measured. */
+export const LOOKED_MAX_ROWS = 50_000;
 /** Records asked for by one statement: a few MB of answer at the widest. */
 const ASK_MAX_ROWS = 1_000;
 
@@ -41,7 +41,8 @@ export async function dryRunFile(
   if (plan.mode === "diff") {
     for await (const row of comparedRows(deps, file, thinned(plan, lookedMaxRows))) differences.add(row);
   }
-  const { reasons, unjudged } = await deps.judge(file, plan, lacking);
+  const { reasons: judged, unjudged } = await deps.judge(file, plan, lacking);
+  const reasons = [...waiting(file, lacking), ...judged];
   const numbers = numbersOf(plan);
   const { missing, bar } = lacking;
   return {
@@ -150,6 +151,13 @@ async function* comparedRows(deps: DryRunDeps, file: FileToApply, plan: DiffPlan
       };
     }
   }
+}
+
+/** Once it is sent for real, it waits for what is decided about an earlier file. What is read again waits for nobody. */
+function waiting({ cause }: FileToApply, { behind }: Lacking): HoldReason[] {
+  if (behind === null || cause !== "dry-run") return [];
+  const { code: check, sentence } = report("behind-held-file", { file: behind });
+  return [{ check, sentence }];
 }
 
 type Data = Readonly<Record<string, unknown>>;

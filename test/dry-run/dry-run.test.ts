@@ -5,6 +5,7 @@ import { thinned } from "../../src/dry-run/dry-run.ts";
 import { activeOf, historyOf } from "../apply/retire-world.ts";
 import { row, rowsOf, says, type TestRow } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
+import { forceIn } from "../support/force-state.ts";
 import { type AskingWorld, askingWorldOn, NOW } from "./world.ts";
 
 let database: FreshDatabase;
@@ -146,6 +147,32 @@ describe("a dry run", () => {
     const older = await world.send(feed, 2, rowsOf([1, 2, 4]));
     expect(await world.books(older)).toMatchObject({ state: "applied", changed: 1, unchanged: 2, stale: 0 });
     expect(await activeOf(world, feed.feedId)).toEqual({ k0: 1, k1: 2, k2: 4 });
+  });
+
+  it("would wait behind an earlier file that is held, where later ones are to", async () => {
+    const feed = await world.feed();
+    await world.send(feed, 1, rowsOf([1]));
+    const held = await world.file(feed, 2, rowsOf([2]));
+    const hold = (later: string) =>
+      world.database.query(
+        `INSERT INTO holds (file_id, nonce, facts, tripped, telling, later, expires_at)
+         VALUES ($1, md5(random()::text), '{}', '[]', '[]', $2, now() + interval '1 day')`,
+        [held.id, later],
+      );
+    await forceIn(
+      world.database,
+      `UPDATE files SET state = 'held', failure = '{"code": "blast-radius"}' WHERE id = $1`,
+      [held.id],
+    );
+    await hold("wait");
+    const question = await world.question(feed, 3, rowsOf([3]));
+    const effect = await world.ask(question);
+    expect([effect.verdict, effect.reasons.map(({ check }) => check)]).toEqual(["hold", ["behind-held-file"]]);
+    expect(effect.reasons[0]?.sentence).toContain(held.id);
+    expect((await world.ask(await world.question(feed, 0, rowsOf([3])))).verdict).toBe("apply");
+    await world.database.query("DELETE FROM holds WHERE file_id = $1", [held.id]);
+    await hold("supersede");
+    expect((await world.ask(question)).verdict).toBe("apply");
   });
 
   it("says the same of every random state and file as applying it does", { timeout: 120_000 }, async () => {
