@@ -1,13 +1,16 @@
 /** Replay's part of the composition root: the archive, the stages' queue and the rows of replays. No decision is made here. */
 import { z } from "zod";
+import type { BackfillDoor } from "./api/deps.ts";
 import type { Adapter } from "./domain/adapter.ts";
 import { type DeliveryFacts, factsFromMetadata } from "./domain/delivery.ts";
+import { rawKey } from "./domain/keys.ts";
 import type { ParseDelivery } from "./domain/messages.ts";
+import { backfillFacts } from "./intake/backfill.ts";
 import type { Log } from "./observe/log.ts";
-import { asOfFile } from "./parse/as-of.ts";
+import { asOfFile, statedTime } from "./parse/as-of.ts";
 import type { Replay } from "./parse/reading.ts";
 import { type Database, patient } from "./platform/postgres.ts";
-import { headOf, listMetadataAfter } from "./platform/r2.ts";
+import { archiveRaw, headOf, listMetadataAfter } from "./platform/r2.ts";
 import type { ArchivedObject, ReadingOrder, ReplayDeps } from "./replay/deps.ts";
 import { replayTables } from "./replay/tables.ts";
 
@@ -37,6 +40,21 @@ export const replayDeps = ({ store, database, ...config }: Surroundings): Replay
   enqueueParse: config.enqueueParse,
   now: config.now,
   log: config.log,
+});
+
+export const backfillDoor = (
+  config: Pick<Surroundings, "store" | "now"> & { readonly addressSecret: string; readonly mailDomain: string },
+): BackfillDoor => ({
+  facts(old) {
+    const arrived = { receivedAt: config.now().toISOString() } as DeliveryFacts;
+    const named = old.feed.asOf.from === "file-name" ? statedTime(asOfFile(old.feed, arrived, old.name)) : null;
+    return backfillFacts({ ...old, namedAt: named === null ? undefined : new Date(named) }, config, config.now());
+  },
+  async archive(facts, bytes) {
+    const key = rawKey(facts.customer, new Date(facts.receivedAt), facts.id, facts.door);
+    await archiveRaw(config.store, key, bytes, facts);
+    return key;
+  },
 });
 
 /** Undefined where the object was not archived by us. */

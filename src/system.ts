@@ -58,7 +58,7 @@ import { redriveFixed } from "./redrive/redrive.ts";
 import { redriveTables } from "./redrive/tables.ts";
 import { advanceAll, goOn } from "./replay/advance.ts";
 import type { ReplayDeps } from "./replay/deps.ts";
-import { readingOf, replayDeps } from "./replaying.ts";
+import { backfillDoor, readingOf, replayDeps } from "./replaying.ts";
 import { RESTORE_CHECK, restoreStands } from "./restore/check.ts";
 import { restoreTables } from "./restore/tables.ts";
 import { restoreDeps } from "./restoring.ts";
@@ -411,6 +411,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
         },
         redrive: redriveDeps(feeds, config, database),
         replay: replayDepsOf(feeds, config, database),
+        backfill: backfillDoor(config),
         drift: driftDoor(reconciling(feeds, config, database)),
         restore: restoreDeps({ ...config, database, enqueueApply: enqueueApply(config) }),
         holds: holdsDeps(config, database),

@@ -3,10 +3,12 @@ import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
 import type { Context } from "hono";
 import type { AdmissionDoor } from "../admission/keeper.ts";
 import type { Adapter } from "../domain/adapter.ts";
+import type { DeliveryFacts } from "../domain/delivery.ts";
 import type { FormatProfile, Proposed, StoredVersion } from "../domain/feed-version.ts";
 import type { ApplyFile, ParseDelivery } from "../domain/messages.ts";
 import type { ReadLink } from "../gate/link.ts";
 import type { HoldsDeps } from "../holds/deps.ts";
+import type { OldFile } from "../intake/backfill.ts";
 import type { Log } from "../observe/log.ts";
 import type { Payload } from "../parse/open/open.ts";
 import type { StoredPayload } from "../parse/stored-payload.ts";
@@ -42,6 +44,13 @@ export interface WaitingFile extends StoredPayload {
   readonly driftReport: unknown;
 }
 
+/** The door for old mails and files: archived with the facts of then, and read by a replay. */
+export interface BackfillDoor {
+  facts(old: Omit<OldFile, "namedAt">): DeliveryFacts;
+  /** Write-once; answers the key. */
+  archive(facts: DeliveryFacts, bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+}
+
 export interface ApiDeps {
   /** `drizzle(neonSql(connectionString))`. */
   readonly db: ApiDatabase;
@@ -68,6 +77,7 @@ export interface ApiDeps {
   ) => Promise<{ readonly bytes: number; readonly blocks: AsyncGenerator<Uint8Array, void> }>;
   readonly redrive: RedriveDeps;
   readonly replay: ReplayDeps;
+  readonly backfill: BackfillDoor;
   readonly drift: DriftDoor;
   readonly restore: RestoreDeps;
   readonly holds: HoldsDeps;

@@ -74,6 +74,7 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "POST /v1/files/:id/accept-drift": (s) =>
     `/v1/files/${formats.get(s.customer)?.driftedId ?? "999999997"}/accept-drift`,
   "POST /v1/files/:id/reject": (s) => `/v1/files/${formats.get(s.customer)?.strangeId ?? "999999996"}/reject`,
+  "POST /v1/feeds/:customer/:feed/gate/narrow": (s) => `/v1/feeds/${s.customer}/${s.feed}/gate/narrow`,
   "GET /v1/holds": (s) => `/v1/holds?customer=${s.customer}`,
   "GET /v1/records": (s) => `/v1/records?customer=${s.customer}&feed=${s.feed}`,
   "GET /v1/records/:id": (s) => `/v1/records/${recordId(s)}`,
@@ -85,6 +86,7 @@ const ASKS: Readonly<Record<string, (side: Side) => string>> = {
   "POST /v1/dead-letters/redrive": () => "/v1/dead-letters/redrive",
   "POST /v1/dead-letters/:id/discard": (s) => `/v1/dead-letters/${hopeless.get(s.customer) ?? "999999994"}/discard`,
   "POST /v1/dead-letters/causes/:cause/fixed": () => "/v1/dead-letters/causes/parse.raw-missing/fixed",
+  "POST /v1/feeds/:customer/:feed/backfill": (s) => `/v1/feeds/${s.customer}/${s.feed}/backfill?name=old.csv`,
   "POST /v1/replays": () => "/v1/replays",
   "GET /v1/replays": () => "/v1/replays",
   "GET /v1/replays/:id": () => `/v1/replays/${replays[0]}`,
@@ -112,6 +114,7 @@ const BODIES: Readonly<Record<string, string | ((side: Side) => string)>> = {
   "POST /v1/files/:id/reject": '{"reason": "wrong file"}',
   "POST /v1/dead-letters/redrive": (s) => JSON.stringify({ cause: "parse.raw-missing", customer: s.customer }),
   "POST /v1/dead-letters/:id/discard": '{"reason": "of no use"}',
+  "POST /v1/feeds/:customer/:feed/backfill": "sku;qty",
   "POST /v1/replays": '{"customer": "alpha"}',
 };
 

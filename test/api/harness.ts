@@ -6,6 +6,7 @@ import type { ApiDeps, Upload } from "../../src/api/deps.ts";
 import type { StageMessage } from "../../src/domain/messages.ts";
 import { readLink } from "../../src/gate/link.ts";
 import { holdTables } from "../../src/holds/tables.ts";
+import { backfillFacts } from "../../src/intake/backfill.ts";
 import { jsonLog } from "../../src/observe/log.ts";
 import { postgres } from "../../src/platform/postgres.ts";
 import { watchGrowth } from "../../src/queues/growth.ts";
@@ -106,6 +107,11 @@ export async function startApi(): Promise<Api> {
       enqueueApply: async (message) => void messages.push(message),
       now: () => new Date(),
       log,
+    },
+    backfill: {
+      facts: (old) =>
+        backfillFacts({ ...old, namedAt: undefined }, { addressSecret: "s", mailDomain: "d.example" }, NOW),
+      archive: async ({ id }) => `raw/${id}`,
     },
     redrive: {
       tables: redriveTables(queries),

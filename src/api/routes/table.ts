@@ -1,6 +1,7 @@
 /** Every route and who may call it: the one place where that is said. A test walks this table with every kind of token. */
 import type { Call, OpenCall } from "../deps.ts";
 import { listAlerts } from "./alerts.ts";
+import { backfillFile } from "./backfill.ts";
 import { getComparison } from "./comparison.ts";
 import { getCustomers } from "./customers.ts";
 import { discardDeadLetter, markCauseFixed, redriveDeadLetter, redriveDeadLetters } from "./dead-letter-decisions.ts";
@@ -13,7 +14,7 @@ import { getFile, listFiles } from "./files.ts";
 import { acceptDrift, acceptProfile, rejectFile, rejectProfile } from "./formats.ts";
 import { health } from "./health.ts";
 import { decideByLink, showHold } from "./hold-links.ts";
-import { listHolds } from "./holds.ts";
+import { listHolds, narrowGate } from "./holds.ts";
 import { listJobs } from "./jobs.ts";
 import { getLimits, setLimits } from "./limits.ts";
 import { activateMapping, draftMapping, getMapping, rollBackMapping, tryOnFile } from "./mappings.ts";
@@ -69,6 +70,7 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/files/:id/accept-drift", access: "operator", handler: acceptDrift },
   { method: "POST", path: "/v1/files/:id/reject", access: "operator", handler: rejectFile },
   { method: "GET", path: "/v1/holds", access: "operator", handler: listHolds },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/gate/narrow", access: "operator", handler: narrowGate },
   { method: "GET", path: "/hold/:token", access: "anyone", handler: showHold },
   { method: "POST", path: "/hold/:token", access: "anyone", handler: decideByLink },
   { method: "GET", path: "/v1/records", access: "token", handler: listRecords },
@@ -86,6 +88,7 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: "/v1/drift/:id/release", access: "operator", handler: releaseDrift },
   { method: "POST", path: "/v1/drift/:id/reject", access: "operator", handler: rejectDrift },
   { method: "POST", path: "/v1/feeds/:customer/:feed/reconcile", access: "operator", handler: reconcileFeed },
+  { method: "POST", path: "/v1/feeds/:customer/:feed/backfill", access: "operator", handler: backfillFile },
   { method: "POST", path: "/v1/replays", access: "operator", handler: startReplay },
   { method: "GET", path: "/v1/replays", access: "operator", handler: listReplays },
   { method: "GET", path: "/v1/replays/:id", access: "operator", handler: getReplay },
