@@ -292,6 +292,10 @@ describe("a replay", () => {
     }
     await read(numbers[0]!, numbered, replayOf("1"));
     expect((await filesOf(numbers[0]!))[1]).toMatchObject({ state: "parsed" });
+    // Of a payload that another adapter left alone there is no file that came.
+    await force(database.sql, "DELETE FROM files WHERE delivery_id = $1", [numbers[1]!.facts.id]);
+    await read(numbers[1]!, numbered, replayOf("1"));
+    expect(await filesOf(numbers[1]!)).toMatchObject([{ cause: "replay", state: "parsed" }]);
   });
 
   it("rejects what does not fit the format of today, without asking and without pinning", async () => {

@@ -108,6 +108,17 @@ describe("a refused row", () => {
     ]);
   });
 
+  it("names none where only the whole key is at fault, whatever the row before it named", async () => {
+    const wide = { ...name, maxLength: 2_000 };
+    const two = tableFeed({ columns: [{ ...id, maxLength: 2_000 }, wide, stock], key: ["id", "name"] });
+    const long = "x".repeat(900);
+    const { rejects } = await parse(two, `Id;Name;Stock\na;b;much\n${long};${long};1\n`);
+    expect(rejects.map(({ code, naturalKey }) => [code, naturalKey])).toEqual([
+      ["not-an-integer", "a|b"],
+      ["key-too-long", null],
+    ]);
+  });
+
   it("does not hand its key on to the next one", async () => {
     const { rejects } = await parse(feed, "Id;Name;Stock\na;far too long;1\nb;ok;1;1\n;far too long;1\n");
     expect(rejects.filter(({ position }) => position === 0).map(({ naturalKey }) => naturalKey)).toEqual([
