@@ -5,7 +5,7 @@ import type { NoticeRow } from "../../src/domain/notice.ts";
 import { wideningSentences } from "../../src/gate/widen.ts";
 import { toldOf } from "../../src/notify/blast-radius.ts";
 import { type Block, textOf } from "../../src/notify/blocks.ts";
-import { apiOptions, callApi, doorwayOf, ofKnown, readApi, tellRefused } from "../api-client.ts";
+import { apiOptions, callApi, doorwayOf, feedPath, ofKnown, readApi, tellRefused } from "../api-client.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
 
 const ACTIONS = {
@@ -13,12 +13,13 @@ const ACTIONS = {
   show: "FILE",
   release: "FILE [--widen]",
   reject: "FILE --reason TEXT",
+  narrow: "CUSTOMER/FEED",
 } as const;
 
 export const holds: Command = {
   name: "holds",
   summary: "lists and shows the files that would change too much; releases or rejects one",
-  usage: "[list]|show|release|reject [FILE]",
+  usage: "[list]|show|release|reject|narrow [FILE|CUSTOMER/FEED]",
   options: {
     customer: { type: "string", help: "list: of this customer alone" },
     feed: { type: "string", help: "list: of this feed of the customer alone" },
@@ -31,11 +32,12 @@ export const holds: Command = {
     .map(([action, takes]) => `  holds ${action} ${takes}`)
     .join(
       "\n",
-    )}\n\nFILE is the id of the file, as in the list and the mail. What is decided first counts. With --json: the answer of the API\n(see docs/api.md).`,
+    )}\n\nFILE is the id of the file, as in the list and the mail. What is decided first counts. narrow takes back what\nreleases with --widen have laid over the limits of a feed. With --json: the answer of the API\n(see docs/api.md).`,
   async run(args, io) {
     const [action = "list", file, ...more] = args.positionals;
     if (!isAction(action) || more.length > 0 || (file === undefined) !== (action === "list")) throw usage();
     if (action === "list") return list(args, io);
+    if (action === "narrow") return narrow(args, io, file ?? "");
     const id = idOf(file);
     if (action === "show") return show(args, io, id);
     return action === "release" ? release(args, io, id) : reject(args, io, id);
@@ -194,6 +196,20 @@ async function reject(args: Arguments, io: Io, id: string): Promise<number> {
   await holdOf(args, id);
   const done = await callApi<Decided>(doorwayOf(args), "POST", `/v1/files/${id}/reject`, { reason });
   return answer(args, io, done, () => `File ${id} is rejected. Nothing of it was applied.`);
+}
+
+async function narrow(args: Arguments, io: Io, feed: string): Promise<number> {
+  const path = `${feedPath(feed)}/gate/narrow`;
+  const done = await ofKnown(`feed ${feed}`, callApi<{ readonly was: GatePolicyInput }>(doorwayOf(args), "POST", path));
+  if (done.kind === "refused") return tellRefused(done.refused, args, io);
+  const was = wideningSentences(done.value.was);
+  if (args.json) io.out(JSON.stringify(done.value));
+  else if (was.length === 0) io.out(`The limits of ${feed} are those of its adapter; nothing lay over them.`);
+  else
+    io.out(
+      `The limits of ${feed} are those of its adapter again. Taken back:\n${was.map((one) => `  ${one}`).join("\n")}`,
+    );
+  return EXIT.ok;
 }
 
 function answer(

@@ -75,6 +75,8 @@ export interface HoldTables {
   ): Promise<{ readonly outcome: "decided" | "already" | "unknown"; readonly wake: readonly string[] }>;
   /** What the apply messages of these files say, in the order of their feeds. */
   messagesOf(fileIds: readonly string[]): Promise<Omit<ApplyFile, "v" | "type">[]>;
+  /** Takes back what was laid over the feed's limits, and writes that down; answers what it was. */
+  narrow(feedId: number, by: string): Promise<GatePolicyInput>;
   /** Open holds whose time is over, the oldest first. */
   expired(now: Date, limit: number): Promise<Hold[]>;
   /** Open holds about which is to be reminded, the oldest first. */

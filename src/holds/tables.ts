@@ -1,4 +1,5 @@
 /** Holds and what decides them. SQL and nothing else; every statement may come again. */
+import type { GatePolicyInput } from "../domain/gate-policy.ts";
 import type { ApplyFile } from "../domain/messages.ts";
 import { type Database, jsonText } from "../platform/postgres.ts";
 import type { Hold, HoldTables } from "./deps.ts";
@@ -55,6 +56,22 @@ export function holdTables(database: Database): HoldTables {
          WHERE x.id = ANY ($1::bigint[]) ORDER BY x.feed_id, x.order_key`,
         [fileIds],
       ),
+
+    async narrow(feedId, by) {
+      const [row] = await database.query<{ was: GatePolicyInput }>(
+        `WITH was AS (
+           SELECT f.id, c.slug || '/' || f.slug AS name, f.gate_widening AS widening FROM feeds f JOIN customers c ON c.id = f.customer_id
+           WHERE f.id = $1::int FOR NO KEY UPDATE OF f),
+         narrowed AS (
+           UPDATE feeds f SET gate_widening = '{}' FROM was WHERE f.id = was.id AND was.widening <> '{}' RETURNING f.id),
+         audited AS (
+           INSERT INTO audit_log (actor, action, subject, detail)
+           SELECT $2, 'narrow', 'feed ' || was.name, jsonb_build_object('was', was.widening) FROM was JOIN narrowed n ON n.id = was.id)
+         SELECT was.widening AS was FROM was`,
+        [feedId, by],
+      );
+      return row?.was ?? {};
+    },
 
     expired: (now, limit) =>
       database.query<Hold>(

@@ -137,6 +137,20 @@ describe("deciding about it", () => {
     expect(await audits(fileId)).toEqual([{ actor: "ops", action: "widen" }]);
   });
 
+  it("released and widened, the limits are shown with the feed and can be taken back, which is written down once", async () => {
+    const { fileId } = await seedHold(api.database, alpha());
+    await release(fileId, "?widen=true");
+    const feed = async () => (await api.get("/v1/feeds/alpha/stock", operator())).json.gate_widening;
+    expect(await feed()).toEqual(WIDENING);
+    const narrow = () => post("/v1/feeds/alpha/stock/gate/narrow");
+    expect((await narrow()).json).toEqual({ customer: "alpha", feed: "stock", gate_widening: {}, was: WIDENING });
+    expect((await narrow()).json).toMatchObject({ was: {} });
+    expect(await feed()).toEqual({});
+    const lines = await api.database.sql.query("SELECT actor, detail FROM audit_log WHERE action = 'narrow'");
+    expect(lines).toEqual([{ actor: "ops", detail: { was: WIDENING } }]);
+    expect((await post("/v1/feeds/alpha/stock/gate/narrow", {}, alpha().token)).status).toBe(403);
+  });
+
   it("rejected, it says who refused it and why, and those behind it go on", async () => {
     const { fileId } = await seedHold(api.database, alpha());
     const behind = await seedBehind(api.database, alpha(), fileId);

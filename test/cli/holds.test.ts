@@ -36,6 +36,7 @@ afterAll(async () => {
 let file: string;
 beforeEach(async () => {
   await api.database.sql.query("TRUNCATE holds, audit_log");
+  await api.database.sql.query("UPDATE feeds SET gate_widening = '{}'");
   await force(api.database.sql, "UPDATE files SET state = 'rejected' WHERE state = 'held'", []);
   ({ fileId: file } = await seedHold(api.database, api.world.alpha));
 });
@@ -96,6 +97,18 @@ describe("mailfeed holds", () => {
     const decided = await holds("list", "--decided");
     expect(decided.stdout).toContain("reject by ops at ");
     expect(decided.stdout).toContain("widen by ops at ");
+  });
+
+  it("takes back what was widened", async () => {
+    await holds("release", file, "--widen");
+    const done = await holds("narrow", "alpha/stock");
+    expect([done.code, done.stdout]).toEqual([
+      0,
+      "The limits of alpha/stock are those of its adapter again. Taken back:\n  Up to 58 % of the records may be taken off.\n",
+    ]);
+    expect((await holds("narrow", "alpha/stock")).stdout).toContain("nothing lay over them");
+    expect((await holds("narrow", "alpha/none")).stderr).toContain("there is no feed alpha/none");
+    expect((await holds("narrow", "alpha")).stderr).toContain("is no feed: write CUSTOMER/FEED");
   });
 
   it("says plainly what is missing or wrong, and touches nothing", async () => {

@@ -70,6 +70,8 @@ export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
       mapping: activeOf("mapping") ?? null,
       asked: versions.some(({ state }) => state === "proposed"),
     },
+    /** What releases have laid over the adapter's limits of how much a file may do. */
+    gate_widening: feed.gateWidening,
     created_at: iso(feed.createdAt),
     /** The file that may write at the moment, until its lease runs out. */
     writing: feed.activeFileId === null ? null : { file_id: feed.activeFileId, until: iso(feed.leaseUntil) },

@@ -6,12 +6,20 @@
 import type { HoldAction } from "../../gate/link.ts";
 import { type Decided, decideHold } from "../../holds/decide.ts";
 import type { Hold } from "../../holds/deps.ts";
-import { scopeOf } from "../auth/scope.ts";
+import { feedOf, scopeOf } from "../auth/scope.ts";
 import type { Call } from "../deps.ts";
 import { presentHold } from "../holds/present.ts";
 import { idKey, pageOf, readCursor } from "../pages/page.ts";
 import { notFound, problem } from "../problem/problem.ts";
-import { customerParameter, feedParameter, oneOf, pageParameters, readQuery } from "../query/query.ts";
+import {
+  customerInPath,
+  customerParameter,
+  feedInPath,
+  feedParameter,
+  oneOf,
+  pageParameters,
+  readQuery,
+} from "../query/query.ts";
 import type { fileOf } from "./files.ts";
 
 const LIST = "holds";
@@ -30,6 +38,19 @@ export async function listHolds({ c, deps, caller }: Call): Promise<Response> {
   const holds = await deps.holds.tables.list({ ...scope, open, before }, query.limit + 1);
   const present = (hold: Hold) => presentHold(caller, hold, deps.now());
   return c.json(pageOf(LIST, holds, query.limit, ({ id }) => [id], present));
+}
+
+/** POST /v1/feeds/:customer/:feed/gate/narrow: what releases have laid over the feed's limits is taken back. Once more does no harm. */
+export async function narrowGate({ c, deps, caller }: Call): Promise<Response> {
+  readQuery(c, {});
+  const { feedId, customer, feed } = await feedOf(
+    deps.db,
+    caller,
+    customerInPath(c, "customer"),
+    feedInPath(c, "feed"),
+  );
+  const was = await deps.holds.tables.narrow(feedId, caller.name);
+  return c.json({ customer, feed, gate_widening: {}, was });
 }
 
 /** The hold that is asked about when a file is released or rejected; undefined where the gate has no part in its state. */
