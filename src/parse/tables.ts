@@ -141,7 +141,8 @@ export function parseTables(database: Database): ParseTables {
                  SELECT d.id, $2::int, d.customer_id, r.id, $3, $4, 'parsing', $5, $6::timestamptz, $7, $8::uuid, $9::timestamptz, 1,
                    $11::jsonb, $12::timestamptz, $13, $14::bigint, $15::boolean
                  FROM deliveries d JOIN feeds r ON r.customer_id = d.customer_id AND r.slug = $10 WHERE d.id = $1
-                   AND ($14::bigint IS NULL OR coalesce(${ORIGINAL_STATE} IN (${REPLAYED.map((state) => `'${state}'`)}), true))
+                   AND ($14::bigint IS NULL OR coalesce(${ORIGINAL_STATE} IN (${REPLAYED.map((state) => `'${state}'`)}), true)
+                     OR EXISTS (SELECT FROM files s WHERE s.replay_id = $14::bigint AND s.delivery_id = $1 AND s.position = $2::int))
                  ON CONFLICT (delivery_id, position, cause, replay_id) DO UPDATE SET attempts = f.attempts + 1, updated_at = now(),
                    adapter_version = CASE WHEN f.state = 'parsing' THEN excluded.adapter_version ELSE f.adapter_version END
                  RETURNING f.id::text AS id, f.state, CASE WHEN f.cause = 'replay' THEN ${ORIGINAL_STATE} END AS original`,

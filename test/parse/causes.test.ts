@@ -298,6 +298,19 @@ describe("a replay", () => {
     expect(await filesOf(numbers[1]!)).toMatchObject([{ cause: "replay", state: "parsed" }]);
   });
 
+  it("goes on with what it began, though the file that came opens again meanwhile", async () => {
+    const one = delivery(STOCK);
+    await read(one);
+    await ends(one, "duplicate");
+    await read(one, {}, replayOf("1"));
+    await force(database.sql, `UPDATE files SET state = 'parsing' WHERE delivery_id = $1 AND cause = 'replay'`, [
+      one.facts.id,
+    ]);
+    await ends(one, "parsed");
+    await read(one, {}, replayOf("1"));
+    expect((await filesOf(one))[1]).toMatchObject({ cause: "replay", state: "parsed" });
+  });
+
   it("rejects what does not fit the format of today, without asking and without pinning", async () => {
     const one = delivery(STOCK);
     await read(one);
