@@ -66,7 +66,7 @@ export const RETENTION: readonly Kept[] = [
     what: ["chunks/", "listed_retirements"],
     days: CHUNK_DAYS,
     from: `after the file was applied or rejected (a duplicate: ${HISTORY_DAYS} days, it may open again); held, dead and waiting files keep theirs, and those whose drift report is not at its end`,
-    why: "Apply reads them, and parse makes them again from the raw bytes.",
+    why: "Apply reads them, and parse makes them again from the raw bytes. The records that a dry run has shown go with them; its numbers stay.",
     job: "chunks",
   },
   {

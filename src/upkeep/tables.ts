@@ -115,7 +115,9 @@ export function upkeepTables(database: Database): UpkeepTables {
       ),
     chunksRemoved: mark(
       `WITH gone AS (DELETE FROM listed_retirements WHERE file_id = ANY ($1::bigint[]))
-       UPDATE files SET chunks_removed_at = $2::timestamptz WHERE id = ANY ($1::bigint[])`,
+       UPDATE files SET chunks_removed_at = $2::timestamptz,
+         comparison = CASE WHEN comparison ? 'examples' THEN jsonb_set(comparison, '{examples}', '[]') ELSE comparison END
+       WHERE id = ANY ($1::bigint[])`,
     ),
 
     filesWithRejects: (before, limit) =>

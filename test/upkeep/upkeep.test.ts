@@ -154,6 +154,30 @@ describe("what is due goes, what is needed stays", () => {
   });
 });
 
+describe("what a dry run has shown", () => {
+  it("goes with the chunks, and its numbers stay; another kind of comparison stays as it is", async () => {
+    const told = { inserted: 3, examples: [{ kind: "inserted", key: "A-1" }] };
+    const compared = (id: string, comparison: unknown) =>
+      world.database.query("UPDATE files SET comparison = $2 WHERE id = $1", [id, JSON.stringify(comparison)]);
+    const [old, young, snapshot, applied] = [
+      await world.oldFile("compared", CHUNK_DAYS + 1),
+      await world.oldFile("compared", CHUNK_DAYS - 1),
+      await world.oldFile("compared", CHUNK_DAYS + 1),
+      await world.oldFile("applied", CHUNK_DAYS + 1),
+    ];
+    await compared(old, told);
+    await compared(young, told);
+    await compared(snapshot, { report: "7" });
+    await world.upkeep();
+    const left = async (id: string) =>
+      (await world.one<{ comparison: unknown }>("SELECT comparison FROM files WHERE id = $1", [id])).comparison;
+    expect(await left(old)).toEqual({ ...told, examples: [] });
+    expect(await left(young)).toEqual(told);
+    expect(await left(snapshot)).toEqual({ report: "7" });
+    expect(await left(applied)).toBeNull();
+  });
+});
+
 describe("changes, by partition", () => {
   const partitions = async () =>
     (
