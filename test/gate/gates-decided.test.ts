@@ -1,8 +1,8 @@
 /** What becomes of a file that the gate has seen: decided, overtaken, waited for, tried again; and what is told to whom. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readLink } from "../../src/gate/link.ts";
-import { Died, faulty } from "../apply/faults.ts";
-import { says, type TestFeed, type TestFile } from "../apply/world.ts";
+import { Died, FAULTS, faulty } from "../apply/faults.ts";
+import { says, type TestFeed, type TestFile, type TestRow } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { forceIn } from "../support/force-state.ts";
 import {
@@ -238,6 +238,48 @@ describe("a file that was let go", () => {
     expect(world.told.at(-1)).toBe(4);
     await world.send(feed, 2 * DAY, articles(95));
     expect(world.told.at(-1)).toBe(0);
+  });
+});
+
+describe.each(FAULTS)("a worker that fails at any statement (%s)", (fault) => {
+  const CONTACT = { contact: "stock@acme.example" };
+
+  /** Fails at one statement after the other, each time with a feed of its own, and goes on until the file is at its end. */
+  async function atEach(rows: readonly TestRow[], check: (file: TestFile, feed: TestFeed) => Promise<void>) {
+    for (let at = 1, reached = true; reached; at++) {
+      const feed = await known();
+      const file = await world.file(feed, DAY, rows);
+      const database = faulty(world.database, at, fault);
+      await apply(file, CONTACT, database).catch(() => undefined);
+      reached = database.calls() >= at;
+      await world.expireLease(feed);
+      await apply(file, CONTACT);
+      await check(file, feed);
+      if (reached) continue;
+      // Lease, plan, forecast, facts, verdict: it came through all of them at least once.
+      expect(at).toBeGreaterThan(5);
+    }
+  }
+
+  it("holds a file once, with one mail to each, and leaves nothing of it", async () => {
+    await atEach(HALF, async (file) => {
+      expect(await stateOf(file)).toBe("held");
+      expect(await world.holdsOf(file)).toHaveLength(1);
+      expect((await world.mailsOf(file)).map(({ recipient }) => recipient)).toEqual(["operator", "contact"]);
+      expect(await world.tracesOf(file)).toEqual({ seen: 0, ledger: 0, records: 0, changes: 0 });
+    });
+  });
+
+  it("lets a file go once, and its plan is what it did", async () => {
+    const numbers = { inserted: 1, changed: 40, unchanged: 55, stale: 0, superseded: 0, retired: 5 };
+    await atEach([...articles(95, 40, { stock: 11 }), article(900)], async (file) => {
+      expect(await world.rowOf(file)).toMatchObject({
+        state: "applied",
+        ...numbers,
+        plan: numbers,
+        gate: { allowed: 5 },
+      });
+    });
   });
 });
 
