@@ -4,7 +4,7 @@ import { DEV_ADDRESS_SECRET, DEV_MAIL_DOMAIN } from "../../cli/local/settings.ts
 import { mailOf } from "../../cli/samples/mail.ts";
 import { feedAddress } from "../../src/domain/address.ts";
 import { jsonOf, mailfeed } from "../cli/run.ts";
-import { type Mail, standingRecords, startTestStack, type TestStack } from "../support/stack.ts";
+import { type Mail, standingRecords, startTestStack, type TestStack, until } from "../support/stack.ts";
 import { testFeeds } from "../support/test-feeds.ts";
 
 let stack: TestStack;
@@ -258,7 +258,17 @@ describe("a snapshot", () => {
   });
 
   it("of another key is held and says why; released it is asked again", async () => {
-    expect(await send("goods-odd", [{ key: "A1" }])).toEqual(["held: snapshot-incomparable"]);
+    const { files } = await stack.deliver(mailFor("goods-odd", [{ key: "A1" }]));
+    const { id, failure } = files[0]!;
+    expect(failure?.sentence).toBe(
+      "The snapshot cannot be compared: the key is place, that of the feed it is compared with article.",
+    );
+    expect(await post(`/v1/files/${id}/release`)).toMatchObject({ status: 202 });
+    await until("held again", async () => {
+      const [row] = await stack.sql`SELECT state FROM files WHERE id = ${id} AND state = 'held'`;
+      return row;
+    });
+    expect(await post(`/v1/files/${id}/reject`, { reason: "wrong key" })).toMatchObject({ status: 200 });
   });
 
   it("is not seen by another customer", async () => {

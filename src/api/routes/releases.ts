@@ -26,6 +26,7 @@ const RELEASABLE: ReadonlySet<FailureCode> = new Set([
   "sequence-repeated",
   "sequence-reset",
   "retires-more-than-planned",
+  "snapshot-incomparable",
 ]);
 
 /** What lets a file go on whose format is the question. */
@@ -97,7 +98,7 @@ export async function releaseFile(call: Call): Promise<Response> {
   }
   const { file, names } = await fileOf(call, id);
   const { state } = file;
-  if (file.releasedAt === null || (state !== "parsed" && state !== "applying" && state !== "applied")) {
+  if (file.releasedAt === null || !["parsed", "applying", "applied", "compared"].includes(state)) {
     throw wrongState(`The file is “${state}”; only a held one can be released.`, state);
   }
   if (state === "parsed") {
