@@ -19,6 +19,14 @@ export interface ToldDecision {
   readonly decision: Decision;
 }
 
+const JSON_BODY = { "Content-Type": "application/json" };
+
+/** A file, or a report of drift. */
+interface Waiting {
+  readonly id: string;
+  readonly failure?: { readonly code: string } | null;
+}
+
 interface Listed {
   readonly id: string;
   readonly file_id: string;
@@ -44,11 +52,33 @@ export class Deciders {
   }
 
   #look(): void {
+    if (this.#chance.hits(0.5)) this.#lookAround();
     this.#world.http({ method: "GET", path: "/v1/holds" }, ({ status, body }) => {
       if (status !== 200) return;
       const holds: readonly Listed[] = JSON.parse(body).items;
       for (const hold of holds) if (this.#chance.hits(this.#diligence)) this.#soon(hold);
     });
+  }
+
+  /** What waits for a yes or a no of another kind. */
+  #lookAround(): void {
+    this.#list("/v1/files?state=held", ({ id, failure }) => {
+      if (failure?.code === "retires-more-than-planned") this.#post(`/v1/files/${id}/release`);
+    });
+    this.#list("/v1/drift?state=waiting", ({ id }) =>
+      this.#post(`/v1/drift/${id}/${this.#chance.hits(0.7) ? "release" : "reject"}`),
+    );
+  }
+
+  #list(path: string, decide: (one: Waiting) => void): void {
+    this.#world.http({ method: "GET", path }, ({ status, body }) => {
+      const items: readonly Waiting[] = status === 200 ? JSON.parse(body).items : [];
+      for (const one of items) if (this.#chance.hits(this.#diligence)) decide(one);
+    });
+  }
+
+  #post(path: string): void {
+    this.#world.http({ method: "POST", path, headers: JSON_BODY, body: "{}" }, () => undefined);
   }
 
   /** Now and then two who do not know of each other. */
@@ -66,7 +96,7 @@ export class Deciders {
     const request = {
       method: "POST",
       path: decision === "widen" ? `${path}?widen=true` : path,
-      headers: { "Content-Type": "application/json" },
+      headers: JSON_BODY,
       body,
     } as const;
     this.#world.http(request, (answer) => this.#heard(id, decision, answer));

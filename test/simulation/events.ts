@@ -54,10 +54,11 @@ function kindsAfter(last: ChangeRow | undefined): readonly string[] {
   return last.kind === "retired" ? ["restored"] : ["changed", "retired"];
 }
 
-function sayingFaults(change: ChangeRow, { mail, says, names, unread }: KnownFile): Fault[] {
+function sayingFaults(change: ChangeRow, { mail, says, names, unread, healed }: KnownFile): Fault[] {
   const said = says.get(change.key);
   if (change.kind === "retired") {
-    const lacks = mail.kind.mode === "full" && said === undefined && !unread && !names.has(change.key);
+    const may = healed !== undefined || (mail.kind.mode === "full" && !unread && !names.has(change.key));
+    const lacks = said === undefined && may;
     if (lacks && change.after === null) return [];
     return [
       { rule: "a full file retires what it lacks", expected: text(said ?? "not to be retired"), found: text(change) },

@@ -5,7 +5,7 @@ import type { GatePolicyInput } from "../../src/domain/gate-policy.ts";
 /** What the model has to know of a feed. */
 export interface FeedKind {
   readonly slug: string;
-  readonly mode: "full" | "delta";
+  readonly mode: "full" | "delta" | "snapshot";
   /** A blank cell leaves the stored value as it is. */
   readonly merges: boolean;
   readonly asOf: "mail-date" | "file-name" | "arrival";
@@ -22,6 +22,13 @@ export const KINDS: readonly FeedKind[] = [
 
 /** In some runs only. */
 export const NUMBERED: FeedKind = { slug: "batch", mode: "delta", merges: false, asOf: "file-name", numbered: true };
+
+/** What all orders are at that moment, as the ERP has them. In some runs only. */
+export const NIGHTLY: FeedKind = { slug: "nightly", mode: "snapshot", merges: false, asOf: "file-name" };
+/** The feed that it is about. */
+export const CHECKED: FeedKind = KINDS.find(({ slug }) => slug === "orders")!;
+/** How much drift heals without a person. */
+export const DRIFT_LIMITS = { maxRows: 4, maxShare: 0.5 };
 
 export const CUSTOMERS: readonly string[] = Array.from({ length: 10 }, (_, i) => `c${i + 1}`);
 
@@ -62,10 +69,11 @@ function feedOf(customer: string, { slug, mode, merges, asOf, numbered }: FeedKi
     ...(numbered ? { controls: { sequence: NUMBER } } : {}),
     contact: `it@${customer}.example`,
     gate: GATE,
+    ...(mode === "snapshot" ? { reconciles: { feed: CHECKED.slug, ...DRIFT_LIMITS } } : {}),
     limits: { maxRejectShare: 1 },
   });
 }
 
 export const FEEDS: readonly Adapter[] = CUSTOMERS.flatMap((customer) =>
-  [...KINDS, NUMBERED].map((kind) => feedOf(customer, kind)),
+  [...KINDS, NUMBERED, NIGHTLY].map((kind) => feedOf(customer, kind)),
 );

@@ -7,6 +7,7 @@ import { GATE } from "./feeds.ts";
 import { grouped, inOrder, type KnownFile, text } from "./known.ts";
 import type { Violation } from "./model.ts";
 import type { FileRow, HoldRow, Tables } from "./tables.ts";
+import type { Deed } from "./vandal.ts";
 
 /** What a held file is in the end, by the decision about it. One that goes on may be held again for something else. */
 const STATES_AFTER: Readonly<Record<string, readonly string[]>> = {
@@ -50,6 +51,8 @@ interface Judged {
   /** All holds of the feed, and those of this file, the last one last. */
   readonly holds: readonly Placed[];
   readonly own: readonly HoldRow[];
+  /** Somebody has changed records of the feed by hand. */
+  readonly isEdited: boolean;
 }
 
 interface Told {
@@ -76,6 +79,13 @@ const RULES: Readonly<Record<string, Rule>> = {
     const last = own.at(-1);
     if (row.state !== "rejected" || (last !== undefined && last.decision !== null && !letsGo(last))) return undefined;
     return { expected: "a hold that was decided so", found: own };
+  },
+
+  "a file that retires more than it was let go with had another one in between"({ row, place, files }) {
+    const isAlone = files.every(
+      (other, i) => i === place || !isBusyDuring(other.row, row.started_ms!, Number.POSITIVE_INFINITY),
+    );
+    return retiresMore(row) && isAlone ? { expected: "a file that was applied meanwhile", found: row } : undefined;
   },
 
   "nobody waits for nothing"({ row, place, holds }) {
@@ -131,9 +141,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     return retired <= limit ? undefined : { expected: `${limit} retired at most, or a release`, found: row };
   },
 
-  "what was released is applied as planned"({ file, row, place, files, own }) {
+  "what was released is applied as planned"({ file, row, place, files, own, isEdited }) {
     const last = own.at(-1);
-    if (row.state !== "applied" || last === undefined) return undefined;
+    if (isEdited || row.state !== "applied" || last === undefined) return undefined;
     const isAlone = files.every((other, i) => i === place || !isBusyDuring(other.row, last.held_ms, row.applied_ms!));
     const { inserted, changed, retired } = last.facts;
     if (!isAlone || inserted === undefined) return undefined;
@@ -185,14 +195,27 @@ export function decisionFaults({ holds }: Tables, told: readonly ToldDecision[])
   });
 }
 
-/** `judgedMs`: what was due then, the timers have done. */
-export function holdFaults(tables: Tables, known: readonly KnownFile[], judgedMs: number): Violation[] {
+/** `judgedMs`: what was due then, the timers have done. `deeds`: what was done to records by hand. */
+export function holdFaults(
+  tables: Tables,
+  known: readonly KnownFile[],
+  judgedMs: number,
+  deeds: readonly Deed[],
+): Violation[] {
   const holdsOf = grouped(tables.holds, ({ file_id }) => file_id);
   return [...grouped(inOrder(known), ({ row }) => row.feed).values()].flatMap((files) => {
     const holds = files.flatMap(({ row }, place) => (holdsOf.get(row.id) ?? []).map((hold) => ({ hold, place })));
     return files.flatMap((file, place) => {
       const { row } = file;
-      const judged = { row, file, files, place, holds, own: holdsOf.get(row.id) ?? [] };
+      const judged = {
+        row,
+        file,
+        files,
+        place,
+        holds,
+        own: holdsOf.get(row.id) ?? [],
+        isEdited: deeds.some(({ feed }) => feed === row.feed),
+      };
       return Object.entries(RULES).flatMap(([rule, ask]): Violation[] => {
         const told = ask(judged, tables, judgedMs);
         if (told === undefined) return [];

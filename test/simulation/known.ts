@@ -13,7 +13,12 @@ export interface KnownFile {
   readonly names: ReadonlySet<string>;
   /** It has rows of which nobody knows the record. */
   readonly unread: boolean;
+  /** Of a file that heals drift: the records that it has written or retired. It is silent about all others. */
+  readonly healed?: ReadonlySet<string>;
 }
+
+/** Of a record, among those of all feeds. */
+export const nameOf = ({ feed, key }: { readonly feed: string; readonly key: string }): string => `${feed} ${key}`;
 
 /** For people. */
 export const text = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
@@ -39,7 +44,7 @@ export const knownFile = (mail: SentMail, sent: SentFile, row: FileRow): KnownFi
 };
 
 /** What a file says of each record. */
-function sayings({ kind }: SentMail, { rows }: SentFile): Map<string, Said> {
+export function sayings({ kind }: SentMail, { rows }: SentFile): Map<string, Said> {
   const says = new Map<string, Said>();
   for (const { good } of rows) {
     if (good !== undefined) says.set(good.key, kind.merges ? { ...says.get(good.key), ...good.said } : good.said);

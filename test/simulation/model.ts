@@ -2,12 +2,15 @@
  * What must hold in the end, said independently of how the product works: from what the ERPs wrote and what their mail
  * servers were told follows what the tables have to show.
  */
+
+import { Drift, healings } from "./drift.ts";
 import { chainFaults } from "./events.ts";
-import { holdFaults, isStopped } from "./holds.ts";
-import { grouped, inOrder, type KnownFile, knownFile, text } from "./known.ts";
+import { holdFaults, isStopped, retiresMore } from "./holds.ts";
+import { grouped, inOrder, type KnownFile, knownFile, nameOf, text } from "./known.ts";
 import { recordFaults } from "./records.ts";
 import type { Told } from "./sender.ts";
 import type { DeliveryRow, Tables } from "./tables.ts";
+import type { Deed } from "./vandal.ts";
 import type { Fate, SentMail } from "./workload.ts";
 
 export interface Violation {
@@ -23,6 +26,7 @@ export interface Violation {
 /**
  * `answers`: what the senders were told, by Message-ID. `fixed`: what the database refused was put right, what had died of it
  * was sent again, and what was in quarantine is released. `judgedMs`: what was due then, the timers have done.
+ * `deeds`: what was done to records by hand.
  */
 export function violationsOf(
   mails: readonly SentMail[],
@@ -30,6 +34,7 @@ export function violationsOf(
   tables: Tables,
   fixed: boolean,
   judgedMs: number,
+  deeds: readonly Deed[],
 ): Violation[] {
   const model = new Model(tables, fixed);
   const known = mails.flatMap((mail) => model.mail(mail, answers.get(mail.messageId)!));
@@ -40,9 +45,16 @@ export function violationsOf(
   }
   model.letters(mails, known);
   model.duplicates(known);
-  model.stale(known);
-  model.events(known);
-  return [...model.violations, ...recordFaults(tables, known), ...holdFaults(tables, known, judgedMs)];
+  const all = [...known, ...healings(tables, known)];
+  const edited = new Set(deeds.map(nameOf));
+  model.stale(all);
+  model.events(all, edited);
+  return [
+    ...model.violations,
+    ...recordFaults(tables, all, edited),
+    ...holdFaults(tables, known, judgedMs, deeds),
+    ...new Drift(tables, mails, all, deeds).faults(),
+  ];
 }
 
 const STATE_OF: Readonly<Record<Fate, string>> = {
@@ -126,8 +138,9 @@ class Model {
     };
     // Behind a newer full file nothing of this one is written, and so nothing is refused.
     const mayPass = this.#fixed || (mail.kind.mode === "full" && row.state === "applied");
-    if (row.state !== "duplicate" && !isStopped(row)) {
-      broken("every file comes to its end", isCursed && !mayPass ? "dead" : "applied", row.state);
+    if (row.state !== "duplicate" && !isStopped(row) && !retiresMore(row)) {
+      const end = mail.kind.mode === "snapshot" ? "compared" : "applied";
+      broken("every file comes to its end", isCursed && !mayPass ? "dead" : end, row.state);
     }
     const good = sent.rows.filter((one) => one.good !== undefined);
     const bad = sent.rows.filter((one) => one.good === undefined).map(({ line }) => line);
@@ -175,7 +188,9 @@ class Model {
       for (const [place, file] of files.entries()) {
         const { row, says, mail } = file;
         const newer = files.slice(place + 1);
-        const said = [...says.keys()].filter((key) => newer.some((other) => other.says.has(key))).length;
+        const said = [...says.keys()].filter((key) =>
+          newer.some((other) => other.healed !== undefined || other.says.has(key)),
+        ).length;
         // A newer full file leaves nothing of an older one.
         const most = mail.kind.mode === "full" && newer.length > 0 ? says.size : said;
         if (row.state !== "applied" || (row.stale ?? 0) <= most) continue;
@@ -228,18 +243,20 @@ class Model {
 
   // ── events: exactly one for each real change ───────────────────────────────────────────────────────────────────────
 
-  events(known: readonly KnownFile[]): void {
+  events(known: readonly KnownFile[], edited: ReadonlySet<string>): void {
     const byFile = new Map(known.map((file) => [file.row.id, file]));
     const places = new Map(inOrder(known).map((file, place) => [file.row.id, place]));
     const records = new Map(this.#tables.records.map((record) => [`${record.feed} ${record.key}`, record]));
     for (const [name, chain] of grouped(this.#tables.changes, (change) => `${change.feed} ${change.key}`)) {
       const about = chain.map(({ file_id }) => `"${file_id}"`);
+      if (edited.has(name)) continue;
       for (const { rule, expected, found } of chainFaults(chain, records.get(name), byFile, places)) {
         this.broken(rule, name, about, expected, found);
       }
       records.delete(name);
     }
     for (const [name, record] of records) {
+      if (edited.has(name)) continue;
       this.broken("every record has its events", name, [], "an event", `none, and version ${record.version}`);
     }
   }

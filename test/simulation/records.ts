@@ -4,7 +4,7 @@
  */
 
 import { isStopped } from "./holds.ts";
-import { grouped, inOrder, type KnownFile, same, text } from "./known.ts";
+import { grouped, inOrder, type KnownFile, nameOf, same, text } from "./known.ts";
 import type { Violation } from "./model.ts";
 import type { FileRow, RecordRow, Tables } from "./tables.ts";
 import type { Said } from "./workload.ts";
@@ -12,14 +12,21 @@ import type { Said } from "./workload.ts";
 /** What may stand of a record: what a file said, or that it is gone: retired, or never written. */
 type Word = { readonly file: KnownFile; readonly said: Said } | { readonly file?: KnownFile; readonly gone: true };
 
-/** `known`: all files that came. */
-export function recordFaults({ records }: Pick<Tables, "records">, known: readonly KnownFile[]): Violation[] {
+/** `known`: all files that came, and those that heal. `edited`: what somebody has edited by hand is judged elsewhere. */
+export function recordFaults(
+  { records }: Pick<Tables, "records">,
+  known: readonly KnownFile[],
+  edited: ReadonlySet<string>,
+): Violation[] {
   const faults: Violation[] = [];
-  const stored = new Map(records.map((record) => [`${record.feed} ${record.key}`, record]));
-  const speaking = known.filter(({ row }) => row.state !== "duplicate" && !isStopped(row));
+  const stored = new Map(
+    records.flatMap((record) => (edited.has(nameOf(record)) ? [] : [[nameOf(record), record] as const])),
+  );
+  const speaking = known.filter(({ row }) => row.state !== "duplicate" && row.state !== "compared" && !isStopped(row));
   for (const [feed, files] of grouped(inOrder(speaking), (file) => file.row.feed)) {
     for (const key of new Set(files.flatMap(({ says }) => [...says.keys()]))) {
-      const name = `${feed} ${key}`;
+      const name = nameOf({ feed, key });
+      if (edited.has(name)) continue;
       faults.push(...faultsOf(name, stored.get(name), wordsAbout(key, files)));
       stored.delete(name);
     }
@@ -40,8 +47,13 @@ export function recordFaults({ records }: Pick<Tables, "records">, known: readon
 function wordsAbout(key: string, files: readonly KnownFile[]): Word[] {
   const words: Word[] = [];
   for (const [i, file] of [...files.entries()].reverse()) {
-    const newer = files.slice(i + 1).map(({ row }) => row);
+    const newer = files.slice(i + 1).flatMap(({ row, healed }) => (healed === undefined ? [row] : []));
     const said = file.says.get(key);
+    if (file.healed !== undefined) {
+      if (!file.healed.has(key)) continue;
+      words.push(said === undefined ? { file, gone: true } : { file, said });
+      return words;
+    }
     if (said !== undefined) {
       words.push({ file, said });
       if (isWhole(file, newer)) return words;

@@ -3,13 +3,14 @@ import { hashToken } from "../../src/api/tokens.ts";
 import { writtenBehind } from "./behind.ts";
 import { Deciders } from "./deciders.ts";
 import { type Engine, underClock } from "./engine.ts";
-import { FEEDS } from "./feeds.ts";
+import { FEEDS, NIGHTLY } from "./feeds.ts";
 import { decisionFaults } from "./holds.ts";
 import { type Violation, violationsOf } from "./model.ts";
 import { Operator } from "./operator.ts";
 import { type Chance, chanceOf } from "./random.ts";
 import { Senders } from "./sender.ts";
 import { isHeld, openIn, type Tables, tablesIn } from "./tables.ts";
+import { Vandal } from "./vandal.ts";
 import { type Climate, climateOf } from "./weather.ts";
 import { type SentMail, type WorkloadOptions, workloadOf } from "./workload.ts";
 import { OPERATOR_TOKEN, World } from "./world.ts";
@@ -68,6 +69,7 @@ export const RANDOM: Scenario = {
       poison: chance.hits(0.5) ? 0.12 : 0,
       uploads: chance.hits(0.5),
       mishaps: chance.hits(0.6) ? 0.2 : 0,
+      snapshots: chance.hits(0.5) ? 0.7 : 0,
     };
     return workloadOf(chance, options);
   },
@@ -112,6 +114,8 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
       if (fixMs !== undefined) new Operator(world, fixMs, lastLookMs);
       const decides = scenario.decides?.(chance.fork("decides")) ?? false;
       const deciders = decides ? new Deciders(world, engine, Math.max(calmMs, lastMailMs) + OPERATED_MS) : undefined;
+      const lists = mails.filter(({ kind }) => kind === NIGHTLY);
+      const vandal = lists.length > 0 ? new Vandal(world, engine, lists) : undefined;
       const expires = scenario.expires?.(chance.fork("expires")) ?? false;
       world.startCrons(endMs);
       const atRest = () => senders.open === 0 && world.queues.busy === 0 && world.running === 0;
@@ -126,7 +130,14 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
       const tables = await tablesIn(engine, world.storage);
       const violations = [
         ...unrest(world, senders, open),
-        ...violationsOf(mails, senders.told, tables, fixMs !== undefined, scheduler.nowMs - SWEPT_MS),
+        ...violationsOf(
+          mails,
+          senders.told,
+          tables,
+          fixMs !== undefined,
+          scheduler.nowMs - SWEPT_MS,
+          vandal?.deeds ?? [],
+        ),
         ...decisionFaults(tables, deciders?.told ?? []),
         ...writtenBehind(tables),
       ];

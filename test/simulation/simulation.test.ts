@@ -64,6 +64,7 @@ const AWAY: Scenario = {
       poison: 0,
       uploads: false,
       mishaps: 0,
+      snapshots: 0,
     }),
   climate: (_, startMs) => ({
     rates: NO_RATES,
@@ -104,6 +105,7 @@ const GONE: Scenario = {
       poison: 0,
       uploads: false,
       mishaps: 0,
+      snapshots: 0,
     }),
   climate: (_, startMs) => ({
     rates: NO_RATES,
@@ -138,6 +140,7 @@ const POISON: Scenario = {
       poison: 0.5,
       uploads: true,
       mishaps: 0,
+      snapshots: 0,
     }),
   climate: (_, startMs) => ({ rates: NO_RATES, spells: [], calmFromMs: startMs }),
   fixMs: (_, startMs) => startMs + FIXED_AFTER_MS,

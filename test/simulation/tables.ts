@@ -39,6 +39,33 @@ export interface FileRow {
   readonly reject_lines: readonly number[];
 }
 
+/** A file that did not come: one of ours that heals drift, or one that is read again. */
+export interface MadeRow extends FileRow {
+  readonly cause: string;
+  readonly compare_only: boolean;
+  readonly replay_id: string | null;
+}
+
+/** What came of a comparison with the ERP's own list. */
+export interface ReportRow {
+  readonly id: string;
+  /** That it was compared with. */
+  readonly file_id: string;
+  readonly feed: string;
+  /** It was the last file of the feed itself. */
+  readonly own: boolean;
+  readonly state: string;
+  readonly drift: number | null;
+  readonly records: number | null;
+  readonly snapshot_rows: number | null;
+  readonly created_ms: number;
+  readonly compared_ms: number | null;
+  readonly healed_ms: number | null;
+  readonly decided_by: string | null;
+  readonly healing_file_id: string | null;
+  readonly rows: readonly { readonly kind: string; readonly key: string; readonly reason: string | null }[];
+}
+
 /** A decision that the gate asked for. */
 export interface HoldRow {
   readonly id: string;
@@ -106,6 +133,8 @@ export interface Tables {
   readonly archive: readonly ArchivedRow[];
   readonly deliveries: readonly DeliveryRow[];
   readonly files: readonly FileRow[];
+  readonly made: readonly MadeRow[];
+  readonly reports: readonly ReportRow[];
   readonly records: readonly RecordRow[];
   readonly changes: readonly ChangeRow[];
   readonly letters: readonly LetterRow[];
@@ -117,6 +146,13 @@ export interface Tables {
 
 const MS = (column: string) => `(extract(epoch FROM ${column}) * 1000)::float8`;
 const FEED = "c.slug || '/' || f.slug AS feed";
+
+const FILES = `SELECT x.id::text, x.delivery_id, ${FEED}, x.path, x.state, x.failure->>'code' AS code, ${MS("x.as_of")} AS as_of_ms,
+    ${MS("x.received_at")} AS received_ms, ${MS("x.apply_started_at")} AS started_ms, ${MS("x.applied_at")} AS applied_ms, x.position,
+    x.lines, x.accepted, x.rejected, x.inserted, x.changed, x.unchanged, x.stale, x.superseded, x.retired, x.records_before,
+    ARRAY(SELECT DISTINCT r.line FROM rejects r WHERE r.file_id = x.id ORDER BY 1) AS reject_lines, x.cause, x.compare_only,
+    x.replay_id::text
+  FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id`;
 
 export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Tables> {
   const archive = [...storage.objects.values()].flatMap(({ metadata }) => {
@@ -133,12 +169,14 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
       ...row,
       message_id: archive.find(({ id }) => id === row.id)?.message_id ?? "not in the archive",
     })),
-    files: await engine.rows<FileRow>(
-      `SELECT x.id::text, x.delivery_id, ${FEED}, x.path, x.state, x.failure->>'code' AS code, ${MS("x.as_of")} AS as_of_ms,
-         ${MS("x.received_at")} AS received_ms, ${MS("x.apply_started_at")} AS started_ms, ${MS("x.applied_at")} AS applied_ms, x.position, x.lines, x.accepted, x.rejected, x.inserted, x.changed, x.unchanged,
-         x.stale, x.superseded, x.retired, x.records_before, ARRAY(SELECT DISTINCT r.line FROM rejects r WHERE r.file_id = x.id ORDER BY 1) AS reject_lines
-       FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id
-       WHERE x.cause = 'delivery' ORDER BY x.order_key, x.id`,
+    files: await engine.rows<FileRow>(`${FILES} WHERE x.cause = 'delivery' ORDER BY x.order_key, x.id`),
+    made: await engine.rows<MadeRow>(`${FILES} WHERE x.cause <> 'delivery' ORDER BY x.order_key, x.id`),
+    reports: await engine.rows<ReportRow>(
+      `SELECT d.id::text, d.file_id::text, ${FEED}, d.feed_id = d.snapshot_feed_id AS own, d.state, d.drift, d.records, d.snapshot_rows,
+         ${MS("d.created_at")} AS created_ms, ${MS("d.compared_at")} AS compared_ms, ${MS("d.healed_at")} AS healed_ms, d.decided_by,
+         d.healing_file_id::text, coalesce((SELECT jsonb_agg(jsonb_build_object('kind', r.kind, 'key', r.natural_key,
+           'reason', r.explanation->>'reason') ORDER BY r.n) FROM drift_rows r WHERE r.report_id = d.id), '[]') AS rows
+       FROM drift_reports d JOIN feeds f ON f.id = d.feed_id JOIN customers c ON c.id = d.customer_id ORDER BY d.id`,
     ),
     records: await engine.rows<RecordRow>(
       `SELECT ${FEED}, r.natural_key AS key, r.data, r.version, r.status
@@ -173,7 +211,8 @@ export async function openIn(engine: Engine): Promise<string[]> {
   const rows = await engine.rows<{ what: string }>(
     `SELECT 'delivery ' || id || ' is ' || state AS what FROM deliveries WHERE state IN ('new', 'parsing')
      UNION ALL SELECT 'file ' || x.id || ' of ' || d.id || ' is ' || x.state FROM files x JOIN deliveries d ON d.id = x.delivery_id
-       WHERE x.state IN ('parsed', 'applying') OR (x.state IN ('new', 'parsing') AND d.state <> 'dead') ORDER BY 1`,
+       WHERE x.state IN ('parsed', 'applying') OR (x.state IN ('new', 'parsing') AND d.state <> 'dead')
+     UNION ALL SELECT 'drift report ' || id || ' is ' || state FROM drift_reports WHERE state IN ('open', 'healing', 'released') ORDER BY 1`,
   );
   return rows.map(({ what }) => what);
 }

@@ -1,7 +1,8 @@
 /** What the customers' ERPs export and mail in a run, drawn from the seed. Knows nothing of the product but its addresses. */
 import { mailOf } from "../../cli/samples/mail.ts";
 import { feedAddress } from "../../src/domain/address.ts";
-import { CUSTOMERS, FEEDS, type FeedKind, KINDS, NUMBERED, senderOf } from "./feeds.ts";
+import { CHECKED, CUSTOMERS, FEEDS, type FeedKind, KINDS, NIGHTLY, NUMBERED, senderOf } from "./feeds.ts";
+import { sayings } from "./known.ts";
 import type { Chance } from "./random.ts";
 import { ADDRESS_SECRET, MAIL_DOMAIN } from "./world.ts";
 
@@ -92,6 +93,8 @@ export interface WorkloadOptions {
   readonly uploads: boolean;
   /** The share of exports that the gate should hold. */
   readonly mishaps: number;
+  /** Customers who mail what all orders are. */
+  readonly snapshots: number;
 }
 
 interface Values {
@@ -112,9 +115,11 @@ export function workloadOf(chance: Chance, options: WorkloadOptions): SentMail[]
     const drawn = KINDS.filter(() => chance.hits(0.6));
     const kinds = drawn.length === 0 ? [chance.pick(KINDS)] : drawn;
     if (chance.fork(`${customer} has numbers`).hits(0.15)) kinds.push(NUMBERED);
-    for (const kind of kinds) {
-      mails.push(...mailsOf(customer, kind, chance.fork(`${customer}/${kind.slug}`), options));
-    }
+    const own = kinds.flatMap((kind) => mailsOf(customer, kind, chance.fork(`${customer}/${kind.slug}`), options));
+    const night = chance.fork(`${customer} at night`);
+    if (kinds.includes(CHECKED) && night.hits(options.snapshots))
+      own.push(...snapshotsOf(customer, own, night, options));
+    mails.push(...own);
   }
   return mails.sort((a, b) => a.submitMs - b.submitMs || (a.messageId < b.messageId ? -1 : 1));
 }
@@ -141,6 +146,31 @@ function mailsOf(customer: string, kind: FeedKind, chance: Chance, options: Work
   return mails;
 }
 
+/** What the ERP believes to have said of its orders by then, whatever of it was lost on the way. */
+function snapshotsOf(
+  customer: string,
+  mails: readonly SentMail[],
+  chance: Chance,
+  options: WorkloadOptions,
+): SentMail[] {
+  const said = mails.filter(({ kind }) => kind === CHECKED).toSorted((a, b) => a.dateMs - b.dateMs);
+  const times = Array.from({ length: chance.int(1, 3) }, () => chance.int(options.fromMs, options.untilMs + HOUR))
+    .map((ms) => Math.floor(ms / SECOND) * SECOND)
+    .filter((ms) => said.every(({ dateMs }) => dateMs !== ms))
+    .sort((a, b) => a - b);
+  return times.map((asOfMs, i) => {
+    const truth = new Map<string, Said>();
+    for (const mail of said.filter(({ dateMs }) => dateMs < asOfMs)) {
+      for (const file of mail.files) for (const [key, values] of sayings(mail, file)) truth.set(key, values);
+    }
+    truth.delete(CURSED_KEY);
+    const rows = [...truth].map(([key, { qty, note }], n) =>
+      rowOf(NIGHTLY, n, { key, values: { qty: qty as number | null, note: note as string | null } }),
+    );
+    return mailFor(customer, NIGHTLY, chance, i, asOfMs, [rows], { ...options, poison: 0, uploads: false });
+  });
+}
+
 /** What the ERP writes at that moment: its whole state, or what has changed; now and then what it has said before. */
 function exportOf(
   kind: FeedKind,
@@ -154,7 +184,7 @@ function exportOf(
   for (let edits = chance.int(0, Math.ceil(keys.length / 2)); edits > 0; edits--) {
     const key = chance.pick(keys);
     touched.add(key);
-    if (kind.mode === "full" && state.has(key) && chance.hits(0.2)) state.delete(key);
+    if (kind.mode === "full" && state.has(key) && chance.hits(0.3)) state.delete(key);
     else state.set(key, editOf(chance, state.get(key)));
   }
   if (kind.mode === "full") {
@@ -182,6 +212,7 @@ function exportOf(
 const MISHAPS: Readonly<Record<FeedKind["mode"], readonly Mishap[]>> = {
   full: ["empty", "cut off", "of another"],
   delta: ["unreadable"],
+  snapshot: [],
 };
 
 function mishapTo(mishap: Mishap, kind: FeedKind, chance: Chance, said: readonly SentRow[]): SentRow[] {
@@ -339,10 +370,13 @@ const BAD_FATES: readonly Fate[] = [
 
 const MAY_BE_UPLOADED: readonly Fate[] = ["applied", "dead at parse", "dead at apply"];
 
+/** No export says it but in that row. */
+export const CURSED_KEY = "K99";
+
 const cursedRow = (line: number, { merges }: FeedKind, note: string): SentRow => ({
   line,
-  text: `K99,${merges ? "" : "1"},${note}`,
-  good: { key: "K99", said: merges ? { sku: "K99", note } : { sku: "K99", qty: 1, note } },
+  text: `${CURSED_KEY},${merges ? "" : "1"},${note}`,
+  good: { key: CURSED_KEY, said: merges ? { sku: CURSED_KEY, note } : { sku: CURSED_KEY, qty: 1, note } },
 });
 
 const textOf = ({ rows }: SentFile): string => ["sku,qty,note", ...rows.map((row) => row.text), ""].join("\r\n");
