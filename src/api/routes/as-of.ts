@@ -77,7 +77,7 @@ export async function recordsAsOf(
 
 /** A moment before the history of these feeds begins. */
 export const tooEarly = (feeds: readonly { readonly feed: string; readonly historyFrom: string }[]) => {
-  const said = feeds.map(({ feed, historyFrom }) => `of ${feed} at ${historyFrom}`).join(", ");
+  const said = feeds.map(({ feed, historyFrom }) => `at ${historyFrom} (${feed})`).join(", ");
   return problem("refused", `The history that is kept begins ${said}: ask for a later moment.`, {
     members: { code: "history-too-short", history_from: feeds.map(({ historyFrom }) => historyFrom).sort()[0] },
   });
