@@ -11,7 +11,7 @@ export const address: Command = {
   usage: "[CUSTOMER/FEED…] [--domain DOMAIN]",
   options: { domain: { type: "string", help: `mail domain (default: MAIL_DOMAIN, else ${DEV_MAIL_DOMAIN})` } },
   details:
-    "The token in an address is made with ADDRESS_SECRET; where that is not set, with the local stack's own secret.",
+    "The token in an address is made with ADDRESS_SECRET; where that is not set, with the local stack's own secret.\nWith +dryrun before the @ nothing is applied: whoever sends a file there is told by mail what it would do.",
   async run(args, io) {
     const secret = process.env.ADDRESS_SECRET ?? DEV_ADDRESS_SECRET;
     const domain = (args.values.domain as string | undefined) ?? process.env.MAIL_DOMAIN ?? DEV_MAIL_DOMAIN;

@@ -7,8 +7,8 @@ import { inputFile } from "../input.ts";
 import { type DeliveryStatus, describe, follow, mailIn } from "../local/mailroom.ts";
 import { mailOf } from "../samples/mail.ts";
 
-/** A duplicate has landed before. */
-const LANDED: ReadonlySet<string> = new Set(["applied", "duplicate"]);
+/** A duplicate has landed before; what is only compared has come as far as it is to. */
+const LANDED: ReadonlySet<string> = new Set(["applied", "duplicate", "compared"]);
 const DEFAULT_FROM = "erp@customer.example";
 const DEFAULT_TIMEOUT_SECONDS = 300;
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generateSamples } from "../../cli/samples/generate.ts";
+import { dryRunAddress } from "../../src/domain/address.ts";
 import { goodMail, missingColumn, spoofedSender, wrongToken } from "../support/bad-input.ts";
 import { emptyDatabase, type FreshDatabase } from "../support/database.ts";
 import { addressOf, startTestStack, type TestStack } from "../support/stack.ts";
@@ -47,6 +48,13 @@ describe("send", () => {
         files: [{ state: "duplicate", books: { lines: { accepted: sample.rows }, records: null, balanced: true } }],
       },
     ]);
+  });
+
+  it("mails a file that only asks, and takes it for well that nothing was applied", async () => {
+    const args = ["--to", dryRunAddress(to), "--from", "erp@acme.example", "--json", ...here()];
+    const asked = await mailfeed("send", fileWith("asked.zip", sample.bytes), ...args);
+    expect(asked.code).toBe(0);
+    expect(jsonOf(asked)).toMatchObject([{ files: [{ state: "compared", cause: "dry-run", compare_only: true }] }]);
   });
 
   it("mails a mail as it is", async () => {
