@@ -332,6 +332,16 @@ const madeBy = (file: TestFile, cause: "replay" | "reconcile") =>
     [file.id, cause],
   );
 
+describe("a late file of a full feed", () => {
+  it("goes, however odd it is, and does nothing", async () => {
+    const feed = await known();
+    await world.send(feed, 9 * DAY, articles(KNOWN));
+    const late = await world.file(feed, 5 * DAY, [...HALF, ...articles(500, 0, {}, 1_000)], { statedAfterHours: 90 });
+    expect(await apply(late)).toEqual({ done: "applied" });
+    expect(await world.rowOf(late)).toMatchObject({ stale: 550, retired: 0, gate: { allowed: 0 } });
+  });
+});
+
 describe("a file of another cause", () => {
   it("that is read again passes what the original has passed, and is held for what it would do today", async () => {
     const feed = await known();
