@@ -3,6 +3,7 @@
 import { Failure } from "../src/domain/failures.ts";
 import { type Command, EXIT, helpOf, type Io, readArguments, UsageError } from "./command.ts";
 import { address } from "./commands/address.ts";
+import { backfill } from "./commands/backfill.ts";
 import { check } from "./commands/check.ts";
 import { customer } from "./commands/customer.ts";
 import { deadLetters } from "./commands/dead-letters.ts";
@@ -16,6 +17,7 @@ import { migrateCommand } from "./commands/migrate.ts";
 import { open } from "./commands/open.ts";
 import { records } from "./commands/records.ts";
 import { rejects } from "./commands/rejects.ts";
+import { replay } from "./commands/replay.ts";
 import { restore } from "./commands/restore.ts";
 import { rows } from "./commands/rows.ts";
 import { send } from "./commands/send.ts";
@@ -39,6 +41,8 @@ const COMMANDS: readonly Command[] = [
   limits,
   holds,
   deadLetters,
+  replay,
+  backfill,
   drift,
   customer,
   address,

@@ -60,7 +60,7 @@ export class World {
   /** Every message comes twice. */
   doubles = false;
   #died: (() => void) | undefined;
-  #operator = "";
+  operator = "";
   readonly #admissions = new Map<string, AdmissionDoor>();
 
   constructor(feeds: readonly Adapter[], database: FreshDatabase, bucket: MemoryBucket, nowMs: number) {
@@ -74,7 +74,7 @@ export class World {
   static async open(feeds: readonly Adapter[], nowMs: number, bucket = new MemoryBucket()): Promise<World> {
     const world = new World(feeds, await freshDatabase(), bucket, nowMs);
     const { token } = newToken();
-    world.#operator = token;
+    world.operator = token;
     await world.database.sql.query("INSERT INTO api_tokens (name, sha256, role) VALUES ('ops', $1, 'operator')", [
       hashToken(token),
     ]);
@@ -254,17 +254,21 @@ export class World {
     method: string,
     path: string,
     body?: unknown,
-    token = this.#operator,
+    token = this.operator,
   ): Promise<{ status: number; body: T }> {
-    const { env, worker } = this.#worker();
     const request = new Request(`https://api.replay.example${path}`, {
       method,
       headers: { Authorization: `Bearer ${token}` },
       ...(body === undefined ? {} : { body: body instanceof Uint8Array ? as<BodyInit>(body) : JSON.stringify(body) }),
     });
-    const context = { waitUntil: () => undefined, passThroughOnException: () => undefined };
-    const response = await worker.fetch(as(request), as(env), as(context));
+    const response = await this.fetch(request);
     return { status: response.status, body: (await response.json()) as T };
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const { env, worker } = this.#worker();
+    const context = { waitUntil: () => undefined, passThroughOnException: () => undefined };
+    return worker.fetch(as(request), as(env), as(context));
   }
 
   /** As after the time that a lease holds: whoever died has it no more. */
