@@ -179,6 +179,21 @@ function dying(deps: RestoreDeps, dies: number, before: boolean): RestoreDeps {
   };
 }
 
+describe("two who order the same", () => {
+  it("at once make one restore, and none of its parts twice", async () => {
+    const { feed, was, to, preview } = await changedFeed();
+    const both = await Promise.all([1, 2].map(() => world.carryOut(feed.slug, to, preview.digest)));
+    expect(both[1]).toEqual(both[0]);
+    expect(
+      await world.one("SELECT count(*)::int AS files FROM files WHERE feed_id = $1 AND cause = 'restore'", [
+        feed.feedId,
+      ]),
+    ).toEqual({ files: both[0]!.kind === "ordered" ? both[0]!.parts.length : 0 });
+    await world.applyAll();
+    expect(active(await world.records(feed))).toEqual(active(was));
+  });
+});
+
 describe("a record whose hash says nothing", () => {
   it("since the same statement made something else of it, is brought back all the same", async () => {
     const feed = await world.customer("delta");

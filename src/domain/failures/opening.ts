@@ -31,8 +31,9 @@ export const OPENING = {
     "delivery",
     "reject",
     "operator",
-    () => "It is a part of a restore that was archived and not gone on with.",
-    () => "Nothing of it was applied. If the restore is still wanted, order it again.",
+    () =>
+      "It is a part of a restore that nothing is known of here: it was not gone on with, or was of a lost database.",
+    () => "It is not applied. If the restore is still wanted, order it again.",
   ),
   "raw-missing": entry<{ key: string }>(
     "delivery",
