@@ -51,6 +51,8 @@ interface Judged {
   /** All holds of the feed, and those of this file, the last one last. */
   readonly holds: readonly Placed[];
   readonly own: readonly HoldRow[];
+  /** Files of the feed that have come, and those that were made here. */
+  readonly all: readonly KnownFile[];
   /** Somebody has changed records of the feed by hand. */
   readonly isEdited: boolean;
 }
@@ -81,9 +83,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     return { expected: "a hold that was decided so", found: own };
   },
 
-  "a file that retires more than it was let go with had another one in between"({ row, place, files }) {
-    const isAlone = files.every(
-      (other, i) => i === place || !isBusyDuring(other.row, row.started_ms!, Number.POSITIVE_INFINITY),
+  "a file that retires more than it was let go with had another one in between"({ row, file, all }) {
+    const isAlone = all.every(
+      (other) => other === file || !isBusyDuring(other.row, row.started_ms!, Number.POSITIVE_INFINITY),
     );
     return retiresMore(row) && isAlone ? { expected: "a file that was applied meanwhile", found: row } : undefined;
   },
@@ -141,10 +143,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     return retired <= limit ? undefined : { expected: `${limit} retired at most, or a release`, found: row };
   },
 
-  "what was released is applied as planned"({ file, row, place, files, own, isEdited }) {
+  "what was released is applied as planned"({ file, row, all, own, isEdited }) {
     const last = own.at(-1);
     if (isEdited || row.state !== "applied" || last === undefined) return undefined;
-    const isAlone = files.every((other, i) => i === place || !isBusyDuring(other.row, last.held_ms, row.applied_ms!));
+    const isAlone = all.every((other) => other === file || !isBusyDuring(other.row, last.held_ms, row.applied_ms!));
     const { inserted, changed, retired } = last.facts;
     if (!isAlone || inserted === undefined) return undefined;
     // Whether a statement changes anything is known of a merging file only when it is laid over the record.
@@ -199,10 +201,12 @@ export function decisionFaults({ holds }: Tables, told: readonly ToldDecision[])
 export function holdFaults(
   tables: Tables,
   known: readonly KnownFile[],
+  all: readonly KnownFile[],
   judgedMs: number,
   deeds: readonly Deed[],
 ): Violation[] {
   const holdsOf = grouped(tables.holds, ({ file_id }) => file_id);
+  const made = grouped(all, ({ row }) => row.feed);
   return [...grouped(inOrder(known), ({ row }) => row.feed).values()].flatMap((files) => {
     const holds = files.flatMap(({ row }, place) => (holdsOf.get(row.id) ?? []).map((hold) => ({ hold, place })));
     return files.flatMap((file, place) => {
@@ -214,6 +218,7 @@ export function holdFaults(
         place,
         holds,
         own: holdsOf.get(row.id) ?? [],
+        all: made.get(row.feed) ?? [],
         isEdited: deeds.some(({ feed }) => feed === row.feed),
       };
       return Object.entries(RULES).flatMap(([rule, ask]): Violation[] => {

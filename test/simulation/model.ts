@@ -3,11 +3,13 @@
  * servers were told follows what the tables have to show.
  */
 
+import { againFaults, replayed } from "./again.ts";
 import { Drift, healings } from "./drift.ts";
 import { chainFaults } from "./events.ts";
 import { holdFaults, isStopped, retiresMore } from "./holds.ts";
 import { grouped, inOrder, type KnownFile, knownFile, nameOf, text } from "./known.ts";
 import { recordFaults } from "./records.ts";
+import { isAsked } from "./replayer.ts";
 import type { Told } from "./sender.ts";
 import type { DeliveryRow, Tables } from "./tables.ts";
 import type { Deed } from "./vandal.ts";
@@ -40,19 +42,20 @@ export function violationsOf(
   const known = mails.flatMap((mail) => model.mail(mail, answers.get(mail.messageId)!));
   const ids = new Set(mails.map((mail) => mail.messageId));
   for (const row of tables.deliveries) {
-    if (!ids.has(row.message_id))
+    if (!ids.has(row.message_id) && !isAsked(row.message_id))
       model.broken("nothing from nowhere", row.message_id, [row.id], "no delivery", row.state);
   }
   model.letters(mails, known);
   model.duplicates(known);
-  const all = [...known, ...healings(tables, known)];
+  const all = [...known, ...healings(tables, known), ...replayed(tables, known)];
   const edited = new Set(deeds.map(nameOf));
   model.stale(all);
   model.events(all, edited);
   return [
     ...model.violations,
     ...recordFaults(tables, all, edited),
-    ...holdFaults(tables, known, judgedMs, deeds),
+    ...holdFaults(tables, known, all, judgedMs, deeds),
+    ...againFaults(tables, known, new Set(deeds.map(({ feed }) => feed))),
     ...new Drift(tables, mails, all, deeds).faults(),
   ];
 }

@@ -8,6 +8,7 @@ import { decisionFaults } from "./holds.ts";
 import { type Violation, violationsOf } from "./model.ts";
 import { Operator } from "./operator.ts";
 import { type Chance, chanceOf } from "./random.ts";
+import { Replayer } from "./replayer.ts";
 import { Senders } from "./sender.ts";
 import { isHeld, openIn, type Tables, tablesIn } from "./tables.ts";
 import { Vandal } from "./vandal.ts";
@@ -38,6 +39,8 @@ export interface Scenario {
   fixMs?(chance: Chance, startMs: number): number | undefined;
   /** Somebody decides about what the gate holds; absent: nobody does. */
   decides?(chance: Chance): boolean;
+  /** Somebody has the archive read again. */
+  replays?(chance: Chance): boolean;
   /** The run goes on until what nobody has decided about is over. */
   expires?(chance: Chance): boolean;
 }
@@ -77,6 +80,7 @@ export const RANDOM: Scenario = {
   fixMs: (chance, startMs) => (chance.hits(0.6) ? startMs + chance.spread(10 * MINUTE, LONGEST_MS) : undefined),
   decides: (chance) => chance.hits(0.75),
   expires: (chance) => chance.hits(0.1),
+  replays: (chance) => chance.hits(0.4),
 };
 
 /** At any time of a day: midnight comes in some runs. The same day for all, since the database's clock goes back between runs. */
@@ -114,6 +118,8 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
       if (fixMs !== undefined) new Operator(world, fixMs, lastLookMs);
       const decides = scenario.decides?.(chance.fork("decides")) ?? false;
       const deciders = decides ? new Deciders(world, engine, Math.max(calmMs, lastMailMs) + OPERATED_MS) : undefined;
+      const replays = scenario.replays?.(chance.fork("replays")) ?? false;
+      if (replays) new Replayer(world, mails, Math.max(calmMs, lastMailMs) + OPERATED_MS);
       const lists = mails.filter(({ kind }) => kind === NIGHTLY);
       const vandal = lists.length > 0 ? new Vandal(world, engine, lists) : undefined;
       const expires = scenario.expires?.(chance.fork("expires")) ?? false;

@@ -66,6 +66,20 @@ export interface ReportRow {
   readonly rows: readonly { readonly kind: string; readonly key: string; readonly reason: string | null }[];
 }
 
+export interface ReplayRow {
+  readonly id: string;
+  readonly state: string;
+  readonly shadow: boolean;
+}
+
+/** A delivery of a replay. */
+export interface ItemRow {
+  readonly replay_id: string;
+  readonly delivery_id: string;
+  readonly state: string;
+  readonly reason: string | null;
+}
+
 /** A decision that the gate asked for. */
 export interface HoldRow {
   readonly id: string;
@@ -140,7 +154,9 @@ export interface Tables {
   readonly letters: readonly LetterRow[];
   readonly holds: readonly HoldRow[];
   readonly mails: readonly MailRow[];
-  /** Of files that are held or rejected. */
+  readonly replays: readonly ReplayRow[];
+  readonly items: readonly ItemRow[];
+  /** Of files that are held or rejected, and of those that only ask. */
   readonly traces: readonly TraceRow[];
 }
 
@@ -201,7 +217,11 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
     ),
     traces: await engine.rows<TraceRow>(
       `SELECT t.file_id::text, t.what FROM (SELECT DISTINCT file_id, 'seen' AS what FROM seen UNION ALL SELECT DISTINCT file_id, 'ledger' FROM ledger) t
-       JOIN files x ON x.id = t.file_id WHERE x.state IN ('held', 'rejected') ORDER BY t.file_id, t.what`,
+       JOIN files x ON x.id = t.file_id WHERE x.state IN ('held', 'rejected') OR (x.compare_only AND x.state <> 'dead') ORDER BY t.file_id, t.what`,
+    ),
+    replays: await engine.rows<ReplayRow>("SELECT id::text, state, shadow FROM replays ORDER BY replays.id"),
+    items: await engine.rows<ItemRow>(
+      "SELECT replay_id::text, delivery_id, state, reason FROM replay_items ORDER BY replay_items.replay_id, delivery_id",
     ),
   };
 }
@@ -212,7 +232,8 @@ export async function openIn(engine: Engine): Promise<string[]> {
     `SELECT 'delivery ' || id || ' is ' || state AS what FROM deliveries WHERE state IN ('new', 'parsing')
      UNION ALL SELECT 'file ' || x.id || ' of ' || d.id || ' is ' || x.state FROM files x JOIN deliveries d ON d.id = x.delivery_id
        WHERE x.state IN ('parsed', 'applying') OR (x.state IN ('new', 'parsing') AND d.state <> 'dead')
-     UNION ALL SELECT 'drift report ' || id || ' is ' || state FROM drift_reports WHERE state IN ('open', 'healing', 'released') ORDER BY 1`,
+     UNION ALL SELECT 'drift report ' || id || ' is ' || state FROM drift_reports WHERE state IN ('open', 'healing', 'released')
+     UNION ALL SELECT 'replay ' || id || ' is ' || state FROM replays WHERE state IN ('collecting', 'running') ORDER BY 1`,
   );
   return rows.map(({ what }) => what);
 }

@@ -379,5 +379,6 @@ const cursedRow = (line: number, { merges }: FeedKind, note: string): SentRow =>
   good: { key: CURSED_KEY, said: merges ? { sku: CURSED_KEY, note } : { sku: CURSED_KEY, qty: 1, note } },
 });
 
-const textOf = ({ rows }: SentFile): string => ["sku,qty,note", ...rows.map((row) => row.text), ""].join("\r\n");
+/** A file as it is written. */
+export const textOf = ({ rows }: SentFile): string => ["sku,qty,note", ...rows.map((row) => row.text), ""].join("\r\n");
 const bytesOf = (file: SentFile): Uint8Array => new Uint8Array(Buffer.from(textOf(file)));

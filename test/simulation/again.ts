@@ -1,0 +1,60 @@
+/** What is read again, or only asked about: nothing of it is anywhere, and what is read again for real says nothing new. */
+import { type KnownFile, text } from "./known.ts";
+import type { Violation } from "./model.ts";
+import type { MadeRow, Tables } from "./tables.ts";
+
+/** Ends of a replay; one that is paused waits for somebody. */
+const ENDED: readonly string[] = ["done", "cancelled", "paused"];
+/** Of a delivery in it. */
+const SETTLED: readonly string[] = ["done", "skipped", "failed"];
+
+/** The files of replays for real, each right behind the one that is read again. */
+export function replayed({ made }: Tables, known: readonly KnownFile[]): KnownFile[] {
+  return made.flatMap((row): KnownFile[] => {
+    const original = originalOf(row, known);
+    if (row.cause !== "replay" || row.compare_only || original === undefined) return [];
+    const { as_of_ms, received_ms, position } = original.row;
+    return [{ ...original, row: { ...row, as_of_ms, received_ms, position: position + Number(row.id) / 1_000_000 } }];
+  });
+}
+
+const originalOf = ({ delivery_id, path, feed }: MadeRow, known: readonly KnownFile[]): KnownFile | undefined =>
+  known.find(({ row }) => row.delivery_id === delivery_id && row.path === path && row.feed === feed);
+
+/** `edited`: feeds whose records somebody has changed by hand; reading them again puts that right. */
+export function againFaults(tables: Tables, known: readonly KnownFile[], edited: ReadonlySet<string>): Violation[] {
+  const { made, changes, traces, replays, items } = tables;
+  const ofFile = (row: MadeRow, rule: string, expected: string, found: unknown): Violation => ({
+    rule,
+    subject: `${row.feed} file ${row.id}, ${row.cause}`,
+    about: [`"${row.id}"`, row.delivery_id.slice(0, 8)],
+    expected,
+    found: text(found),
+  });
+  const faults = made.flatMap((row): Violation[] => {
+    const events = changes.filter(({ file_id }) => file_id === row.id);
+    if (row.compare_only) {
+      const trace = traces.find(({ file_id }) => file_id === row.id);
+      const found = events[0] ?? trace;
+      return found === undefined ? [] : [ofFile(row, "what only asks changes nothing", "nothing", found)];
+    }
+    if (row.cause !== "replay" || events.length === 0 || edited.has(row.feed)) return [];
+    const original = originalOf(row, known);
+    const isSaid = original?.row.state === "applied" && original.row.applied_ms! < row.started_ms!;
+    return isSaid ? [ofFile(row, "reading again changes nothing", "no event", { events, row })] : [];
+  });
+  const ofReplay = (id: string, rule: string, expected: string, found: unknown): Violation => ({
+    rule,
+    subject: `replay ${id}`,
+    about: [`/v1/replays/${id}`, `"replay":"${id}"`],
+    expected,
+    found: text(found),
+  });
+  for (const replay of replays) {
+    const { id, state } = replay;
+    if (!ENDED.includes(state)) faults.push(ofReplay(id, "a replay comes to its end", ENDED.join(" or "), replay));
+    const open = items.find((item) => item.replay_id === id && state === "done" && !SETTLED.includes(item.state));
+    if (open !== undefined) faults.push(ofReplay(id, "a replay that is done has done all", SETTLED.join(" or "), open));
+  }
+  return faults;
+}
