@@ -21,7 +21,7 @@ export interface OpenAlert {
 }
 
 export interface FreshnessTables {
-  /** Of feeds whose customer has ever sent anything; the others are left out. */
+  /** Of files whose as-of is not before `since`, of feeds whose customer has ever sent anything; the others are left out. */
   arrivals(
     feeds: readonly { readonly customer: string; readonly feed: string }[],
     since: Date,

@@ -57,6 +57,7 @@ function toOperator(notice: SnapshotDriftNotice): Draft {
 function toContact(notice: SnapshotDriftNotice): Draft {
   const { feedTitle, reportId, ownFile, expiresAt, numbers } = notice;
   const list = ownFile ? "the last file that you sent" : "your list";
+  const noun = ownFile ? "file" : "list";
   return {
     subject: `Please check “${feedTitle}”: ${list} and our data do not match`,
     blocks: [
@@ -67,13 +68,13 @@ function toContact(notice: SnapshotDriftNotice): Draft {
           ownFile
             ? `From time to time we compare our data for “${feedTitle}” with the last complete file that your system sent.`
             : `Your system regularly sends a list of everything it has for “${feedTitle}”, so that we can check that nothing was lost on the way.`
-        } This time ${grouped(numbers.drift)} of ${grouped(Math.max(numbers.records, numbers.listed))} entries do not match. A few are corrected by themselves; so many are not, because the list itself might be wrong. Nothing was changed.`,
+        } This time ${grouped(numbers.drift)} of ${grouped(Math.max(numbers.records, numbers.listed))} entries do not match. A few are corrected by themselves; so many are not, because the ${noun} itself might be wrong. Nothing was changed.`,
       },
       listFacts(notice),
       ...found(
         notice,
         ownFile ? "in your file" : "in your list",
-        "An entry is what one row of your list stands for, such as an article or an order.",
+        `An entry is what one row of your ${noun} stands for, such as an article or an order.`,
       ),
       ...examples(notice, "Some examples", ownFile ? "In your file" : "In your list"),
       { kind: "heading", text: "What happens next" },
@@ -137,9 +138,9 @@ const EXPLAINED: Readonly<Record<string, string>> = {
   "newer-file": "a newer file has said something else since",
   "retired-here": "a newer file has taken it off since",
   "too-close": "it changed here so shortly before the list that the list may not know it",
-  "held-file": "the file that says it is held",
-  "file-under-way": "the file that says it is being applied",
-  "rejected-row": "the row that says it could not be read",
+  "held-file": "a file with the same entry waits for a decision",
+  "file-under-way": "a file with the same entry is being loaded",
+  "rejected-row": "the row for it could not be read",
   "unread-rows": "they may be among the rows of the list that could not be read",
   "platform-field": "only in fields that may differ here",
 };

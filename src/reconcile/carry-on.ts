@@ -7,7 +7,7 @@ import { asFailure, type Failure } from "../domain/failures.ts";
 import { checkFeed, checkRun, isGone } from "./compare-file.ts";
 import type { DriftDeps } from "./deps.ts";
 import { expire, follow, WAITING_DAYS } from "./follow.ts";
-import { checksDue, expiredReports, forgetReport, restingReports, type StoredReport } from "./reports.ts";
+import { checksDue, comparedFile, expiredReports, forgetReport, restingReports, type StoredReport } from "./reports.ts";
 
 /** What is younger may still be under way: the longest invocation takes 15 minutes. */
 export const RESTS_AFTER_MINUTES = 20;
@@ -75,6 +75,8 @@ async function resume(deps: DriftDeps, report: StoredReport): Promise<void> {
     return;
   }
   await ending(deps, report, async () => {
+    const file = await comparedFile(deps, report.fileId);
+    if (file?.state !== "applied") return forget(deps, report, "its file was given up");
     const checked = await checkRun(deps, report.fileId, report.run);
     if (checked.kind === "impossible") await forget(deps, report, checked.why);
   });

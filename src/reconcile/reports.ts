@@ -287,7 +287,7 @@ export const restingReports = (deps: Asking, since: Date, max: number): Promise<
     deps,
     `${REPORT} JOIN files s ON s.id = d.file_id
      WHERE d.touched_at < $1::timestamptz AND (d.state IN ('healing', 'released') AND (h.id IS NULL OR h.state = 'parsing' OR has_ended(h.state, h.failure))
-       OR d.state = 'waiting' AND d.told_at IS NULL OR d.state = 'open' AND s.state = 'applied')
+       OR d.state = 'waiting' AND d.told_at IS NULL OR d.state = 'open' AND has_ended(s.state, s.failure))
      ORDER BY d.touched_at LIMIT $2::int`,
     [since.toISOString(), max],
   );
@@ -319,7 +319,7 @@ export async function lastFullFile(deps: Asking, customer: string, feed: string)
      FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = f.customer_id
      LEFT JOIN LATERAL (SELECT r.state, r.created_at FROM drift_reports r WHERE r.file_id = x.id ORDER BY r.run DESC LIMIT 1) d ON true
      WHERE c.slug = $1 AND f.slug = $2 AND f.mode = 'full' AND x.state = 'applied' AND x.complete
-     ORDER BY x.order_key DESC LIMIT 1`,
+     ORDER BY x.order_key DESC, x.id DESC LIMIT 1`,
     [customer, feed],
   );
   return row;
@@ -350,7 +350,7 @@ export const checksDue = (
      FROM jsonb_to_recordset($1::jsonb) AS w(customer text, feed text)
      JOIN customers c ON c.slug = w.customer JOIN feeds f ON f.customer_id = c.id AND f.slug = w.feed AND f.mode = 'full'
      CROSS JOIN LATERAL (SELECT x.id, x.applied_at, x.chunks_removed_at FROM files x
-       WHERE x.feed_id = f.id AND x.state = 'applied' AND x.complete ORDER BY x.order_key DESC LIMIT 1) l
+       WHERE x.feed_id = f.id AND x.state = 'applied' AND x.complete ORDER BY x.order_key DESC, x.id DESC LIMIT 1) l
      LEFT JOIN LATERAL (SELECT r.state, r.created_at FROM drift_reports r WHERE r.file_id = l.id ORDER BY r.run DESC LIMIT 1) d ON true
      WHERE l.chunks_removed_at IS NULL AND coalesce(d.created_at, l.applied_at) < $2::timestamptz
        AND (d.state IS NULL OR d.state IN ('clean', 'healed'))

@@ -31,7 +31,9 @@ describe("the arrivals of a feed", () => {
     await change(healing, "cause = 'reconcile'");
     await change(seventh, "sequence = 7");
     await change(ninth, "sequence = 9");
-    await world.database.query("UPDATE files SET order_key = lpad(id::text, 32, '0')::uuid");
+    await world.database.query(
+      `UPDATE files SET order_key = (lpad(to_hex((extract(epoch FROM as_of) * 1000)::bigint), 12, '0') || lpad(id::text, 20, '0'))::uuid`,
+    );
     const [inventory, never, ...others] = (await freshnessTables(world.database).arrivals(acme, SINCE)).toSorted(
       (x, y) => (x.feed < y.feed ? -1 : 1),
     );

@@ -281,6 +281,32 @@ describe("a snapshot", () => {
   });
 });
 
+describe("a mail that was lost", () => {
+  it("shows as an older version here, a record too few, and one too many: all as there after the next snapshot", async () => {
+    const lost = [
+      ...articles(20)
+        .slice(1)
+        .map((one) => (one.key === "A9" ? { ...one, amount: 12 } : one)),
+      { key: "B1" },
+    ];
+    expect(await send("goods-now", lost)).toEqual(["compared", "applied"]);
+    const report = await latest("goods");
+    expect(foundIn(report).filter((one) => !one.includes(":"))).toEqual([
+      "differs A9",
+      "missing-here B1",
+      "missing-there A0",
+    ]);
+    expect(report.rows.items.find(({ key }) => key === "A9")?.sentence).toContain("amount is 1 here and 12 in the ERP");
+    expect(Object.keys(await recordsOf("goods")).sort()).toEqual(lost.map(({ key }) => key).sort());
+    expect(await send("goods-now", lost)).toEqual(["compared"]);
+    expect(await latest("goods")).toMatchObject({ state: "clean" });
+    expect(await send("goods-now", articles(20))).toEqual(["compared", "applied"]);
+    const history = await stack.sql`SELECT kind FROM changes c JOIN records r ON r.id = c.record_id
+      WHERE r.natural_key = 'A0' AND r.feed_id = (SELECT id FROM feeds WHERE slug = 'goods') ORDER BY c.version`;
+    expect(history.map(({ kind }) => kind)).toEqual(["inserted", "retired", "restored"]);
+  });
+});
+
 describe("what explains a difference", () => {
   const all = articles(20);
   const asThere = all.map((one) => (one.key === "A8" ? { ...one, amount: 5 } : one));

@@ -5,7 +5,7 @@ import { failure } from "../../src/domain/failures.ts";
 import type { ApplyFile } from "../../src/domain/messages.ts";
 import { composeMessage } from "../../src/notify/compose.ts";
 import { carryOn } from "../../src/reconcile/carry-on.ts";
-import { compareSnapshot } from "../../src/reconcile/compare-file.ts";
+import { checkFeed, compareSnapshot } from "../../src/reconcile/compare-file.ts";
 import type { DriftDeps } from "../../src/reconcile/deps.ts";
 import { expire, follow } from "../../src/reconcile/follow.ts";
 import { decideDrift, storedReport } from "../../src/reconcile/reports.ts";
@@ -309,5 +309,48 @@ describe("the cron", () => {
       code: "storage-unavailable",
     });
     expect(await late.reportOf(waiting.id)).toMatchObject({ state: "rejected" });
+  });
+
+  it("ends a check that died, forgets one whose rows are gone, and the report of a snapshot that was given up", async () => {
+    const { feeds, customer, deps } = await scene(1);
+    await world.database.query("UPDATE feeds SET mode = 'full' WHERE id = $1", [feeds.feedId]);
+    const full = deps().feeds.map((feed) => (feed.feed === "stock" ? { ...feed, mode: "full" as const } : feed));
+    const rows = stocks(8);
+    const file = await world.send(feeds, 2, rows);
+    await lose(feeds, ["k1"]);
+    const check = (more: Partial<DriftDeps> = {}) => checkFeed(deps({ feeds: full, ...more }), customer, "stock");
+    const states = async () =>
+      (
+        await world.database.query<{ state: string }>(
+          "SELECT state FROM drift_reports WHERE feed_id = $1 ORDER BY run",
+          [feeds.feedId],
+        )
+      ).map(({ state }) => state);
+
+    await expect(checkFeed(dying(deps({ feeds: full }), 6, true), customer, "stock")).rejects.toThrow("died");
+    expect(await states()).toEqual(["open"]);
+    await carryOn(deps({ feeds: full }));
+    expect(await states(), "it may still be under way").toEqual(["open"]);
+    await age();
+    await carryOn(deps({ feeds: full }));
+    expect(await states()).toEqual(["healing"]);
+
+    const gone = { ...world.deps().chunks, head: () => Promise.reject(failure("chunk-missing", { key: file })) };
+    await world.database.query("UPDATE drift_reports SET state = 'healed', healed_at = now() WHERE feed_id = $1", [
+      feeds.feedId,
+    ]);
+    await expect(check({ chunks: gone })).rejects.toMatchObject({ code: "chunk-missing" });
+    expect(await states()).toEqual(["healed", "open"]);
+    await age();
+    await carryOn(deps({ feeds: full, chunks: gone }));
+    expect(await states()).toEqual(["healed"]);
+
+    const snapshot = await world.snapshot(feeds, 3, rows);
+    await expect(compareSnapshot(dying(deps(), 4, true), snapshot.id)).rejects.toThrow("died");
+    await world.database.query("UPDATE files SET state = 'held', failure = '{}' WHERE id = $1", [snapshot.id]);
+    await world.database.query("UPDATE files SET state = 'rejected' WHERE id = $1", [snapshot.id]);
+    await age();
+    await carryOn(deps());
+    expect(await states()).toEqual(["healed"]);
   });
 });
