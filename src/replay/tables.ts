@@ -236,7 +236,8 @@ const NOT_AGAIN = `CASE
 
 /**
  * Ends the items of $1 that have come to rest: of a fresh one the delivery and all that came of it, of another one all files
- * of this replay, once it was read. A shadow's numbers are those that its files were told of.
+ * of this replay, once it was read. A shadow's numbers are those that its files were told of; one that the gate would hold
+ * counts as held and does nothing, as it would.
  */
 const SETTLE = `
   UPDATE replay_items i SET state = CASE WHEN e.why IS NULL THEN 'done' ELSE 'failed' END, reason = e.why,
@@ -246,10 +247,13 @@ const SETTLE = `
   JOIN replays r ON r.id = s.replay_id AND r.state IN ('running', 'paused')
   LEFT JOIN deliveries d ON d.id = s.delivery_id
   CROSS JOIN LATERAL (
-    SELECT count(*)::int AS files, (count(*) FILTER (WHERE f.state = 'held'))::int AS held,
+    SELECT count(*)::int AS files, (count(*) FILTER (WHERE f.state = 'held' OR f.comparison->>'verdict' = 'hold'))::int AS held,
       (count(*) FILTER (WHERE f.state = 'rejected'))::int AS rejected, (count(*) FILTER (WHERE f.state = 'dead'))::int AS dead,
       ${["accepted", "inserted", "changed", "unchanged", "stale", "superseded", "retired"]
-        .map((name) => `coalesce(sum(coalesce(f.${name}, (f.comparison->>'${name}')::int)), 0)::int AS ${name}`)
+        .map(
+          (name) =>
+            `coalesce(sum(coalesce(f.${name}, CASE f.comparison->>'verdict' WHEN 'apply' THEN (f.comparison->>'${name}')::int END)), 0)::int AS ${name}`,
+        )
         .join(", ")},
       min(f.failure->>'code') FILTER (WHERE f.state = 'dead') AS died_of
     FROM files f WHERE f.delivery_id = s.delivery_id
@@ -298,7 +302,8 @@ const TAKE_UP = `
 const END = `
   UPDATE replays r SET state = 'done', ended_at = $2::timestamptz
   WHERE r.id = $1::bigint AND r.state = 'running'
-    AND NOT EXISTS (SELECT 1 FROM replay_items i WHERE i.replay_id = r.id AND i.state IN ('waiting', 'sent'))
+    AND NOT EXISTS (SELECT 1 FROM replay_items i WHERE i.replay_id = r.id AND i.state = 'waiting')
+    AND NOT EXISTS (SELECT 1 FROM replay_items i WHERE i.replay_id = r.id AND i.state = 'sent')
   RETURNING r.state`;
 
 const moving = (from: string, set: string, action: string): string => `

@@ -33,7 +33,18 @@ class ErpFeed {
     const { customer, feed } = this.#feed;
     const at = new Date(startMs + day * DAY + (feed === "orders" ? HOUR : 0));
     const stamp = at.toISOString().slice(0, 10).replaceAll("-", "");
-    const mail: Sent = { customer, feed, name: `${feed}-${stamp}.csv`, text: this.#text(), at };
+    const carried = this.#feed.intake.carries[0];
+    const comesAlong = carried !== undefined && this.#chance.hits(0.3);
+    const mail: Sent = {
+      customer,
+      feed,
+      name: `${feed}-${stamp}.csv`,
+      text: this.#text(),
+      at,
+      ...(comesAlong
+        ? { also: [{ name: `${carried}-${stamp}-early.csv`, text: csv([this.#row("K1"), this.#row("E1")]) }] }
+        : {}),
+    };
     const sent = [mail];
     // The sender's server has not heard that it was taken, and sends it once more on the next day.
     if (this.#chance.hits(0.1)) sent.push({ ...mail, arrivedAt: new Date(at.getTime() + 20 * HOUR) });

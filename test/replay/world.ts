@@ -43,6 +43,8 @@ export interface Sent {
   readonly arrivedAt?: Date;
   readonly from?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Further files in the same mail. */
+  readonly also?: readonly { readonly name: string; readonly text: string }[];
 }
 
 export class World {
@@ -163,7 +165,7 @@ export class World {
   // ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Mails a file; its message waits in the queue. */
-  async mail({ customer, feed, name, text, at, arrivedAt, from, headers }: Sent): Promise<void> {
+  async mail({ customer, feed, name, text, at, arrivedAt, from, headers, also = [] }: Sent): Promise<void> {
     const adapter = this.feeds.find((one) => one.customer === customer && one.feed === feed)!;
     const sender = from ?? adapter.intake.senders[0]!;
     const to = feedAddress(adapter, ADDRESS_SECRET, MAIL_DOMAIN);
@@ -175,7 +177,11 @@ export class World {
       messageId: `<${name}.${at.getTime()}@${customer}.example>`,
       body: "Automatic export.",
       ...(headers === undefined ? {} : { headers }),
-      attachments: [{ name, contentType: "text/csv", bytes: new TextEncoder().encode(text) }],
+      attachments: [{ name, text }, ...also].map((file) => ({
+        name: file.name,
+        contentType: "text/csv",
+        bytes: new TextEncoder().encode(file.text),
+      })),
     });
     this.nowMs = (arrivedAt ?? at).getTime();
     const { env, worker } = this.#worker();
