@@ -18,6 +18,9 @@ const ENDINGS = { mail: "eml", upload: "bin", restore: "ndjson" } as const;
 export const rawKey = (customer: string, receivedAt: Date, deliveryId: string, door: keyof typeof ENDINGS): string =>
   `${rawPrefix(customer, receivedAt)}${deliveryId}.${ENDINGS[door]}`;
 
+/** Whether the raw bytes under this key were made by a restore. */
+export const isRestoreKey = (rawKey: string): boolean => rawKey.endsWith(`.${ENDINGS.restore}`);
+
 /**
  * One chunk of a parsed file. The adapter version is part of the key, so that two parses of one file under different
  * adapters never mix their chunks.

@@ -36,7 +36,8 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps, repl
     state: state ?? "unknown",
     ...(replay === undefined ? {} : { replay: replay.replayId }),
   });
-  if (replay === undefined ? state !== "parsing" : !isReadAgain(facts, state)) return;
+  // What a restore set is no file of the ERP, in whatever state its delivery is.
+  if (facts.door === "restore" || (replay === undefined ? state !== "parsing" : !isReadAgain(facts, state))) return;
 
   const reading = replay ?? readingOf(facts);
   const opened: Opened[] = [];
@@ -70,9 +71,9 @@ export async function parseHandler(message: ParseDelivery, deps: ParseDeps, repl
   await deps.tables.finishDelivery(facts.id, found, unreadable ?? nothing);
 }
 
-/** What was not read, or is being read, has nothing to be read again; what only asked, or was made by us, is no word of the ERP. */
-const isReadAgain = ({ door, dryRun }: DeliveryFacts, state: DeliveryState | undefined): boolean =>
-  state === "parsed" && door !== "restore" && dryRun !== true;
+/** What was not read, or is being read, has nothing to be read again; what only asked is no word of the ERP. */
+const isReadAgain = ({ dryRun }: DeliveryFacts, state: DeliveryState | undefined): boolean =>
+  state === "parsed" && dryRun !== true;
 
 /**
  * A delivery that is kept but not read: its sender is not proven, or it is no feed at all. What a restore set is applied by

@@ -1,5 +1,6 @@
 /** How a dead letter goes back to work, or why it cannot. Pure. */
 import { asFailure } from "../domain/failures.ts";
+import { isRestoreKey } from "../domain/keys.ts";
 import { applyFileMessage, parseDeliveryMessage, readMessage, type StageMessage } from "../domain/messages.ts";
 import type { Letter, RedriveDeps } from "./deps.ts";
 
@@ -43,6 +44,9 @@ export function wayOf(letter: Letter, knows: RedriveDeps["knows"]): Way {
       };
     }
     const { deliveryId, feed: addressed, rawKey } = letter.archived;
+    if (isRestoreKey(rawKey)) {
+      return stays("It is a part of a restore whose chunks are gone. Discard the letter, and order the restore again.");
+    }
     return {
       kind: "goes",
       message: parseDeliveryMessage({

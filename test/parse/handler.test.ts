@@ -38,7 +38,7 @@ const FEEDS = [
   feedNamed("orders", "^order|list"),
 ];
 
-const facts = (door: "mail" | "upload", name: string): DeliveryFacts => ({
+const facts = (door: DeliveryFacts["door"], name: string): DeliveryFacts => ({
   v: 1,
   id: "0".repeat(32),
   customer: "acme",
@@ -72,7 +72,7 @@ async function parsed(
     previous = null,
   }: {
     feeds?: readonly Adapter[];
-    door?: "mail" | "upload";
+    door?: DeliveryFacts["door"];
     env?: Record<string, string>;
     name?: string;
     /** The number of the feed's last file. */
@@ -166,6 +166,15 @@ describe("a zip with the files of several feeds", () => {
       "export.zip/stock.csv": "inventory 1",
     });
     expect(refusals[0]?.failure).toMatchObject({ disposition: "hold", evidence: { feeds: ["prices", "orders"] } });
+  });
+});
+
+describe("what a restore has set", () => {
+  it("is never read as a file of the ERP, though its delivery says that it is to be read", async () => {
+    const read = { feeds: [feedNamed("inventory", "^stock")], name: "stock.csv" };
+    const bytes = Buffer.from(table("inventory"));
+    expect((await parsed(bytes, read)).files).toEqual({ "stock.csv": "inventory 1" });
+    expect((await parsed(bytes, { ...read, door: "restore" })).files).toEqual({});
   });
 });
 

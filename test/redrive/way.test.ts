@@ -76,6 +76,13 @@ describe("the way of a dead letter", () => {
     });
   });
 
+  it("of a part of a restore whose chunks are gone is none: nobody reads it as a file of the ERP", () => {
+    const archived = { deliveryId: delivery, feed: "stock", rawKey: "raw/acme/2026/11/20/y.ndjson" };
+    const way = wayOf({ ...applying, code: "chunk-missing", archived }, knowsAcme);
+    expect(way).toEqual({ kind: "stays", reason: expect.stringContaining("order the restore again") });
+    expect(wayOf({ ...applying, archived }, knowsAcme)).toMatchObject({ kind: "goes", rereads: false });
+  });
+
   it.each<[string, Letter, string]>([
     ["of a version to come", { ...letter, message: { ...Object(letter.message), v: 3 } }, "cannot be read"],
     ["that is a bare text", { ...letter, message: "parse this" }, "cannot be read"],
