@@ -280,7 +280,7 @@ async function apply(
         },
         async compare() {
           const asking = dryRunDeps({ ...gating, postgres: postgresDatabase, head: chunks.head });
-          const outcome = await dryRunHandler(asking, message.fileId);
+          const outcome = await dryRunHandler({ ...asking, log }, message);
           if (outcome === "not-asked") await compareSnapshot(reconciling(feeds, config, database), message.fileId);
           told = outcome !== "compared";
         },

@@ -9,23 +9,26 @@ import type { DryRunFile, DryRunNotice, NoticeFailure } from "../domain/notice.t
 import { isAtRest } from "../domain/states.ts";
 import type { Answer, AnswerDeps, Asked, AskedFile } from "./deps.ts";
 
-/** Two files of a delivery may end at the same time a few times, and then one of them is alone. */
-const ENDINGS_MAX = 5;
+/** What was at its end may be opened again between two looks, but not for ever. */
+const LOOKS_MAX = 5;
 
 /**
  * Ends a file that was compared, and answers where it was the last of its delivery that was asked about. True where a mail is
- * to be sent. Throws the database's failures; `database-conflict` where others end all the time.
+ * to be sent. Throws the database's failures; `database-conflict` where files are opened again all the time.
  */
 export async function endDryRun(deps: AnswerDeps, fileId: string, effect: Effect): Promise<boolean> {
-  for (let tried = 0; tried < ENDINGS_MAX; tried++) {
+  for (let looked = 0; looked < LOOKS_MAX; looked++) {
+    // Most files of a large archive are not the last one, and need not know what became of the others.
+    if (await deps.tables.end(fileId, effect, undefined, true)) return false;
     const asked = await deps.tables.askedBy(fileId);
     if (asked === undefined || !isAnswered(asked, deps)) {
       await deps.tables.end(fileId, effect, undefined, false);
       return false;
     }
     const ended = { ...asked, files: asked.files.map((file) => (file.id === fileId ? compared(file, effect) : file)) };
-    const answer = isComplete(ended) ? answerTo(ended, deps) : undefined;
-    if (await deps.tables.end(fileId, effect, answer, answer === undefined)) return answer !== undefined;
+    if (!isComplete(ended)) continue;
+    await deps.tables.end(fileId, effect, answerTo(ended, deps), false);
+    return true;
   }
   throw failure("database-conflict", { sqlstate: "40001" });
 }

@@ -28,19 +28,20 @@ interface Weighed {
 }
 
 const nothing = (value: unknown): unknown => (value === undefined || value === "" ? null : value);
-const same = (a: unknown, b: unknown): boolean => JSON.stringify(nothing(a)) === JSON.stringify(nothing(b));
+const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(nothing(a)) === JSON.stringify(nothing(b));
 
 /** Fields that would have another value. */
 export function fieldsThatDiffer(before: Data, after: Data): string[] {
   const names = new Set([...Object.keys(after), ...Object.keys(before)]);
-  return [...names].filter((name) => !same(before[name], after[name]));
+  return [...names].filter((name) => !isSame(before[name], after[name]));
 }
 
-const kept = (value: unknown): unknown => {
-  const one = nothing(value) as unknown;
+/** A value as it is told: bounded, and never a structure. */
+function toldValue(value: unknown): unknown {
+  const one = nothing(value);
   if (typeof one === "string") return one.length > VALUE_MAX_CHARS ? `${one.slice(0, VALUE_MAX_CHARS)}…` : one;
-  return typeof one === "object" && one !== null ? kept(JSON.stringify(one)) : one;
-};
+  return typeof one === "object" && one !== null ? toldValue(JSON.stringify(one)) : one;
+}
 
 function rowOf(
   kind: RowEffect["kind"],
@@ -52,8 +53,8 @@ function rowOf(
 ): RowEffect {
   const values: ValueEffect[] = names.slice(0, ROW_MAX_FIELDS).map((field) => ({
     field,
-    before: kept(before[field]),
-    after: kept(after[field]),
+    before: toldValue(before[field]),
+    after: toldValue(after[field]),
   }));
   return { kind, key, ...(line === undefined ? {} : { line }), values, more: names.length - values.length };
 }

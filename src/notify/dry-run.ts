@@ -56,19 +56,28 @@ export function dryRun(notice: DryRunNotice): Draft {
   };
 }
 
-type End = "unreadable" | "held" | "loaded";
+type End = "unreadable" | "compared" | "held" | "loaded";
 
 const endOf = ({ effect }: DryRunFile): End =>
-  effect === undefined ? "unreadable" : effect.verdict === "hold" ? "held" : "loaded";
+  effect === undefined
+    ? "unreadable"
+    : effect.mode === "snapshot"
+      ? "compared"
+      : effect.verdict === "hold"
+        ? "held"
+        : "loaded";
+
+const IN_SHORT: Readonly<Record<End, string>> = {
+  unreadable: "it cannot be loaded",
+  compared: "it can be read",
+  held: "it would be stopped",
+  loaded: "it would be loaded",
+};
 
 function inShort({ files, failure }: DryRunNotice): string {
   const [only, second] = files;
   if (only === undefined) return failure === undefined ? "nothing was found in your mail" : "it cannot be read";
-  if (second === undefined) {
-    return { unreadable: "it cannot be loaded", held: "it would be stopped", loaded: "it would be loaded" }[
-      endOf(only)
-    ];
-  }
+  if (second === undefined) return IN_SHORT[endOf(only)];
   const good = files.filter((file) => endOf(file) === "loaded").length;
   return `${good} of ${files.length} files would be loaded`;
 }
@@ -82,6 +91,7 @@ function nextStep({ files }: DryRunNotice): string {
   if (ends.has("loaded")) {
     return `If this is what you expect, ${send}. If it is not, correct the export and ask again; nothing has to be undone.`;
   }
+  if (ends.has("compared")) return "Nothing. Files of this list go to the usual address, without “+dryrun”.";
   return "Do what is said above, then ask again. Nothing has to be undone.";
 }
 
@@ -99,6 +109,7 @@ function fileBlocks(file: DryRunFile, feedTitle: string): Block[] {
 }
 
 function effectBlocks(effect: Effect): Block[] {
+  if (effect.mode === "snapshot") return [{ kind: "text", text: snapshotText(effect) }];
   return [
     { kind: "text", text: verdictText(effect) },
     ...(effect.reasons.length === 0
@@ -122,6 +133,9 @@ function verdictText({ verdict, inserted, changed, retired }: Effect): string {
   if (inserted + changed + retired === 0) return "If you sent it now, nothing would change: all that it says is known.";
   return "If you sent it now, it would be loaded.";
 }
+
+const snapshotText = ({ rows, rejected }: Effect): string =>
+  `It can be read: ${grouped(rows)} row${rows === 1 ? "" : "s"}${rejected === 0 ? "" : `, of which ${grouped(rejected)} cannot`}. A file of this list is never loaded: it is only held against the data that other files have brought.`;
 
 function numbers(effect: Effect): string[][] {
   const { rows, rejected, records, inserted, changed, unchanged, retired, stale, superseded } = effect;

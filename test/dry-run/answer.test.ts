@@ -62,7 +62,7 @@ interface Given {
 }
 
 const failureIn = (state: string) =>
-  ["parsed", "parsing"].includes(state) ? null : JSON.stringify(report("file-empty", { name: "a.csv" }));
+  ["parsed", "parsing", "compared"].includes(state) ? null : JSON.stringify(report("file-empty", { name: "a.csv" }));
 
 /** A delivery that asked, with its files. */
 async function asked({
@@ -132,23 +132,24 @@ describe("the answer", () => {
     }
   });
 
-  it("is still written where the other file ended between the look and the end", async () => {
-    const { delivery, ids } = await asked({ files: 2 });
+  it("waits after all where another file is opened again between two looks", async () => {
+    const { delivery, ids } = await asked({ files: 2, fileStates: ["parsed", "compared"] });
+    const open = (state: string) =>
+      forceIn(world.database, "UPDATE files SET state = $2 WHERE id = $1", [ids[1]!, state]);
     const real = deps();
-    let looks = 0;
     const disturbed: AnswerDeps = {
       ...real,
       tables: {
         ...real.tables,
         async askedBy(id) {
-          const seen = await real.tables.askedBy(id);
-          if (looks++ === 0) await real.tables.end(ids[1]!, effect, undefined, false);
-          return seen;
+          await open("parsed");
+          return real.tables.askedBy(id);
         },
       },
     };
-    expect(await endDryRun(disturbed, ids[0]!, effect)).toBe(true);
-    expect(looks).toBe(2);
+    expect(await endDryRun(disturbed, ids[0]!, effect)).toBe(false);
+    expect([await stateOf(ids[0]!), await mailsOf(delivery)]).toEqual(["compared", []]);
+    expect(await endDryRun(real, ids[1]!, effect)).toBe(true);
     expect(await mailsOf(delivery)).toHaveLength(1);
   });
 

@@ -160,6 +160,13 @@ describe("the answer to a dry run", () => {
     expect(plain(made)).not.toContain("the usual address");
   });
 
+  it("does not say of a list that is only compared that it would be stopped or loaded", () => {
+    const made = { ...notice, files: [{ ...file, effect: { ...held, mode: "snapshot" as const } }] };
+    expect(composeMessage(made).subject).toBe("Dry run for “Inventory”: it can be read");
+    expect(plain(made)).toContain("It can be read: 12,391 rows, of which 1 cannot.");
+    expect(plain(made)).not.toContain("stopped");
+  });
+
   it("tells of several files one by one, names the feed of another, and counts what is too much to tell", () => {
     const files = Array.from({ length: 8 }, (_, i) => ({
       ...file,
