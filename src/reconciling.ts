@@ -1,6 +1,6 @@
 /** The reconcile stage's part of the composition root: snapshots, checks of full feeds, and what the API asks about drift. */
 import type { DriftDoor } from "./api/routes/drift-decisions.ts";
-import { type Adapter, feedName } from "./domain/adapter.ts";
+import type { Adapter } from "./domain/adapter.ts";
 import type { Waiting } from "./domain/attempt.ts";
 import { asFailure, failure } from "./domain/failures.ts";
 import { chunkKey } from "./domain/keys.ts";
@@ -12,7 +12,7 @@ import type { Database } from "./platform/postgres.ts";
 import { getBytes, putBytes } from "./platform/r2.ts";
 import { checkFeed } from "./reconcile/compare-file.ts";
 import type { ChunkedFile, DriftDeps } from "./reconcile/deps.ts";
-import { DRIFT_ALERT, follow } from "./reconcile/follow.ts";
+import { endAlert, follow } from "./reconcile/follow.ts";
 import { decideDrift, storedReport } from "./reconcile/reports.ts";
 
 export interface Reconciling extends Waiting {
@@ -60,7 +60,7 @@ export const driftDoor = (deps: DriftDeps): DriftDoor => ({
     const state = await decideDrift(deps, report, to, by, note);
     if (state === "rejected") {
       const decided = await storedReport(deps, report);
-      if (decided !== undefined) await deps.alarm.clear(DRIFT_ALERT, feedName(decided));
+      if (decided !== undefined) await endAlert(deps, decided);
     }
     if (state !== "released") return state;
     try {

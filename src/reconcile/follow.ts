@@ -15,6 +15,7 @@ import {
   type ComparedFile,
   comparedFile,
   decideDrift,
+  driftWaits,
   endHealing,
   giveUpHealing,
   listRetirements,
@@ -45,7 +46,7 @@ export async function follow(deps: DriftDeps, id: string): Promise<ReportState |
   switch (report.state) {
     case "healing":
     case "released":
-      await deps.alarm.clear(DRIFT_ALERT, feedName(report));
+      await endAlert(deps, report);
       await heal(deps, report);
       break;
     case "waiting":
@@ -53,7 +54,7 @@ export async function follow(deps: DriftDeps, id: string): Promise<ReportState |
       break;
     case "clean":
     case "rejected":
-      await deps.alarm.clear(DRIFT_ALERT, feedName(report));
+      await endAlert(deps, report);
       break;
   }
   return (await storedReport(deps, id))?.state;
@@ -64,6 +65,7 @@ async function heal(deps: DriftDeps, report: StoredReport): Promise<void> {
   const { healingState } = report;
   if (healingState === "rejected") return giveUp(deps, report, "the file that was to heal it is refused");
   if (healingState !== null && healingState !== "parsing") return send(deps, report);
+  if (report.overtaken) return giveUp(deps, report, "a newer list was compared before it was healed");
   const compared = await comparedOf(deps, report);
   const pair = await pairOf(deps, compared, report.run);
   if ("faults" in pair) return giveUp(deps, report, pair.faults.join("; "));
@@ -123,10 +125,15 @@ async function tellWaiting(deps: DriftDeps, report: StoredReport): Promise<void>
   if (!report.told) await tell(deps, report, false);
 }
 
+/** The alert is of the feed: another report of it may wait. */
+export async function endAlert(deps: DriftDeps, report: StoredReport): Promise<void> {
+  if (!(await driftWaits(deps, report))) await deps.alarm.clear(DRIFT_ALERT, feedName(report));
+}
+
 /** Nobody has decided: the records stay as they are, and both are told. */
 export async function expire(deps: DriftDeps, report: StoredReport): Promise<void> {
   const state = await decideDrift(deps, report.id, "rejected", OURSELVES, `nobody decided in ${WAITING_DAYS} days`);
-  await deps.alarm.clear(DRIFT_ALERT, feedName(report));
+  await endAlert(deps, report);
   if (state === "rejected") await tell(deps, report, true);
 }
 

@@ -122,6 +122,8 @@ export interface StoredReport {
   readonly reasons: readonly string[];
   readonly comparedAt: string | null;
   readonly told: boolean;
+  /** A newer list of the feed was compared: what this one says is over. */
+  readonly overtaken: boolean;
   readonly healingFileId: string | null;
   /** `rejected`, too, where it was given up. */
   readonly healingState: string | null;
@@ -132,6 +134,7 @@ export interface StoredReport {
 const REPORT = `SELECT d.id::text, d.file_id::text AS "fileId", d.run, d.state, c.slug AS customer, f.slug AS feed, to_jsonb(d.fields) AS fields,
     d.snapshot_rows AS "snapshotRows", d.records, d.missing_here AS "missingHere", d.missing_there AS "missingThere", d.differs, d.drift,
     d.explained, to_jsonb(d.reasons) AS reasons, ${iso("d.compared_at")} AS "comparedAt", d.told_at IS NOT NULL AS told,
+    EXISTS (SELECT 1 FROM drift_reports n WHERE n.feed_id = d.feed_id AND n.order_key > d.order_key AND n.compared_at IS NOT NULL) AS overtaken,
     d.healing_file_id::text AS "healingFileId", CASE WHEN has_ended(h.state, h.failure) AND h.state <> 'applied' THEN 'rejected' ELSE h.state END AS "healingState", h.accepted AS "healingRows", h.delivery_id AS "healingDelivery"
   FROM drift_reports d JOIN customers c ON c.id = d.customer_id JOIN feeds f ON f.id = d.feed_id
   LEFT JOIN files h ON h.id = d.healing_file_id`;
@@ -139,6 +142,17 @@ const REPORT = `SELECT d.id::text, d.file_id::text AS "fileId", d.run, d.state, 
 export async function storedReport(deps: Asking, id: string): Promise<StoredReport | undefined> {
   const [row] = await rowsOf<StoredReport>(deps, `${REPORT} WHERE d.id = $1::bigint`, [id]);
   return row;
+}
+
+/** Whether drift of the feed waits for a decision, in whatever report. */
+export async function driftWaits(deps: Asking, { customer, feed }: StoredReport): Promise<boolean> {
+  const rows = await rowsOf(
+    deps,
+    `SELECT 1 FROM drift_reports d JOIN customers c ON c.id = d.customer_id JOIN feeds f ON f.id = d.feed_id
+     WHERE c.slug = $1 AND f.slug = $2 AND d.state = 'waiting' LIMIT 1`,
+    [customer, feed],
+  );
+  return rows.length > 0;
 }
 
 /** The sentences of a report's first rows that nothing explains, and of what they are. */

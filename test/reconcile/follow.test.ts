@@ -222,6 +222,39 @@ describe("drift within the limits", () => {
   });
 });
 
+describe("drift that is released", () => {
+  it("while a newer list is compared is given up: what the newer one found to be right is not undone", async () => {
+    const { feeds, deps, reportOf } = await scene(9, { maxRows: 0, maxShare: 1 });
+    const [first, ...others] = stocks(9);
+    const old = await world.snapshot(feeds, 2, [{ ...first!, record: { ...first!.record, quantity: 7 } }, ...others]);
+    await compareSnapshot(deps(), old.id);
+    const { id } = await reportOf(old.id);
+    await decideDrift(deps(), id, "released", "operator", null);
+    const newer = await world.snapshot(feeds, 3, stocks(9));
+    await compareSnapshot(deps(), newer.id);
+    expect(await reportOf(newer.id)).toMatchObject({ state: "clean" });
+    expect(await follow(deps(), id)).toBe("rejected");
+    expect((await reportOf(old.id)).note).toContain("a newer list was compared");
+    expect((await world.records(feeds)).k0).toMatchObject({ quantity: 1 });
+  });
+
+  it("and found by a newer one at the same moment is decided once", async () => {
+    const { feeds, deps, reportOf, alerts, customer } = await scene(9, { maxRows: 0, maxShare: 1 });
+    await lose(feeds, ["k1"]);
+    const old = await world.snapshot(feeds, 2, stocks(9));
+    await compareSnapshot(deps(), old.id);
+    const { id } = await reportOf(old.id);
+    const newer = await world.snapshot(feeds, 3, stocks(9));
+    await Promise.all([decideDrift(deps(), id, "released", "operator", null), compareSnapshot(deps(), newer.id)]);
+    const audited = await world.database.query("SELECT 1 FROM audit_log WHERE subject = $1", [`drift report ${id}`]);
+    expect(audited).toHaveLength(1);
+    expect(await reportOf(newer.id)).toMatchObject({ state: "waiting" });
+    await follow(deps(), id);
+    expect(await reportOf(old.id)).toMatchObject({ state: "rejected" });
+    expect([...alerts], "the newer one still waits").toEqual([`drift-waits ${customer}/stock`]);
+  });
+});
+
 describe("drift above the limits", () => {
   it("is told once to the operator and once to the contact, wherever the telling dies", async () => {
     for (let at = 1; ; at++) {
