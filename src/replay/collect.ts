@@ -100,5 +100,6 @@ function itemOf(replay: Replay, object: ArchivedObject, deps: ReplayDeps): Found
 function leftOut(facts: DeliveryFacts, adapter: Adapter | undefined): SkipReason | undefined {
   if (adapter === undefined) return "unknown-feed";
   if (facts.dryRun) return "dry-run";
+  if (facts.door === "restore") return "restore";
   return facts.verdict.kind === "automatic" ? "automatic" : undefined;
 }

@@ -66,6 +66,7 @@ export interface FoundItem {
 export const SKIP_REASONS = {
   "unknown-feed": "Its feed is not part of this deployment.",
   "dry-run": "It only asked what its file would do.",
+  restore: "It is what a restore has set, and no word of the ERP.",
   "not-proven": "Its sender is not proven, and nobody has released it.",
   automatic: "It is an automatic answer.",
   rejected: "Nothing in it could be read, or the operator refused it.",
