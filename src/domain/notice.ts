@@ -160,7 +160,9 @@ export interface DryRunFile {
   /** What it would do; left out where it could not be compared. */
   readonly effect?: Effect;
   readonly failure?: NoticeFailure;
-  /** The first rows that could not be read. */
+  /** Rows that could not be read, as far as it was read. */
+  readonly rejected: number;
+  /** The first of them. */
   readonly rejects: readonly {
     readonly line: number;
     readonly value: string;

@@ -89,12 +89,13 @@ export function noticeOf(asked: Asked): DryRunNotice {
   };
 }
 
-const fileOf = ({ id, path, feedTitle, failure: why, effect, rejects }: AskedFile): DryRunFile => ({
+const fileOf = ({ id, path, feedTitle, failure: why, effect, rejected, rejects }: AskedFile): DryRunFile => ({
   fileId: id,
   path,
   feedTitle,
   ...(effect === null ? {} : { effect }),
   ...(why === null ? {} : { failure: inWords(why) }),
+  rejected,
   rejects: rejects.map(({ line, column, value, sentence, hint }) => ({
     line,
     value: value === null ? "" : `${column === null ? "" : `${column}: `}${value}`,

@@ -44,7 +44,9 @@ export interface AskedFile {
   readonly state: FileState;
   readonly failure: FailureReport | null;
   readonly effect: Effect | null;
-  /** The first rows that were refused, in the order of the file. */
+  /** Rows that were refused, as far as it was read. */
+  readonly rejected: number;
+  /** The first of them, in the order of the file. */
   readonly rejects: readonly {
     readonly line: number;
     readonly column: string | null;

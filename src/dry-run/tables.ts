@@ -115,7 +115,8 @@ async function asked(database: Database, deliveryId: string): Promise<Asked | un
        d.sender_proof AS "senderProof", d.subject, to_json(d.received_at AT TIME ZONE 'UTC') #>> '{}' || 'Z' AS "receivedAt",
        d.state, d.failure,
        (SELECT coalesce(jsonb_agg(jsonb_build_object('id', x.id::text, 'path', x.path, 'feedTitle', o.title, 'state', x.state,
-          'failure', x.failure, 'effect', x.comparison, 'rejects',
+          'failure', x.failure, 'effect', x.comparison,
+          'rejected', coalesce(x.rejected, (SELECT count(DISTINCT j.line) FROM rejects j WHERE j.file_id = x.id)), 'rejects',
           (SELECT coalesce(jsonb_agg(jsonb_build_object('line', r.line, 'column', r.column_name, 'value', r.value,
              'sentence', r.sentence, 'hint', r.hint) ORDER BY r.line, r.position), '[]')
            FROM (SELECT * FROM rejects j WHERE j.file_id = x.id ORDER BY j.line, j.position LIMIT $2::int) r)) ORDER BY x.position, x.id), '[]')

@@ -96,7 +96,7 @@ function nextStep({ files }: DryRunNotice): string {
 }
 
 function fileBlocks(file: DryRunFile, feedTitle: string): Block[] {
-  const { path, effect, failure, rejects } = file;
+  const { path, effect, failure } = file;
   const of = file.feedTitle === feedTitle ? "" : ` (${file.feedTitle})`;
   return [
     { kind: "heading", text: `${short(path, NAME_MAX_CHARS)}${of}` },
@@ -104,7 +104,7 @@ function fileBlocks(file: DryRunFile, feedTitle: string): Block[] {
     ...(failure === undefined
       ? []
       : [{ kind: "text" as const, text: `This file could not be compared. ${failure.sentence} ${failure.hint}` }]),
-    ...rejectBlocks(rejects, effect?.rejected),
+    ...rejectBlocks(file),
   ];
 }
 
@@ -226,15 +226,15 @@ function cell(value: unknown): string {
 
 const short = (text: string, maxChars: number): string => shown(text, maxChars).slice(1, -1);
 
-function rejectBlocks(rejects: DryRunFile["rejects"], rejected: number | undefined): Block[] {
+function rejectBlocks({ effect, rejected, rejects }: DryRunFile): Block[] {
   if (rejects.length === 0) return [];
-  const more = (rejected ?? 0) - rejects.length;
+  const more = rejected - rejects.length;
   return [
-    { kind: "text", text: "Rows that cannot be read, and would be left out:" },
+    { kind: "text", text: `Rows that cannot be read${effect === undefined ? "" : ", and would be left out"}:` },
     {
       kind: "table",
-      head: ["Line", "What it says", "What is wrong"],
-      rows: rejects.map(({ line, value, sentence, hint }) => [String(line), cell(value), `${sentence} ${hint}`]),
+      head: ["Where", "What it says", "What is wrong"],
+      rows: rejects.map(({ line, value, sentence, hint }) => [`Line ${line}`, cell(value), `${sentence} ${hint}`]),
     },
     ...(more > 0 ? [{ kind: "text" as const, text: `… and ${grouped(more)} more.` }] : []),
   ];

@@ -149,6 +149,20 @@ describe("a dry run", () => {
     expect(await activeOf(world, feed.feedId)).toEqual({ k0: 1, k1: 2, k2: 4 });
   });
 
+  it("says of a snapshot that it is never applied, and calls nothing new", async () => {
+    const feed = await world.feed();
+    await world.database.query("UPDATE feeds SET mode = 'snapshot' WHERE id = $1", [feed.feedId]);
+    const question = await world.question(feed, 1, rowsOf([1, 2]));
+    expect(await world.ask(question)).toMatchObject({
+      mode: "snapshot",
+      accepted: 2,
+      inserted: 0,
+      verdict: "hold",
+      reasons: [{ check: "snapshot" }],
+    });
+    expect(await world.ledgerOf(question)).toBe(0);
+  });
+
   it("would wait behind an earlier file that is held, where later ones are to", async () => {
     const feed = await world.feed();
     await world.send(feed, 1, rowsOf([1]));

@@ -149,14 +149,25 @@ describe("a mail to the +dryrun address", () => {
       ["good.csv", base],
       ["empty.csv", ""],
       ["bad.csv", base.replace("A-3;3,50", "A-3;dear").replace("A-4;4,50", "A-4;4,60")],
+      ["worse.csv", numbered(40, (n) => (n % 2 === 0 ? "cheap" : `${n},50`))],
     ] as const;
     const asked = await stack.deliver(asking("catalogue", "", { files }));
-    expect(asked.files.map(({ state }) => state)).toEqual(["compared", "rejected", "compared"]);
+    expect(asked.files.map(({ state }) => state)).toEqual(["compared", "rejected", "compared", "rejected"]);
     const [answer, ...more] = await answerTo(asked.id);
     expect(more).toEqual([]);
-    expect(answer!.subject).toContain("2 of 3 files would be loaded");
-    for (const words of ["good.csv", "empty.csv", "is empty", "bad.csv", "dear"])
-      expect(answer!.body_text).toContain(words);
+    expect(answer!.subject).toContain("2 of 4 files would be loaded");
+    const told = [
+      "good.csv",
+      "empty.csv",
+      "is empty",
+      "bad.csv",
+      "dear",
+      "worse.csv",
+      "Line 3",
+      "Price: cheap",
+      "… and 15 more.",
+    ];
+    for (const words of told) expect(answer!.body_text).toContain(words);
   });
 
   it("answers a mail in which there is nothing to read", async () => {

@@ -57,6 +57,7 @@ const file: DryRunFile = {
   path: "inventory.csv",
   feedTitle: "Inventory",
   effect,
+  rejected: 1,
   rejects: [
     {
       line: 311,
@@ -149,6 +150,16 @@ describe("the answer to a dry run", () => {
     expect(withEffect({ retired: 0, kept: { records: 7, because: "rejects-unread" } })).toContain(
       "7 records are not in the file and would stay all the same, because rows could not be read",
     );
+  });
+
+  it("shows the first rows that cannot be read, counts the others, and does not call them left out of a file that is refused", () => {
+    const failure = { sentence: "900 of 1,000 rows could not be read.", hint: "Correct them." };
+    const { effect: _, ...refused } = { ...file, failure, rejected: 900 };
+    const said = plain({ ...notice, files: [refused] });
+    expect(said).toContain("Rows that cannot be read:");
+    expect(said).toContain("on request");
+    expect(said).toContain("… and 899 more.");
+    expect(said).not.toContain("left out");
   });
 
   it("says of a file that cannot be read why, and does not ask to send it", () => {
