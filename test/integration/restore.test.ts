@@ -8,6 +8,7 @@ import {
   standingRecords,
   startTestStack,
   type TestStack,
+  until,
   written,
 } from "../support/stack.ts";
 
@@ -22,6 +23,8 @@ const inventories = [1, 2].map(
 const [first, second] = inventories as [Sample, Sample];
 
 let stack: TestStack;
+/** Between the two files. */
+let at: string;
 beforeAll(async () => {
   stack = await startTestStack();
 });
@@ -34,7 +37,7 @@ describe("a feed that is brought back", () => {
   it("is what it was, all of it is told, and the same file of the ERP counts as said anew", async () => {
     expect((await stack.deliver(mailOfSample(first))).files[0]!.state).toBe("applied");
     const before = await active();
-    const [{ at }] = (await stack.sql`SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '1 ms',
+    [{ at }] = (await stack.sql`SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '1 ms',
       'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at`) as [{ at: string }];
     expect((await stack.deliver(mailOfSample(second))).files[0]!.state).toBe("applied");
     const after = await active();
@@ -89,5 +92,23 @@ describe("a feed that is brought back", () => {
       books: { balanced: true },
     });
     expect(rows.length).toBeGreaterThan(0);
+  });
+
+  it("is not undone by a replay of all that the ERP has ever said, which leaves the restore out", async () => {
+    const shown = await run("restore", "acme/inventory", "--to", at);
+    const [, digest] = /--yes ([0-9a-f]{12})/.exec(shown.stdout) ?? [];
+    expect((await run("restore", "acme/inventory", "--to", at, "--yes", digest!)).code).toBe(0);
+    const before = await standingRecords(stack);
+    const { events } = await written(stack);
+    const asked = { method: "POST", body: JSON.stringify({ customer: "acme", feed: "inventory" }) };
+    const started = await stack.post<{ status_url: string }>("/v1/replays", asked);
+    expect(started.status).toBe(202);
+    const replay = await until("the replay is done", async () => {
+      const { body } = await stack.api<{ state: string }>(started.body.status_url);
+      return body.state === "done" ? body : undefined;
+    });
+    expect(JSON.stringify(replay)).toContain('"restore"');
+    expect(await standingRecords(stack)).toEqual(before);
+    expect((await written(stack)).events).toBe(events);
   });
 });
