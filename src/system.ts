@@ -281,7 +281,9 @@ async function apply(
         async compare() {
           const asking = dryRunDeps({ ...gating, postgres: postgresDatabase, head: chunks.head });
           const outcome = await dryRunHandler({ ...asking, log }, message);
-          if (outcome === "not-asked") await compareSnapshot(reconciling(feeds, config, database), message.fileId);
+          if (outcome === "not-asked") {
+            await compareSnapshot(reconciling(feeds, config, database), message.fileId, message.replay !== undefined);
+          }
           told = outcome !== "compared";
         },
         kept: (_, records) => tellKept(message, records, { database, log }),

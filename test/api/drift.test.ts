@@ -64,6 +64,22 @@ describe("GET /v1/drift", () => {
   });
 });
 
+describe("GET /v1/feeds/:customer/:feed", () => {
+  it("says what the last comparison came to, and that there was none", async () => {
+    const none = await api.get("/v1/feeds/beta/stock", api.world.operator);
+    expect(none.json.last_comparison).toBeNull();
+    const id = await seedDrift(api.database, api.world.alpha);
+    const { json } = await api.get("/v1/feeds/alpha/stock", api.world.alpha.token);
+    expect(json.last_comparison).toEqual({
+      drift_report: id,
+      state: "waiting",
+      as_of: "2026-11-20T06:00:00.000Z",
+      compared_at: expect.any(String),
+      drift: 1,
+    });
+  });
+});
+
 describe("GET /v1/drift/:id", () => {
   it("shows its rows, paged, those that nothing explains first, or one sort alone", async () => {
     const id = await seedDrift(api.database, api.world.alpha);

@@ -222,6 +222,21 @@ describe("drift within the limits", () => {
   });
 });
 
+describe("a snapshot that is read again from the archive", () => {
+  it("says nothing of today: it is not compared, and nobody is told", async () => {
+    const { feeds, deps, mails, alerts } = await scene(9, { maxRows: 0, maxShare: 1 });
+    await lose(feeds, ["k1"]);
+    const snapshot = await world.snapshot(feeds, 2, stocks(9));
+    await compareSnapshot(deps(), snapshot.id, true);
+    expect(await world.one("SELECT state, comparison FROM files WHERE id = $1", [snapshot.id])).toEqual({
+      state: "compared",
+      comparison: { skipped: "replay" },
+    });
+    expect(await world.database.query("SELECT 1 FROM drift_reports WHERE file_id = $1", [snapshot.id])).toEqual([]);
+    expect([await mails(), [...alerts]]).toEqual([[], []]);
+  });
+});
+
 describe("drift that is released", () => {
   it("while a newer list is compared is given up: what the newer one found to be right is not undone", async () => {
     const { feeds, deps, reportOf } = await scene(9, { maxRows: 0, maxShare: 1 });

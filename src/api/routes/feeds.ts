@@ -1,8 +1,8 @@
 /** GET /v1/feeds/:customer/:feed: one feed as it stands. */
-import { and, count, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, count, desc, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import type { VersionKind } from "../../domain/feed-version.ts";
 import { statesMovedBy } from "../../domain/states.ts";
-import { deliveries, feeds, files, records } from "../../platform/schema.ts";
+import { deliveries, driftReports, feeds, files, records } from "../../platform/schema.ts";
 import { visibleTo } from "../auth/caller.ts";
 import { feedOf } from "../auth/scope.ts";
 import type { Call } from "../deps.ts";
@@ -29,7 +29,7 @@ export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
     .where(and(eq(records.customerId, scope.customerId), eq(records.feedId, scope.feedId)))
     .limit(COUNT_MAX_RECORDS)
     .as("some");
-  const [[feed], [lastApplied], inWork, statuses, [open]] = await deps.db.batch([
+  const [[feed], [lastApplied], inWork, statuses, [open], [compared]] = await deps.db.batch([
     deps.db.select().from(feeds).where(eq(feeds.id, scope.feedId)),
     deps.db
       .select(fileColumns)
@@ -52,6 +52,12 @@ export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
           AND ${deliveries.customerId} = ${scope.customerId} AND ${deliveries.state} = 'quarantined')`,
       })
       .from(sql`(SELECT 1) AS one`),
+    deps.db
+      .select()
+      .from(driftReports)
+      .where(and(eq(driftReports.feedId, scope.feedId), isNotNull(driftReports.comparedAt)))
+      .orderBy(desc(driftReports.orderKey), desc(driftReports.id))
+      .limit(1),
   ]);
   if (feed === undefined) throw notFound();
   const versions = await openVersions(deps.db, scope.feedId);
@@ -80,5 +86,16 @@ export async function getFeed({ c, deps, caller }: Call): Promise<Response> {
     /** `exact` is false where counting stopped: there are at least so many. */
     records: { active, retired, exact: active + retired < COUNT_MAX_RECORDS },
     open,
+    /** With the ERP's own list; null where none was compared yet. `drift`: records that differed, and nothing explained it. */
+    last_comparison:
+      compared === undefined
+        ? null
+        : {
+            drift_report: compared.id,
+            state: compared.state,
+            as_of: iso(compared.asOf),
+            compared_at: iso(compared.comparedAt),
+            drift: compared.drift,
+          },
   });
 }
