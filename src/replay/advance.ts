@@ -27,9 +27,9 @@ export async function advance(id: string, deps: ReplayDeps, maxPages?: number): 
     }
   }
   for (let steps = 0; steps < MAX_STEPS; steps++) {
-    const { send, again, state } = await deps.tables.step(id, deps.now());
+    const { send, again, ended } = await deps.tables.step(id, deps.now());
     await inLanes(send, (item) => sendOne(id, item, deps));
-    if (state === "done") deps.log.info("replay-done", { replay: id });
+    if (ended !== undefined) deps.log[ended.failed > 0 ? "error" : "info"]("replay-done", { replay: id, ...ended });
     if (!again) return;
   }
 }

@@ -95,7 +95,8 @@ export interface Step {
   readonly send: readonly DueItem[];
   /** Some were left out when their turn came: the next may go. */
   readonly again: boolean;
-  readonly state: ReplayState | undefined;
+  /** With this step the replay has come to its end; `failed`: deliveries that have not. */
+  readonly ended: { readonly failed: number } | undefined;
 }
 
 /** How the parse stage is to read a delivery of a replay. */

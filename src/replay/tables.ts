@@ -11,6 +11,7 @@ import type {
   ReplayScope,
   ReplayState,
   ReplayTables,
+  Step,
 } from "./deps.ts";
 
 /** The first pause before the message of an unread delivery is sent again: the longest invocation takes 15 minutes. It doubles. */
@@ -123,7 +124,7 @@ export function replayTables(database: Database): ReplayTables {
       return {
         send: [...(woken as unknown as DueItem[]), ...due.filter(({ state }) => state === "sent")],
         again: due.some(({ state }) => state === "skipped"),
-        state: ended?.state as ReplayState | undefined,
+        ended: ended as Step["ended"],
       };
     },
 
@@ -304,7 +305,7 @@ const END = `
   WHERE r.id = $1::bigint AND r.state = 'running'
     AND NOT EXISTS (SELECT 1 FROM replay_items i WHERE i.replay_id = r.id AND i.state = 'waiting')
     AND NOT EXISTS (SELECT 1 FROM replay_items i WHERE i.replay_id = r.id AND i.state = 'sent')
-  RETURNING r.state`;
+  RETURNING (SELECT count(*)::int FROM replay_items i WHERE i.replay_id = r.id AND i.state = 'failed') AS failed`;
 
 const moving = (from: string, set: string, action: string): string => `
   WITH moved AS (UPDATE replays r SET ${set} WHERE r.id = $1::bigint AND r.state IN (${from}) AND $3::timestamptz IS NOT NULL RETURNING r.id)

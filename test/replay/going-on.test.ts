@@ -152,6 +152,28 @@ async function untilDoneOrFailed(of: World, id: string): Promise<void> {
   }
 }
 
+describe("an archive that cannot be listed", () => {
+  it("for now: the replay waits for it; for good: it has failed, and says why", async () => {
+    await threeDays(world);
+    const list = world.bucket.list;
+    const refusing = (words: string) => {
+      world.bucket.list = () => {
+        throw new Error(words);
+      };
+    };
+    refusing("we encountered an internal error. Please try again. (10001)");
+    const { id, state } = await start(world, { all: true });
+    expect(state).toBe("collecting");
+    await expect(world.cron()).rejects.toThrow("internal error");
+    expect((await reportOf(world, id)).state).toBe("collecting");
+    refusing("the prefix is not valid (10020)");
+    await expect(world.cron()).rejects.toThrow("not valid");
+    expect(await reportOf(world, id)).toMatchObject({ state: "failed", failure: { code: "storage-refused" } });
+    world.bucket.list = list;
+    expect(await replayed(world, { all: true })).toMatchObject({ state: "done" });
+  });
+});
+
 describe("an operator", () => {
   it("pauses it: nothing further is begun; resumes it: it comes to its end", async () => {
     await threeDays(world);
