@@ -59,7 +59,8 @@ export function partOf(part: OrderedPart, rows: readonly RowToRestore[]): Part {
     asOfMs: Date.parse(asOf),
     sequence: 0,
     receivedAtMs: saidAtMs,
-    position: 0,
+    // They share all else, and go in their order as far as the key can tell them apart.
+    position: n,
     deliveryId: id,
   });
   return {

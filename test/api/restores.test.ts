@@ -244,5 +244,7 @@ describe("a restore over the API", () => {
     const { files } = first.json.restore as { files: { id: string }[] };
     const file = await api.get(`/v1/files/${files[0]!.id}`, api.world.alpha.token);
     expect(file.json).toMatchObject({ state: "parsed", cause: "restore", complete: false });
+    const annotated = await api.get(`/v1/files/${files[0]!.id}/rejects.csv`, api.world.operator);
+    expect([annotated.status, annotated.json.type]).toEqual([409, "urn:mailfeed:problem:wrong-state"]);
   });
 });

@@ -3,7 +3,7 @@
  * again: another draft is another version. A version becomes active only if all of its cases hold and the feed can be read
  * by it.
  */
-import { and, desc, eq, lt, sql } from "drizzle-orm";
+import { and, desc, eq, lt, notInArray, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { Adapter } from "../../domain/adapter.ts";
 import {
@@ -29,6 +29,7 @@ import { faulty, notFound, problem } from "../problem/problem.ts";
 import { readJson } from "../query/json-body.ts";
 import { customerInPath, feedInPath, readQuery } from "../query/query.ts";
 import { iso } from "./present.ts";
+import { MADE_CAUSES } from "./rejects.ts";
 import { wrongState } from "./releases.ts";
 
 /** Drafts shown beside the active mapping, the newest first; all versions are in the list of versions. */
@@ -100,7 +101,7 @@ export async function tryOnFile(call: Call): Promise<Response> {
     .select({ rawKey: deliveries.rawKey, position: files.position })
     .from(files)
     .innerJoin(deliveries, eq(deliveries.id, files.deliveryId))
-    .where(and(eq(files.id, trial.file_id), eq(files.feedId, scope.feedId)));
+    .where(and(eq(files.id, trial.file_id), eq(files.feedId, scope.feedId), notInArray(files.cause, [...MADE_CAUSES])));
   if (place === undefined) throw notFound();
   const before = effectiveFeed(adapter, pinned);
   const sample = await sampleOf(checked.feed, await deps.openPayload(place));

@@ -50,12 +50,21 @@ const rejectsAfter = (call: Call, fileId: string, after: Place | undefined, limi
 
 const placeOf = (row: Reject): Place => [String(row.line), String(row.position)];
 
+/** What such files say stands in the archive as it was set, not as an ERP writes it. */
+export const MADE_CAUSES = ["reconcile", "restore"] as const;
+const isMade = (cause: string): boolean => MADE_CAUSES.some((made) => made === cause);
+
 /** GET /v1/files/:id/rejects.csv: the customer's own file with the reason behind each row that could not land. */
 export async function annotatedFile(call: Call): Promise<Response> {
   const { c, deps } = call;
   const id = idInPath(c, "id");
   const { rows } = readQuery(c, { rows: oneOf(["rejected", "all"]).default("rejected") });
   const { file, names } = await fileOf(call, id);
+  if (isMade(file.cause)) {
+    throw problem("wrong-state", "We have made this file ourselves: there is none of the ERP to correct.", {
+      members: { state: file.state },
+    });
+  }
   const adapter = deps.adapterOf(names.customer, names.feed);
   const open = await openVersions(deps.db, file.feedId);
   const active = open.filter(({ state }) => state === "active");
