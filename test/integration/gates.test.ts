@@ -112,14 +112,29 @@ describe("a list of a full feed", () => {
     expect(await there()).toBe(KNOWN);
   });
 
+  it("with a row whose key cannot be read takes nothing off, says so, and leaves it to the next", async () => {
+    const alerts = async () =>
+      (await stack.api<{ items: { subject: string; detail: string }[] }>("/v1/alerts?kind=records-kept")).body.items;
+    const rows = list(KNOWN - 2, (n) => (n > KNOWN / 2 ? 100 : 1) * (1_000 + n));
+    const file = await send([...rows, ";10,00;north"]);
+    expect(await fileOf(file.id)).toMatchObject({ state: "applied", retired: 0 });
+    expect((await numbersOf(file.id)).plan).toMatchObject({ retired: 0, kept: 2 });
+    expect(await there()).toBe(KNOWN);
+    expect(await alerts()).toMatchObject([
+      { subject: "acme/catalogue", detail: expect.stringContaining(`File ${file.id} lacks 2 of the known records`) },
+    ]);
+    expect(await fileOf((await send(rows)).id)).toMatchObject({ state: "applied", retired: 2 });
+    expect([await there(), await alerts()]).toEqual([KNOWN - 2, []]);
+  });
+
   it("without rows is held, though it is a list like any other", async () => {
     const file = await send([]);
     const { state, failure } = await fileOf(file.id);
     expect([state, failure?.sentence]).toEqual([
       "held",
-      expect.stringContaining(`The file has no rows, while ${KNOWN} records are known.`),
+      expect.stringContaining(`The file has no rows, while ${KNOWN - 2} records are known.`),
     ]);
     expect((await stack.post(`/v1/files/${file.id}/reject`, { body: '{"reason": "empty"}' })).status).toBe(200);
-    expect(await there()).toBe(KNOWN);
+    expect(await there()).toBe(KNOWN - 2);
   });
 });
