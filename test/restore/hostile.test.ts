@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RestoreDeps } from "../../src/restore/deps.ts";
-import { previewRestore } from "../../src/restore/restore.ts";
+import { carryOut, previewRestore } from "../../src/restore/restore.ts";
 import { row, says } from "../apply/world.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { active, justAfter, NEXT_YEAR, type World, worldOn } from "./world.ts";
@@ -266,6 +266,43 @@ describe("a moment that cannot be gone back to", () => {
     const { feed } = await changedFeed();
     const other = { customer: feed.slug, feed: "prices", to: justAfter(0) };
     expect(await previewRestore(world.deps, other)).toEqual({ kind: "unknown" });
+  });
+});
+
+describe("a customer with two feeds", () => {
+  /** Beside the feed of `changedFeed` another one, which lost a record when that changed. */
+  async function twoFeeds() {
+    const one = await changedFeed();
+    const { feed_id: feedId } = await world.one<{ feed_id: number }>(
+      "SELECT feed_id FROM register_feed($1, 'Acme', 'prices', 'Prices', 'full', 'v1')",
+      [one.feed.slug],
+    );
+    await world.database.query("UPDATE feeds SET created_at = $2::timestamptz WHERE id = $1", [feedId, justAfter(-1)]);
+    const other = { customerId: one.feed.customerId, feedId };
+    await world.happened(other, 0, [row("p", 1), row("q", 1)]);
+    await world.happened(other, 1, [row("p", 1)]);
+    return { ...one, other };
+  }
+
+  it("goes back as a whole", async () => {
+    const { feed, was, other, to } = await twoFeeds();
+    const { digest, feeds } = await world.preview(feed.slug, to);
+    expect(feeds.map((one) => one.feed)).toEqual(["prices", "stock"]);
+    await world.carryOut(feed.slug, to, digest);
+    await world.applyAll();
+    expect(active(await world.records(feed))).toEqual(active(was));
+    expect(Object.keys(active(await world.records(other)))).toEqual(["p", "q"]);
+  });
+
+  it("goes back in one of them, and a digest of both is none of one", async () => {
+    const { feed, was, other, to, preview } = await twoFeeds();
+    const both = await world.preview(feed.slug, to);
+    const alone = { customer: feed.slug, feed: "stock", to, by: "ops" };
+    expect((await carryOut(world.deps, { ...alone, digest: both.digest })).kind).toBe("moved");
+    expect((await carryOut(world.deps, { ...alone, digest: preview.digest })).kind).toBe("ordered");
+    await world.applyAll();
+    expect(active(await world.records(feed))).toEqual(active(was));
+    expect(Object.keys(active(await world.records(other)))).toEqual(["p"]);
   });
 });
 
