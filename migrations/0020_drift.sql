@@ -62,7 +62,7 @@ BEGIN
     SELECT p_report, r.n, r.row->>'kind', r.row->>'key', (r.row->>'line')::int, (r.row->>'version')::int, (r.row->>'orderKey')::uuid,
       (r.row->>'fileId')::bigint, r.row->'fields', nullif(r.row->'explanation', 'null'), r.row->>'sentence'
     FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r(row, n);
-    PERFORM decide_drift(o.id, '{waiting}', 'rejected', 'mailfeed', 'report ' || p_report || ' is newer')
+    PERFORM decide_drift(o.id, '{waiting}', 'rejected', 'mailfeed', 'report ' || p_report || ' is newer', NULL)
       FROM drift_reports n JOIN drift_reports o ON o.feed_id = n.feed_id AND o.id <> n.id AND o.state = 'waiting' AND o.order_key <= n.order_key
       WHERE n.id = p_report;
   END IF;
@@ -71,14 +71,20 @@ BEGIN
 END $fn$;
 --> statement-breakpoint
 -- Decides about a report that is in one of the states `p_from`, with the reason: one that waits, or one that cannot be healed.
--- Answers the state it is in now, NULL where there is no such report; in any other state it stays as it is.
-CREATE FUNCTION decide_drift(p_report bigint, p_from text[], p_to text, p_by text, p_note text) RETURNS text LANGUAGE plpgsql AS $fn$
+-- p_failure: of the file that was to heal it and is not written yet; it ends with the report. Answers the state that the report
+-- is in now, NULL where there is none; in any other state it stays as it is.
+CREATE FUNCTION decide_drift(p_report bigint, p_from text[], p_to text, p_by text, p_note text, p_failure jsonb) RETURNS text
+LANGUAGE plpgsql AS $fn$
 DECLARE
   v_from text;
+  v_file bigint;
 BEGIN
-  SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
+  SELECT d.state, d.healing_file_id INTO v_from, v_file FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
   IF v_from IS NULL OR v_from <> ALL (p_from) THEN RETURN v_from; END IF;
   UPDATE drift_reports d SET state = p_to, decided_at = now(), decided_by = p_by, note = p_note, touched_at = now() WHERE d.id = p_report;
+  IF p_failure IS NOT NULL THEN
+    UPDATE files x SET state = 'rejected', failure = p_failure, updated_at = now() WHERE x.id = v_file AND x.state = 'parsing';
+  END IF;
   INSERT INTO audit_log (actor, action, subject, detail)
     VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('note', p_note)));
   RETURN p_to;

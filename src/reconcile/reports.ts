@@ -2,7 +2,7 @@
 import type { Adapter } from "../domain/adapter.ts";
 import { attempt } from "../domain/attempt.ts";
 import type { ChunkEntry } from "../domain/chunk.ts";
-import type { FailureReport } from "../domain/failures.ts";
+import { type FailureReport, report } from "../domain/failures.ts";
 import type { StoredVersion } from "../domain/feed-version.ts";
 import type { Message } from "../domain/notice.ts";
 import type { FileCause } from "../domain/plan.ts";
@@ -204,28 +204,32 @@ export const decideDrift = (
   to: "released" | "rejected",
   by: string,
   note: string | null,
-): Promise<ReportState | undefined> => move(deps, report, ["waiting"], to, by, note);
+): Promise<ReportState | undefined> => move(deps, report, { from: ["waiting"], to, by, note });
 
-/** A report that was to be healed and cannot be. */
-export const giveUpHealing = (
-  deps: Asking,
-  report: string,
-  by: string,
-  note: string,
-): Promise<ReportState | undefined> => move(deps, report, ["healing", "released"], "rejected", by, note);
+/** A report that was to be healed and cannot be: the file for that ends with it, where it is not written yet. */
+export const giveUpHealing = (deps: Asking, id: string, by: string, why: string): Promise<ReportState | undefined> =>
+  move(deps, id, {
+    from: ["healing", "released"],
+    to: "rejected",
+    by,
+    note: why,
+    failure: report("healing-given-up", { why }),
+  });
 
-async function move(
-  deps: Asking,
-  report: string,
-  from: readonly ReportState[],
-  to: ReportState,
-  by: string,
-  note: string | null,
-): Promise<ReportState | undefined> {
+interface Move {
+  readonly from: readonly ReportState[];
+  readonly to: ReportState;
+  readonly by: string;
+  readonly note: string | null;
+  /** Of the file that was to heal it. */
+  readonly failure?: FailureReport;
+}
+
+async function move(deps: Asking, id: string, { from, to, by, note, failure }: Move): Promise<ReportState | undefined> {
   const rows = await rowsOf<{ state: ReportState | null }>(
     deps,
-    "SELECT decide_drift($1::bigint, $2::text[], $3, $4, $5) AS state",
-    [report, from, to, by, note],
+    "SELECT decide_drift($1::bigint, $2::text[], $3, $4, $5, $6::jsonb) AS state",
+    [id, from, to, by, note, failure === undefined ? null : JSON.stringify(failure)],
   );
   return rows[0]?.state ?? undefined;
 }

@@ -1068,7 +1068,7 @@ BEGIN
     SELECT p_report, r.n, r.row->>'kind', r.row->>'key', (r.row->>'line')::int, (r.row->>'version')::int, (r.row->>'orderKey')::uuid,
       (r.row->>'fileId')::bigint, r.row->'fields', nullif(r.row->'explanation', 'null'), r.row->>'sentence'
     FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r(row, n);
-    PERFORM decide_drift(o.id, '{waiting}', 'rejected', 'mailfeed', 'report ' || p_report || ' is newer')
+    PERFORM decide_drift(o.id, '{waiting}', 'rejected', 'mailfeed', 'report ' || p_report || ' is newer', NULL)
       FROM drift_reports n JOIN drift_reports o ON o.feed_id = n.feed_id AND o.id <> n.id AND o.state = 'waiting' AND o.order_key <= n.order_key
       WHERE n.id = p_report;
   END IF;
@@ -1120,16 +1120,20 @@ AS $function$
   SELECT pg_advisory_xact_lock(hashtext('duplicates of a feed'), p_feed)
 $function$
 
-CREATE OR REPLACE FUNCTION public.decide_drift(p_report bigint, p_from text[], p_to text, p_by text, p_note text)
+CREATE OR REPLACE FUNCTION public.decide_drift(p_report bigint, p_from text[], p_to text, p_by text, p_note text, p_failure jsonb)
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
 DECLARE
   v_from text;
+  v_file bigint;
 BEGIN
-  SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
+  SELECT d.state, d.healing_file_id INTO v_from, v_file FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
   IF v_from IS NULL OR v_from <> ALL (p_from) THEN RETURN v_from; END IF;
   UPDATE drift_reports d SET state = p_to, decided_at = now(), decided_by = p_by, note = p_note, touched_at = now() WHERE d.id = p_report;
+  IF p_failure IS NOT NULL THEN
+    UPDATE files x SET state = 'rejected', failure = p_failure, updated_at = now() WHERE x.id = v_file AND x.state = 'parsing';
+  END IF;
   INSERT INTO audit_log (actor, action, subject, detail)
     VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('note', p_note)));
   RETURN p_to;
@@ -1372,6 +1376,24 @@ CREATE OR REPLACE FUNCTION public.history_from(p_feed integer)
 AS $function$
   SELECT greatest(f.created_at, (SELECT g.upto FROM forgotten g WHERE g.what = 'changes')) FROM feeds f WHERE f.id = p_feed
 $function$
+
+CREATE OR REPLACE FUNCTION public.hold_behind(p_file bigint, p_token uuid, p_behind bigint, p_failure jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_feed int;
+BEGIN
+  -- With the lease goes the lock of the feed's row, for which a decision waits.
+  IF release_lease(p_file, p_token) AND EXISTS (SELECT FROM holds h JOIN files o ON o.id = h.file_id
+      WHERE h.file_id = p_behind AND h.decision IS NULL AND o.state = 'held') THEN
+    UPDATE files x SET state = 'held', failure = p_failure, books_of = NULL, plan_mode = NULL, updated_at = now()
+      WHERE x.id = p_file AND x.state = 'applying' RETURNING x.feed_id INTO v_feed;
+    DELETE FROM ledger l WHERE v_feed IS NOT NULL AND l.file_id = p_file;
+    DELETE FROM seen s WHERE s.feed_id = v_feed AND s.file_id = p_file;
+  END IF;
+  RETURN EXISTS (SELECT FROM files x WHERE x.id = p_file AND x.state = 'held');
+END $function$
 
 CREATE OR REPLACE FUNCTION public.hold_by_gate(p_file bigint, p_token uuid, p_failure jsonb, p_plan jsonb, p_hold jsonb, p_mails jsonb)
  RETURNS boolean

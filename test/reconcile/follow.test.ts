@@ -215,10 +215,17 @@ describe("drift within the limits", () => {
     await compareSnapshot(other.deps(), waiting.id);
     const report = await other.reportOf(waiting.id);
     await decideDrift(other.deps(), report.id, "released", "operator", null);
+    const dead = other.deps({ putChunk: () => Promise.reject(failure("storage-unavailable", { reason: "test" })) });
+    await expect(follow(dead, report.id)).rejects.toMatchObject({ code: "storage-unavailable" });
     const narrower = other.deps().feeds.map((feed) => ({ ...feed, columns: feed.columns!.slice(0, 2) }));
     expect(await follow(other.deps({ feeds: narrower }), report.id)).toBe("rejected");
     expect((await other.reportOf(waiting.id)).note).toContain("described otherwise");
     expect(Object.keys(await world.records(other.feeds))).toHaveLength(8);
+    expect(
+      await world.one("SELECT state, failure->>'code' AS code FROM files WHERE feed_id = $1 AND cause = 'reconcile'", [
+        other.feeds.feedId,
+      ]),
+    ).toEqual({ state: "rejected", code: "healing-given-up" });
   });
 });
 

@@ -243,6 +243,13 @@ export const CONTENT = {
       `File ${e.file} of the same feed, which is older, is held, and later files are to wait for what is decided about it.`,
     () => "Decide about that file; this one then goes on by itself.",
   ),
+  "healing-given-up": entry<{ why: string }>(
+    "file",
+    "reject",
+    "operator",
+    (e) => `The file was to heal drift, and that is over: ${e.why}.`,
+    () => "Nothing of it was applied, and nothing is to be done: the next comparison says what differs then.",
+  ),
   "snapshot-incomparable": entry<{ faults: string[] }>(
     "file",
     "hold",
