@@ -213,6 +213,7 @@ describe("an operator", () => {
       left_out: [{ reason: "cancelled", deliveries: 6 }],
       totals: { files: 0 },
     });
+    expect(await world.rows("SELECT id FROM files WHERE replay_id IS NOT NULL")).toEqual([]);
     expect(await world.http("POST", `/v1/replays/${id}/resume`)).toMatchObject({ status: 409 });
     expect(await replayed(world, { all: true })).toMatchObject({
       state: "done",

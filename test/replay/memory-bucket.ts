@@ -11,6 +11,7 @@ const PAGE_NAMES = 50;
 
 export class MemoryBucket {
   readonly objects = new Map<string, Stored>();
+  now: () => Date = () => new Date();
 
   put(key: string, value: Uint8Array, options: R2PutOptions = {}) {
     const condition = options.onlyIf;
@@ -18,7 +19,7 @@ export class MemoryBucket {
     if (typeof options.sha256 === "string" && createHash("sha256").update(value).digest("hex") !== options.sha256) {
       throw new Error("put: the checksum does not match (10037)");
     }
-    const stored = { bytes: value.slice(), metadata: { ...options.customMetadata }, uploaded: new Date() };
+    const stored = { bytes: value.slice(), metadata: { ...options.customMetadata }, uploaded: this.now() };
     this.objects.set(key, stored);
     return headOf(key, stored);
   }

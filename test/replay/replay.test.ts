@@ -135,7 +135,10 @@ describe("a replay into an empty database", () => {
     const empty = await withEmptyDatabase();
     const { id } = await start(empty, { all: true });
     await empty.cron(60);
+    expect(await empty.rows("SELECT count(*)::int AS n FROM strays")).toEqual([{ n: 6 }]);
+    expect(empty.queue.filter(({ body }) => body.replay !== id)).toEqual([]);
     await empty.drain();
+    await empty.cron(60);
     expect(await reportOf(empty, id)).toMatchObject({ state: "done", progress: { deliveries: { done: 6 } } });
     expect(await dump(empty)).toEqual(await dump(world));
     expect(await empty.rows("SELECT raw_key FROM strays")).toEqual([]);

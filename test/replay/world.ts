@@ -70,6 +70,7 @@ export class World {
     this.database = database;
     this.bucket = bucket;
     this.nowMs = nowMs;
+    bucket.now = () => new Date(this.nowMs);
   }
 
   /** A world with a database of its own; with the archive of another world where one is given. */
