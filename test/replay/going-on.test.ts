@@ -248,6 +248,7 @@ describe("a replay of one customer", () => {
       "SELECT DISTINCT c.slug FROM files f JOIN customers c ON c.id = f.customer_id WHERE f.replay_id IS NOT NULL",
     );
     expect(files).toEqual([{ slug: "alder" }]);
+    expect((await replayed(world, { all: true })).progress.deliveries.total).toBe(6);
     const foreign = await world.http("POST", "/v1/replays", {
       customer: "alder",
       feed: "stock",
