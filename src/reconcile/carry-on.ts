@@ -5,9 +5,10 @@
 import { feedName } from "../domain/adapter.ts";
 import { asFailure, type Failure } from "../domain/failures.ts";
 import { checkFeed, checkRun, isGone } from "./compare-file.ts";
+import { checksDue, comparedFile } from "./compared.ts";
 import type { DriftDeps } from "./deps.ts";
 import { expire, follow, WAITING_DAYS } from "./follow.ts";
-import { checksDue, comparedFile, expiredReports, forgetReport, restingReports, type StoredReport } from "./reports.ts";
+import { expiredReports, forgetReport, restingReports, type StoredReport } from "./reports.ts";
 
 /** What is younger may still be under way: the longest invocation takes 15 minutes. */
 export const RESTS_AFTER_MINUTES = 20;

@@ -3,11 +3,11 @@
  * followed up. Each may die anywhere and come again.
  */
 import { type Failure, failure, report } from "../domain/failures.ts";
+import { comparedFile, endComparison, holdSnapshot, lastFullFile, nextRun } from "./compared.ts";
 import type { DriftDeps } from "./deps.ts";
 import { follow } from "./follow.ts";
 import { type Outcome, reconcileFile } from "./handler.ts";
 import { pairOf } from "./pairing.ts";
-import { comparedFile, endComparison, holdSnapshot, lastFullFile, nextRun } from "./reports.ts";
 
 /**
  * A parsed file of a snapshot feed → `compared`, or `held` where it cannot be compared. Throws what `reconcileFile` throws.

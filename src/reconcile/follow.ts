@@ -6,19 +6,15 @@ import { feedName } from "../domain/adapter.ts";
 import { failure } from "../domain/failures.ts";
 import { applyFileMessage } from "../domain/messages.ts";
 import type { Recipient, SnapshotDriftNotice } from "../domain/notice.ts";
+import { type ComparedFile, comparedFile } from "./compared.ts";
 import type { DriftDeps } from "./deps.ts";
 import { healingFile } from "./healing.ts";
+import { beginHealing, breakSeals, endHealing, listRetirements } from "./healing-file.ts";
 import { pairOf, sameFields } from "./pairing.ts";
 import {
-  beginHealing,
-  breakSeals,
-  type ComparedFile,
-  comparedFile,
   decideDrift,
   driftWaits,
-  endHealing,
   giveUpHealing,
-  listRetirements,
   type StoredReport,
   storedReport,
   tellingRows,

@@ -1,10 +1,10 @@
 /** A file that is to be compared, and by what: the two feeds as they are described today. */
 import type { Adapter } from "../domain/adapter.ts";
 import { effectiveFeed, pinnedVersions } from "../domain/feed-version.ts";
+import { type ComparedFile, type KnownFeed, knownFeeds, registerFeed } from "./compared.ts";
 import { type Comparison, comparisonFaults, comparisonOf, type Described } from "./comparison.ts";
 import type { DriftDeps, Reconciliation, SnapshotFile } from "./deps.ts";
 import { targetOf } from "./pairs.ts";
-import { type ComparedFile, type KnownFeed, knownFeeds, registerFeed } from "./reports.ts";
 import { DEFAULT_LIMITS, type Limits, marginMsOf } from "./verdict.ts";
 
 export interface Pair {
