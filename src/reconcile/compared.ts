@@ -6,7 +6,6 @@ import type { StoredVersion } from "../domain/feed-version.ts";
 import type { FileCause } from "../domain/plan.ts";
 import { type Asking, iso, rowsOf } from "./asking.ts";
 import { REJECTS_LOOKED_AT } from "./evidence.ts";
-import type { ReportState } from "./tables.ts";
 
 /** A file that is to be compared, with what its report and its mails say of it. */
 export interface ComparedFile {
@@ -92,7 +91,7 @@ export async function holdSnapshot(deps: Asking, fileId: string, why: FailureRep
   );
 }
 
-/** The next run of a file's comparison, or the one that is not at its end. Undefined: there is no such file of the feed. */
+/** The next run of a file's comparison, or the one that is not at its end. */
 export async function nextRun(deps: Asking, fileId: string): Promise<number> {
   const [row] = await rowsOf<{ run: number }>(
     deps,
