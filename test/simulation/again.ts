@@ -1,7 +1,8 @@
 /** What is read again, or only asked about: nothing of it is anywhere, and what is read again for real says nothing new. */
+import { isStopped } from "./holds.ts";
 import { type KnownFile, text } from "./known.ts";
 import type { Violation } from "./model.ts";
-import type { MadeRow, Tables } from "./tables.ts";
+import type { HoldRow, MadeRow, Tables } from "./tables.ts";
 
 /** Ends of a replay; one that is paused waits for somebody. */
 const ENDED: readonly string[] = ["done", "cancelled", "paused"];
@@ -21,6 +22,14 @@ export function replayed({ made }: Tables, known: readonly KnownFile[]): KnownFi
 const originalOf = ({ delivery_id, path, feed }: MadeRow, known: readonly KnownFile[]): KnownFile | undefined =>
   known.find(({ row }) => row.delivery_id === delivery_id && row.path === path && row.feed === feed);
 
+/** The hold of the file that came, where that was refused, or still waited, when it was read again for real. */
+function stoppedBefore(row: MadeRow, { holds }: Tables, known: readonly KnownFile[]): HoldRow | undefined {
+  const original = originalOf(row, known)?.row;
+  if (row.started_ms === null || original === undefined || !isStopped(original)) return undefined;
+  const last = holds.filter(({ file_id }) => file_id === original.id).at(-1);
+  return last !== undefined && last.held_ms < row.started_ms ? last : undefined;
+}
+
 /** `edited`: feeds whose records somebody has changed by hand; reading them again puts that right. */
 export function againFaults(tables: Tables, known: readonly KnownFile[], edited: ReadonlySet<string>): Violation[] {
   const { made, changes, traces, replays, items } = tables;
@@ -38,6 +47,8 @@ export function againFaults(tables: Tables, known: readonly KnownFile[], edited:
       const found = events[0] ?? trace;
       return found === undefined ? [] : [ofFile(row, "what only asks changes nothing", "nothing", found)];
     }
+    const stopped = row.cause === "replay" ? stoppedBefore(row, tables, known) : undefined;
+    if (stopped !== undefined) return [ofFile(row, "what is refused is not read again", "no file", stopped)];
     if (row.cause !== "replay" || events.length === 0 || edited.has(row.feed)) return [];
     const original = originalOf(row, known);
     const isSaid = original?.row.state === "applied" && original.row.applied_ms! < row.started_ms!;

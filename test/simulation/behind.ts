@@ -27,3 +27,31 @@ export function writtenBehind({ files, changes }: Tables): Violation[] {
     ];
   });
 }
+
+/** What a newer file may still say it must not be retired for by an older one: once that has begun, it retires itself. */
+export function retiredBeside({ files, changes, holds, letters }: Tables): Violation[] {
+  const byId = new Map(files.map((file, place) => [file.id, { file, place }]));
+  // A file that was held or dead for a while was not at work all the time.
+  const wentThrough = ({ id, delivery_id, applied_ms }: FileRow) =>
+    applied_ms !== null &&
+    holds.every(({ file_id }) => file_id !== id) &&
+    letters.every(({ correlation_id }) => correlation_id !== delivery_id);
+  return changes.flatMap((change): Violation[] => {
+    const found = byId.get(change.file_id);
+    if (change.kind !== "retired" || found === undefined) return [];
+    const newer = files.find(
+      (other, at) =>
+        at > found.place &&
+        other.feed === change.feed &&
+        wentThrough(other) &&
+        other.started_ms !== null &&
+        other.started_ms < change.created_ms,
+    );
+    if (newer === undefined) return [];
+    const rule = "nothing is retired beside a newer file";
+    const about = [`"${change.file_id}"`, `"${newer.id}"`];
+    return [
+      { rule, subject: `${change.feed} ${change.key}`, about, expected: "no event", found: JSON.stringify(change) },
+    ];
+  });
+}

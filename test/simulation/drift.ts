@@ -227,7 +227,7 @@ function byLimits({ report, list }: Compared): Told | undefined {
     drift > maxRows ||
     (drift > ALWAYS_FEW_ROWS && drift > maxShare * Math.max(records!, listed!)) ||
     listed === 0 ||
-    (open.some(({ kind }) => kind === "missing-there") && list.sent.rows.some(({ good }) => good === undefined));
+    (open.some(({ kind }) => kind === "missing-there") && list.unread);
   const wanted =
     drift === 0 ? ["clean"] : isMuch ? ["waiting", "rejected", "released", "healed"] : ["healing", "healed"];
   const isDecided = report.decided_by !== null;

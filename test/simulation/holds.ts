@@ -72,6 +72,15 @@ const RULES: Readonly<Record<string, Rule>> = {
     return last === undefined || states.includes(row.state) ? undefined : { expected: states.join(" or "), found: row };
   },
 
+  "nobody is asked the same twice"({ own }) {
+    const trips = (hold: HoldRow) =>
+      hold.tripped.map(({ check, field, evidence }) => text([check, field, evidence.found]));
+    const twice = own.find((hold, i) =>
+      own.slice(0, i).some((other) => letsGo(other) && trips(other).some((trip) => trips(hold).includes(trip))),
+    );
+    return twice && { expected: "another question", found: own };
+  },
+
   "a file is held for a question"({ row, own }) {
     if (!isHeldByGate(row) || own.at(-1)?.decision === null) return undefined;
     return { expected: "an open hold", found: own };

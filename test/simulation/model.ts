@@ -173,7 +173,7 @@ class Model {
 
   duplicates(known: readonly KnownFile[]): void {
     for (const [feed, files] of grouped(inOrder(known), (file) => file.row.feed)) {
-      const goOn = files.filter(({ row }) => row.state === "applied" || row.state === "duplicate");
+      const goOn = files.filter(({ row }) => ENDS.includes(row.state) || row.state === "duplicate");
       for (const [place, file] of goOn.entries()) {
         if (file.row.state !== "duplicate") continue;
         const sides = [goOn.slice(0, place).reverse(), goOn.slice(place + 1)];
@@ -268,6 +268,9 @@ class Model {
 /** Of one delivery or file: a message that came twice may be parked twice, but nothing makes new ones for ever. */
 const MAX_LETTERS = 5;
 
+/** Ends of a file that came, and that goes on. */
+const ENDS: readonly string[] = ["applied", "compared"];
+
 /** The feeds' default for how soon. */
 const DUPLICATE_MS = 3_600_000;
 
@@ -277,7 +280,7 @@ function repeats(file: KnownFile, side: readonly KnownFile[]): boolean {
   const end = side.findIndex((other) => content(other) !== content(file));
   const same = end < 0 ? side : side.slice(0, end);
   const isSoon = ({ row }: KnownFile) => Math.abs(row.received_ms - file.row.received_ms) <= DUPLICATE_MS;
-  return same.some(isSoon) && same.some(({ row }) => row.state === "applied");
+  return same.some(isSoon) && same.some(({ row }) => ENDS.includes(row.state));
 }
 
 /** From the beginning of a session to the moment at which the message counts as received. */

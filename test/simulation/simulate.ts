@@ -1,6 +1,6 @@
 /** One run: a workload and a weather from a seed, until everything has come to rest, then the model's judgement. */
 import { hashToken } from "../../src/api/tokens.ts";
-import { writtenBehind } from "./behind.ts";
+import { retiredBeside, writtenBehind } from "./behind.ts";
 import { Deciders } from "./deciders.ts";
 import { type Engine, underClock } from "./engine.ts";
 import { FEEDS, NIGHTLY } from "./feeds.ts";
@@ -146,6 +146,7 @@ export async function simulate(seed: string, engine: Engine, scenario: Scenario 
         ),
         ...decisionFaults(tables, deciders?.told ?? []),
         ...writtenBehind(tables),
+        ...retiredBeside(tables),
       ];
       return {
         seed,

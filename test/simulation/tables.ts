@@ -87,6 +87,11 @@ export interface HoldRow {
   readonly later: "wait" | "supersede";
   /** What was to happen. */
   readonly facts: { readonly inserted?: number; readonly changed?: number; readonly retired: number };
+  readonly tripped: readonly {
+    readonly check: string;
+    readonly field?: string;
+    readonly evidence: { readonly found: number };
+  }[];
   readonly held_ms: number;
   readonly expires_ms: number;
   readonly decision: string | null;
@@ -209,7 +214,7 @@ export async function tablesIn(engine: Engine, storage: FakeStorage): Promise<Ta
        FROM dead_letters ORDER BY id`,
     ),
     holds: await engine.rows<HoldRow>(
-      `SELECT id::text, file_id::text, later, facts, ${MS("held_at")} AS held_ms, ${MS("expires_at")} AS expires_ms, decision,
+      `SELECT id::text, file_id::text, later, facts, tripped, ${MS("held_at")} AS held_ms, ${MS("expires_at")} AS expires_ms, decision,
          ${MS("decided_at")} AS decided_ms, decided_by FROM holds ORDER BY holds.id`,
     ),
     mails: await engine.rows<MailRow>(

@@ -2,7 +2,8 @@
 import type { Mutation } from "./mutation.ts";
 
 const CHUNKS = "migrations/0006_dense_chunks.sql";
-const CLOSE = "migrations/0012_races.sql";
+const PLAN = "migrations/0015_retire.sql";
+const CLOSE = "migrations/0016_gate.sql";
 
 const OPEN_IN_PLAN =
   "array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)\n  INTO";
@@ -54,7 +55,7 @@ export const APPLY: readonly Mutation[] = [
     breaks: "A question that was answered before is answered and booked again.",
     edits: [
       {
-        file: CHUNKS,
+        file: PLAN,
         find: "FROM ledger l WHERE l.file_id = p_file AND l.chunk_key = v_chunk;\n    IF FOUND THEN RETURN; END IF;",
         replace:
           "FROM ledger l WHERE l.file_id = p_file AND l.chunk_key = v_chunk AND false;\n    IF FOUND THEN RETURN; END IF;",
@@ -66,7 +67,7 @@ export const APPLY: readonly Mutation[] = [
     breaks: "An older file overwrites what a newer one has written.",
     edits: [
       {
-        file: CHUNKS,
+        file: PLAN,
         find: OPEN_IN_PLAN,
         replace: "array_agg(c.order_key IS NOT NULL) FILTER (WHERE c.same IS NOT TRUE)\n  INTO",
       },
@@ -80,7 +81,7 @@ export const APPLY: readonly Mutation[] = [
     name: "as-of-the-wrong-way-round",
     breaks: "A newer file is kept out by an older one.",
     edits: [
-      { file: CHUNKS, find: OPEN_IN_PLAN, replace: OPEN_IN_PLAN.replace("<=", ">=") },
+      { file: PLAN, find: OPEN_IN_PLAN, replace: OPEN_IN_PLAN.replace("<=", ">=") },
       { file: CHUNKS, find: OPEN_IN_APPLY, replace: OPEN_IN_APPLY.replace("<=", ">=") },
       { file: CHUNKS, find: OPEN_OF_LATEST, replace: OPEN_OF_LATEST.replace("<= (", ">= (") },
     ],
@@ -89,14 +90,14 @@ export const APPLY: readonly Mutation[] = [
     name: "seen-not-looked-at",
     breaks: "An older file overwrites what a newer one has confirmed without writing it.",
     edits: [
-      { file: CHUNKS, find: SEEN_IN_PLAN, replace: `${SEEN_IN_PLAN} AND false` },
+      { file: PLAN, find: SEEN_IN_PLAN, replace: `${SEEN_IN_PLAN} AND false` },
       { file: CHUNKS, find: SEEN_IN_APPLY, replace: `${SEEN_IN_APPLY} AND false` },
     ],
   },
   {
     name: "seen-not-written",
     breaks: "Nobody can tell later that a newer file has confirmed a record.",
-    edits: [{ file: CHUNKS, find: "IF unchanged + stale > 0 THEN", replace: "IF false THEN" }],
+    edits: [{ file: PLAN, find: "IF NOT v_alone AND unchanged + stale > 0 THEN", replace: "IF false THEN" }],
   },
   {
     name: "version-not-counted",
@@ -152,7 +153,7 @@ export const APPLY: readonly Mutation[] = [
     breaks: "A full file that a newer one has made old is applied all the same.",
     edits: [
       {
-        file: "migrations/0009_upkeep.sql",
+        file: "migrations/0014_causes.sql",
         find: "(f.mode <> 'delta' AND EXISTS (",
         replace: "(false AND EXISTS (",
       },

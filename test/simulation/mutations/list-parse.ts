@@ -24,8 +24,8 @@ export const PARSE: readonly Mutation[] = [
     edits: [
       {
         file: "src/parse/tables.ts",
-        find: "sentence text, hint text, raw text)\n         ON CONFLICT DO NOTHING`,",
-        replace: "sentence text, hint text, raw text)`,",
+        find: "sentence text, hint text, raw text, natural_key text)\n         ON CONFLICT DO NOTHING`,",
+        replace: "sentence text, hint text, raw text, natural_key text)`,",
       },
     ],
   },
@@ -56,7 +56,7 @@ export const PARSE: readonly Mutation[] = [
     breaks: "A, B, A: the second A counts as a duplicate of the first, and B has the last word.",
     edits: [
       {
-        file: "migrations/0011_identities.sql",
+        file: "migrations/0019_restore.sql",
         find: "AND x.order_key <= p_order\n       AND x.state IN",
         replace: "AND x.order_key <= p_order\n       AND x.content_sha256 = p_content AND x.state IN",
       },
