@@ -1,5 +1,6 @@
 /** Files that the gate holds, over the API: who sees them, who decides, once. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { report } from "../../src/domain/failures.ts";
 import { force } from "../support/force-state.ts";
 import { type Api, startApi } from "./harness.ts";
 import { held, seedBehind, seedDelivery, seedFile, seedHold, TELLING, WIDENING } from "./seed.ts";
@@ -226,6 +227,47 @@ describe("deciding about it", () => {
       file: { id: fileId, state: "parsed" },
       status_url: `/v1/files/${fileId}`,
     });
+  });
+
+  it("is by its hold alone: a file that the gate holds while it is being refused for something else is not refused past it", async () => {
+    const { fileId } = await seedHold(api.database, alpha());
+    await force(api.database.sql, "UPDATE files SET state = 'parsed', failure = NULL WHERE id = $1", [fileId]);
+    const failure = report("blast-radius", { sentences: [], tripped: [] });
+    // Looked at while it is on its way; held by the gate before it is refused.
+    const late = api.with({
+      holds: {
+        ...api.holds,
+        tables: {
+          ...api.holds.tables,
+          async of() {
+            await force(api.database.sql, "UPDATE files SET state = 'held', failure = $2 WHERE id = $1", [
+              fileId,
+              JSON.stringify(failure),
+            ]);
+            return undefined;
+          },
+        },
+      },
+    });
+    const answer = await late.send(
+      `/v1/files/${fileId}/reject`,
+      { method: "POST", body: JSON.stringify({ reason: "wrong warehouse" }) },
+      operator(),
+    );
+    expect([answer.status, answer.json.detail]).toEqual([409, expect.stringContaining("held for something else")]);
+    expect(await rowOf(fileId)).toMatchObject({ state: "held", code: "blast-radius" });
+    expect((await reject(fileId)).json.hold).toMatchObject({ decision: "reject" });
+  });
+
+  it("of what was loaded before the file was held it does not say that nothing was", async () => {
+    const failure = report("retires-more-than-planned", { planned: 5, missing: 15 });
+    const id = await seedFile(api.database, alpha(), await seedDelivery(api.database, alpha()), { ...held, failure });
+    expect((await reject(id)).status).toBe(200);
+    const { failure: refused } = (await api.get(`/v1/files/${id}`, operator())).json;
+    expect([refused.code, refused.hint]).toEqual([
+      "refused-by-operator",
+      expect.stringMatching(/^What had been loaded/),
+    ]);
   });
 
   it("widens nothing of a file that is held for something else, and releases none that waits behind another", async () => {

@@ -4,7 +4,7 @@
  */
 import { eq, sql } from "drizzle-orm";
 import { z } from "zod";
-import { asFailure, report } from "../../domain/failures.ts";
+import { asFailure, type FailureCode, report } from "../../domain/failures.ts";
 import {
   mappingSchema,
   type OpenQuestion,
@@ -175,17 +175,25 @@ const driftSchema = openSchema.extend({
 
 const refusalSchema = z.object({ reason: noteSchema }).strict();
 
+/** Holds in which a file stands after its rows were written: to refuse it takes nothing of that back. */
+const LOADED: ReadonlySet<FailureCode> = new Set(["retires-more-than-planned", "books-unbalanced"]);
+
 /** POST /v1/files/:id/reject: a file that is held is not to be applied, ever. */
 export async function rejectFile(call: Call): Promise<Response> {
   const { c, deps, caller } = call;
   const id = idInPath(c, "id");
   readQuery(c, {});
   const { reason } = await readJson(c, refusalSchema);
-  const hold = await holdInQuestion(call, await fileOf(call, id));
+  const before = await fileOf(call, id);
+  const hold = await holdInQuestion(call, before);
   if (hold !== undefined) return answerDecision(call, hold, "reject", reason);
-  const failure = report("refused-by-operator", { by: caller.name, reason });
+  const code = before.file.failure?.code ?? null;
+  const loaded = code !== null && LOADED.has(code) ? { loaded: true } : {};
+  const failure = report("refused-by-operator", { by: caller.name, reason, ...loaded });
+  // Only what was looked at: should the gate hold it meanwhile, that is decided by its hold.
   await deps.db.execute(sql`
-    WITH held AS (SELECT id, failure FROM ${files} WHERE id = ${id}::bigint AND state = 'held' FOR UPDATE),
+    WITH held AS (
+      SELECT id, failure FROM ${files} WHERE id = ${id}::bigint AND state = 'held' AND failure->>'code' = ${code} FOR UPDATE),
     ended AS (
       UPDATE ${files} f SET state = 'rejected', failure = ${jsonText(failure)}::jsonb, updated_at = now()
       FROM held WHERE f.id = held.id RETURNING f.id, held.failure AS was)
@@ -193,7 +201,8 @@ export async function rejectFile(call: Call): Promise<Response> {
     SELECT ${caller.name}, 'reject', 'file ' || id, jsonb_build_object('reason', ${reason}::text, 'failure', was) FROM ended`);
   const { file } = await fileOf(call, id);
   if (file.state !== "rejected" || file.failure?.code !== "refused-by-operator") {
-    throw wrongState(`The file is “${file.state}”; only a held one can be refused.`, file.state);
+    const now = file.state === "held" ? "held for something else by now; look at it again" : `“${file.state}”`;
+    throw wrongState(`The file is ${now}. Only a held one can be refused.`, file.state);
   }
   return c.json({ file: { id, state: file.state }, status_url: `/v1/files/${id}` });
 }

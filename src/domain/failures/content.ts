@@ -271,12 +271,16 @@ export const CONTENT = {
     (e) => `While the file was held, file ${e.newer} of the same feed, which is newer and says all again, was applied.`,
     () => "Nothing of it was applied, and nothing is to be done.",
   ),
-  "refused-by-operator": entry<{ by: string; reason: string }>(
+  /** `loaded`: its rows had been written before it was held. */
+  "refused-by-operator": entry<{ by: string; reason: string; loaded?: boolean }>(
     "file",
     "reject",
     "operator",
     (e) => `${e.by} has refused the file: ${e.reason.replace(/[.\s]+$/, "")}.`,
-    () => "Nothing of it was applied. If that was a mistake, send the file again.",
+    (e) =>
+      e.loaded === true
+        ? "What had been loaded of it before it was held stays; nothing more is done with it."
+        : "Nothing of it was applied. If that was a mistake, send the file again.",
   ),
   "refused-by-contact": entry<Record<never, never>>(
     "file",
