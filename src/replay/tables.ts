@@ -16,8 +16,11 @@ import type {
 
 /** The first pause before the message of an unread delivery is sent again: the longest invocation takes 15 minutes. It doubles. */
 const FIRST_PAUSE_MINUTES = 20;
-/** Messages sent again in vain, over 21 hours, until a delivery is given up and the replay goes on. */
-const MAX_WAKES = 6;
+/**
+ * Messages sent again in vain until a delivery is given up and the replay goes on: with the pauses between them seven days,
+ * longer than a message may wait in a queue.
+ */
+const MAX_WAKES = 8;
 
 /** A time as ISO text, whatever parsers the driver has. */
 const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
@@ -82,7 +85,9 @@ export function replayTables(database: Database): ReplayTables {
 
     async replay(id) {
       const [row] = await database.query<ReplayRow>(
-        `SELECT id::text AS id, state, customer, feed, ${iso("since")} AS since, raw_keys, shadow, profile, mapping, gate, collected
+        // Once they are collected, nobody needs the keys, of which there may be a megabyte.
+        `SELECT id::text AS id, state, customer, feed, ${iso("since")} AS since,
+           CASE state WHEN 'collecting' THEN raw_keys END AS raw_keys, shadow, profile, mapping, gate, collected
          FROM replays WHERE id = $1::bigint`,
         [id],
       );
@@ -114,7 +119,7 @@ export function replayTables(database: Database): ReplayTables {
       const answers = await database.transaction([
         { text: "SELECT FROM replays WHERE id = $1::bigint FOR NO KEY UPDATE", params: [id] },
         { text: SETTLE, params: [id] },
-        { text: GIVE_UP, params: [id] },
+        { text: GIVE_UP, params: [id, at] },
         { text: WAKE, params: [id, at] },
         { text: TAKE_UP, params: [id, at] },
         { text: END, params: [id, at] },
@@ -229,10 +234,13 @@ function keeping(
   ];
 }
 
+/** Deliveries of which nothing was read. */
+const REFUSED = "WHEN 'quarantined' THEN 'not-proven' WHEN 'ignored' THEN 'automatic' WHEN 'rejected' THEN 'rejected'";
+
 /** Why the delivery d of the feed t is not read again by the replay r; NULL: it is. */
 const NOT_AGAIN = `CASE
   WHEN d.id IS NULL THEN CASE WHEN r.shadow THEN 'not-here' END
-  WHEN d.state = 'quarantined' THEN 'not-proven' WHEN d.state = 'ignored' THEN 'automatic' WHEN d.state = 'rejected' THEN 'rejected'
+  WHEN d.state IN ('quarantined', 'ignored', 'rejected') THEN CASE d.state ${REFUSED} END
   WHEN d.state <> 'parsed' THEN 'not-ended' WHEN t.mode = 'snapshot' THEN 'snapshot' END`;
 
 /**
@@ -241,7 +249,8 @@ const NOT_AGAIN = `CASE
  * counts as held and does nothing, as it would.
  */
 const SETTLE = `
-  UPDATE replay_items i SET state = CASE WHEN e.why IS NULL THEN 'done' ELSE 'failed' END, reason = e.why,
+  UPDATE replay_items i SET state = CASE WHEN e.why IS NOT NULL THEN 'failed' WHEN e.out IS NOT NULL THEN 'skipped' ELSE 'done' END,
+    reason = coalesce(e.why, e.out),
     files = n.files, held = n.held, rejected = n.rejected, dead = n.dead, accepted = n.accepted, inserted = n.inserted,
     changed = n.changed, unchanged = n.unchanged, stale = n.stale, superseded = n.superseded, retired = n.retired
   FROM replay_items s
@@ -259,11 +268,16 @@ const SETTLE = `
       min(f.failure->>'code') FILTER (WHERE f.state = 'dead') AS died_of
     FROM files f WHERE f.delivery_id = s.delivery_id
       AND CASE WHEN s.fresh THEN f.cause = 'delivery' ELSE f.replay_id = s.replay_id END) n
-  CROSS JOIN LATERAL (SELECT coalesce(n.died_of, CASE WHEN s.fresh AND d.state = 'dead' THEN d.failure->>'code' END) AS why) e
+  CROSS JOIN LATERAL (SELECT coalesce(n.died_of, CASE WHEN s.fresh AND d.state = 'dead' THEN d.failure->>'code' END) AS why,
+    CASE WHEN s.fresh THEN CASE d.state ${REFUSED} END END AS out) e
   WHERE s.replay_id = $1::bigint AND s.state = 'sent' AND i.replay_id = s.replay_id AND i.delivery_id = s.delivery_id
     AND NOT EXISTS (SELECT 1 FROM files f WHERE f.delivery_id = s.delivery_id AND f.state IN ${MOVING}
       AND CASE WHEN s.fresh THEN f.cause IN ('delivery', 'reconcile') ELSE f.replay_id = s.replay_id END)
     AND CASE WHEN s.fresh THEN d.state <> 'parsing' ELSE s.read_at IS NOT NULL END`;
+
+/** The pause after the last message is over. */
+const rested = (item: string): string =>
+  `${item}.woken_at <= $2::timestamptz - make_interval(mins => (${FIRST_PAUSE_MINUTES} * 2 ^ ${item}.wakes)::int)`;
 
 /** What could not even be read: its letter says why; or its message was sent again and again. */
 const GIVE_UP = `
@@ -274,7 +288,7 @@ const GIVE_UP = `
     WHERE x.correlation_id = s.delivery_id AND x.stage = 'parse' AND x.state = 'open' AND x.message->>'replay' = s.replay_id::text
     ORDER BY x.id DESC LIMIT 1) l ON true
   WHERE s.replay_id = $1::bigint AND s.state = 'sent' AND s.read_at IS NULL AND i.replay_id = s.replay_id AND i.delivery_id = s.delivery_id
-    AND (l.code IS NOT NULL OR s.wakes > ${MAX_WAKES})`;
+    AND (l.code IS NOT NULL OR (s.wakes = ${MAX_WAKES} AND ${rested("s")}))`;
 
 const RETURNED = `i.delivery_id AS "deliveryId", i.customer, i.feed, i.raw_key AS "rawKey"`;
 
@@ -282,7 +296,7 @@ const RETURNED = `i.delivery_id AS "deliveryId", i.customer, i.feed, i.raw_key A
 const WAKE = `
   UPDATE replay_items i SET wakes = i.wakes + 1, woken_at = $2::timestamptz
   FROM replays r WHERE r.id = $1::bigint AND r.state IN ('running', 'paused') AND i.replay_id = r.id AND i.state = 'sent'
-    AND i.read_at IS NULL AND i.woken_at <= $2::timestamptz - make_interval(mins => (${FIRST_PAUSE_MINUTES} * 2 ^ i.wakes)::int)
+    AND i.read_at IS NULL AND i.wakes < ${MAX_WAKES} AND ${rested("i")}
   RETURNING ${RETURNED}`;
 
 /** The next delivery of every lane in which none is under way. */

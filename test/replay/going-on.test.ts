@@ -119,7 +119,7 @@ describe("messages that are lost", () => {
     await threeDays(world);
     const { id } = await start(world, { customer: "alder" });
     const stuck = world.queue[0]!.body.correlationId;
-    for (let n = 0; n < 12; n++) {
+    for (let n = 0; n < 16; n++) {
       world.queue = world.queue.filter(({ body }) => body.correlationId !== stuck);
       await world.cron(24 * 60);
     }

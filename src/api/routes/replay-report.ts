@@ -1,5 +1,5 @@
 /** A replay as it is told: how far it is, what came of it feed by feed, and what was left out or failed. */
-import { eq, sql } from "drizzle-orm";
+import { eq, getTableColumns, sql } from "drizzle-orm";
 import { FAILURES } from "../../domain/failures.ts";
 import { replays } from "../../platform/schema.ts";
 import { FAIL_REASONS, SKIP_REASONS } from "../../replay/deps.ts";
@@ -11,7 +11,10 @@ import { iso } from "./present.ts";
 /** Deliveries named with each reason; who wants all of them asks for the deliveries themselves. */
 const NAMED_DELIVERIES = 10;
 
-type ReplayRow = typeof replays.$inferSelect;
+const { rawKeys, ...others } = getTableColumns(replays);
+/** Without the keys that a replay may name, of which there may be a megabyte. */
+export const replayColumns = { ...others, objects: sql<number | null>`cardinality(${rawKeys})` };
+type ReplayRow = Omit<typeof replays.$inferSelect, "rawKeys"> & { readonly objects: number | null };
 
 export const presentReplay = (row: ReplayRow) => ({
   id: row.id,
@@ -20,7 +23,7 @@ export const presentReplay = (row: ReplayRow) => ({
     customer: row.customer,
     feed: row.feed,
     since: iso(row.since),
-    objects: row.rawKeys === null ? null : row.rawKeys.length,
+    objects: row.objects,
   },
   shadow: row.shadow,
   profile: row.profile,
@@ -63,7 +66,7 @@ interface ReasonRow {
 
 /** Throws `not-found`. */
 export async function reportOf(deps: Call["deps"], id: string) {
-  const [row] = await deps.db.select().from(replays).where(eq(replays.id, id));
+  const [row] = await deps.db.select(replayColumns).from(replays).where(eq(replays.id, id));
   if (row === undefined) throw notFound();
   const sums = NUMBERS.map((name) => `coalesce(sum(${name}), 0)::int AS ${name}`).join(", ");
   const { rows } = await deps.db.execute<FeedRow & Record<string, unknown>>(sql`

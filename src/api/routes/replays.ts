@@ -15,7 +15,7 @@ import { idKey, pageOf, readCursor } from "../pages/page.ts";
 import { notFound, problem } from "../problem/problem.ts";
 import { readJson } from "../query/json-body.ts";
 import { idInPath, pageParameters, readQuery } from "../query/query.ts";
-import { presentReplay, reportOf } from "./replay-report.ts";
+import { presentReplay, replayColumns, reportOf } from "./replay-report.ts";
 
 const LIST = "replays";
 /** Objects named by one request: 1.5 MB of JSON. */
@@ -109,7 +109,7 @@ export async function listReplays({ c, deps }: Call): Promise<Response> {
   const query = readQuery(c, pageParameters);
   const after = query.cursor === undefined ? undefined : readCursor(LIST, query.cursor, [idKey]);
   const rows = await deps.db
-    .select()
+    .select(replayColumns)
     .from(replays)
     .where(after && lt(replays.id, after[0]))
     .orderBy(desc(replays.id))
