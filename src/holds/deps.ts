@@ -3,6 +3,7 @@ import type { FailureReport } from "../domain/failures.ts";
 import type { GatePolicyInput } from "../domain/gate-policy.ts";
 import type { ApplyFile } from "../domain/messages.ts";
 import type { BlastRadiusNotice, Message } from "../domain/notice.ts";
+import type { FileCause } from "../domain/plan.ts";
 import type { FileState } from "../domain/states.ts";
 import type { PlanFacts, TellingRow, Tripped } from "../gate/facts.ts";
 import type { Log } from "../observe/log.ts";
@@ -21,6 +22,8 @@ export interface Hold {
   readonly feedTitle: string;
   readonly deliveryId: string;
   readonly path: string;
+  /** Of the file. */
+  readonly cause: FileCause;
   readonly sender: string;
   readonly receivedAt: string;
   /** Of the file, now. */

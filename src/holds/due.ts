@@ -51,13 +51,15 @@ async function expire(deps: DueDeps, hold: Hold): Promise<boolean> {
 }
 
 function remind(deps: DueDeps, hold: Hold): Promise<boolean> {
-  const { customer, feed, fileId, nonce, widening } = hold;
+  const { customer, feed, fileId, nonce, widening, cause } = hold;
   const expiresMs = Date.parse(hold.expiresAt);
   const mailTo = (recipient: Recipient): KeyedMessage => {
     const links = holdLinks(deps.publicUrl, deps.secret, { fileId, nonce, expiresMs, widening }, recipient);
     const message = deps.compose(noticeOf(hold, recipient, links, true));
     return { ...message, key: `reminder of hold ${hold.id} to ${recipient}` };
   };
-  const mails = [mailTo("operator"), ...(deps.contactOf(customer, feed) === undefined ? [] : [mailTo("contact")])];
+  // What an operator reads again came long ago: to the contact nothing is to be said of it.
+  const told = cause === "delivery" && deps.contactOf(customer, feed) !== undefined;
+  const mails = [mailTo("operator"), ...(told ? [mailTo("contact")] : [])];
   return deps.tables.remind(hold.id, mails);
 }

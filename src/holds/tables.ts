@@ -8,7 +8,7 @@ const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-
 
 const HOLD = `
   SELECT h.id::text AS id, h.nonce, h.file_id::text AS "fileId", c.slug AS customer, c.title AS "customerTitle", f.slug AS feed,
-    f.title AS "feedTitle", x.delivery_id AS "deliveryId", x.path, coalesce(d.sender, '') AS sender, ${iso("x.received_at")} AS "receivedAt",
+    f.title AS "feedTitle", x.delivery_id AS "deliveryId", x.path, x.cause, coalesce(d.sender, '') AS sender, ${iso("x.received_at")} AS "receivedAt",
     x.state, h.facts, h.tripped, h.telling, h.widening, h.later, ${iso("h.held_at")} AS "heldAt", ${iso("h.remind_at")} AS "remindAt",
     ${iso("h.expires_at")} AS "expiresAt", h.decision, ${iso("h.decided_at")} AS "decidedAt", h.decided_by AS "decidedBy",
     CASE WHEN h.decision IS NULL AND x.state = 'held' THEN (SELECT count(*)::int FROM files w WHERE w.feed_id = x.feed_id

@@ -93,6 +93,13 @@ describe("a reminder", () => {
     expect(await mails()).toHaveLength(2);
   });
 
+  it("goes to the operator alone where he has the file read again", async () => {
+    const { fileId } = await seedHold(database, feed);
+    await force(database.sql, "UPDATE files SET cause = 'replay', replay_id = id WHERE id = $1", [fileId]);
+    await dueAfter(1);
+    expect((await mails()).map(({ recipient }) => recipient)).toEqual(["operator"]);
+  });
+
   it("goes to the operator alone where the adapter names no contact, and without links where the web does not reach us", async () => {
     await seedHold(database, feed);
     await dueAfter(1, { contactOf: () => undefined, publicUrl: undefined });
