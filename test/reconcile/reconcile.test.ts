@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { comparisonOf } from "../../src/reconcile/comparison.ts";
 import type { SnapshotFile } from "../../src/reconcile/deps.ts";
 import { reconcileFile } from "../../src/reconcile/handler.ts";
+import { decideDrift } from "../../src/reconcile/reports.ts";
 import { type FreshDatabase, freshDatabase } from "../support/database.ts";
 import { column, type Feeds, howOf, type Row, STOCK, stock, stocks, WIDE, type World, worldOn } from "./world.ts";
 
@@ -453,14 +454,10 @@ describe("drift above the limits", () => {
       reasons: ["5 rows, more than 4", "25 % of 20 records, more than 20 %"],
     });
     expect(await world.heal(feeds, snapshot, how)).toBeUndefined();
-    const move = (to: string) =>
-      world.one("SELECT move_drift_report($1, $2, 'op', NULL) AS done", [outcome.report, to]);
-    expect(await move("healed")).toEqual({ done: false });
-    expect(await move("released")).toEqual({ done: true });
+    const decide = (to: "released" | "rejected") => decideDrift(world.deps(), outcome.report, to, "op", null);
+    expect(await decide("released")).toBe("released");
     expect(await world.heal(feeds, snapshot, how)).toMatchObject({ accepted: 5 });
-    expect(await move("healed")).toEqual({ done: true });
-    expect(await move("healed")).toEqual({ done: true });
-    expect(await move("rejected")).toEqual({ done: false });
+    expect(await decide("rejected")).toBe("healed");
     expect(await world.records(feeds)).toEqual(expectedRecords(stocks(20)));
   });
 

@@ -15,6 +15,7 @@ import { type Database, postgres } from "../../src/platform/postgres.ts";
 import { comparisonOf, type Described } from "../../src/reconcile/comparison.ts";
 import type { ChunkedFile, ReconcileDeps, Reconciliation, SnapshotFile } from "../../src/reconcile/deps.ts";
 import { type HealingFile, healingFile } from "../../src/reconcile/healing.ts";
+import { beginHealing, breakSeals, endHealing, listRetirements } from "../../src/reconcile/healing-file.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -148,8 +149,6 @@ export function worldOn(connectionString: string) {
     readonly merges?: boolean;
     readonly rejected?: readonly { readonly line: number; readonly raw: string }[];
     readonly state?: "parsed" | "held";
-    /** Chunks that are written already. */
-    readonly chunks?: readonly ChunkEntry[];
   }
 
   /** A parsed file; `place` orders it among the files of its feed. */
@@ -168,7 +167,7 @@ export function worldOn(connectionString: string) {
        VALUES ($1, 0, $2, $3, 'stock.csv', 'text/csv', 'parsing', 'v1', $4, 'test', $5, $4) RETURNING id::text`,
       [delivery, of.customerId, feedId, at, orderAt(place)],
     );
-    const entries = making.chunks ?? store(id, rows);
+    const entries = store(id, rows);
     const accepted = entries.reduce((sum, entry) => sum + entry.rows, 0);
     await database.query(
       `UPDATE files SET state = $2::text, chunks = $3, accepted = $4, rejected = $5, lines = $4::int + $5::int + 1, merges = $6, header_lines = 1,
@@ -241,33 +240,29 @@ export function worldOn(connectionString: string) {
         unread: making.rejected?.length ?? 0,
       };
     },
-    /** Makes the healing file of a snapshot and applies it as wiring will: seals, rows the normal way, retirements. */
+    /** Makes the file that heals what a snapshot shows, and applies it; undefined where its report is not to be healed. */
     async heal(of: Feeds, snapshot: SnapshotFile, how: Reconciliation): Promise<HealingFile | undefined> {
-      const written: { entry: ChunkEntry; bytes: Uint8Array }[] = [];
-      const retired: string[] = [];
+      const { report } = await one<{ report: string }>(
+        "SELECT id::text AS report FROM drift_reports WHERE file_id = $1 ORDER BY run DESC LIMIT 1",
+        [snapshot.id],
+      );
+      const begun = await beginHealing(deps(), report);
+      if (begun === undefined) return undefined;
+      let listed = 0;
       const healed = await healingFile(deps(), snapshot, how, {
-        chunk: async (entry, bytes) => {
-          written.push({ entry, bytes });
+        chunk: async (entry, bytes) => void stored.set(`${begun.file}/v1/${entry.n}`, bytes),
+        async retire(records) {
+          await listRetirements(deps(), begun, report, listed, records);
+          listed += records.length;
         },
-        retire: async (records) => {
-          retired.push(...records.map(({ id }) => id));
-        },
-        broken: async (seals) => {
-          await database.query("SELECT break_seals($1, $2, $3)", [of.customerId, of.feedId, JSON.stringify(seals)]);
-        },
+        broken: (seals) => breakSeals(deps(), of.customerId, of.feedId, seals),
       });
       if (healed === undefined) return undefined;
-      const place = (Number.parseInt(snapshot.orderKey.slice(0, 13).replace("-", ""), 16) - atMs(0)) / 60_000;
-      const { id, delivery } = await file(of, of.feedId, place, [], { merges: healed.merges, chunks: healed.chunks });
-      for (const { entry, bytes } of written) stored.set(`${id}/v1/${entry.n}`, bytes);
-      await apply(id, delivery);
-      await database.query(
-        `WITH gone AS (UPDATE records SET status = 'retired', row_hash = '00000000-0000-0000-0000-000000000000', version = version + 1, updated_at = now(),
-           order_key = $2, file_id = $3 WHERE id = ANY ($1::bigint[]) RETURNING *)
-         INSERT INTO changes (record_id, customer_id, feed_id, file_id, line, version, kind, row_hash, natural_key, before)
-         SELECT id, customer_id, feed_id, file_id, line, version, 'retired', row_hash, natural_key, data FROM gone`,
-        [`{${retired.join(",")}}`, snapshot.orderKey, id],
-      );
+      await endHealing(deps(), report, begun.attempt, healed);
+      const { delivery } = await one<{ delivery: string }>("SELECT delivery_id AS delivery FROM files WHERE id = $1", [
+        begun.file,
+      ]);
+      await apply(begun.file, delivery);
       return healed;
     },
     /** Active records: key → data. */
