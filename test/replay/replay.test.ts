@@ -160,6 +160,28 @@ describe("a replay into an empty database", () => {
   });
 });
 
+describe("what a replay finds unproven in an empty database", () => {
+  it("is kept, not read, and told of", async () => {
+    await world.mail({
+      customer: "alder",
+      feed: "stock",
+      name: "stock-1.csv",
+      text: csv([["a", 1]]),
+      at: day(1),
+      from: "who@else.example",
+    });
+    await world.mail({ customer: "alder", feed: "stock", name: "other.txt", text: "no file of the feed", at: day(2) });
+    const empty = await withEmptyDatabase();
+    const report = await replayed(empty, { all: true });
+    expect(report).toMatchObject({ state: "done", progress: { deliveries: { done: 0, skipped: 2 } } });
+    expect(report.left_out.map(({ reason }) => reason).sort()).toEqual(["not-proven", "rejected"]);
+    expect(await empty.rows("SELECT state FROM deliveries ORDER BY 1")).toEqual([
+      { state: "quarantined" },
+      { state: "rejected" },
+    ]);
+  });
+});
+
 describe("a shadow", () => {
   it("changes nothing and says the very numbers that the real one then does", async () => {
     await threeDays(world);
@@ -217,6 +239,35 @@ describe("a replay under a named mapping", () => {
         "SELECT version FROM feed_versions WHERE kind = 'mapping' AND state = 'active' AND feed_id = (SELECT id FROM feeds WHERE slug = 'orders')",
       ),
     ).toEqual([{ version: 1 }]);
+  });
+
+  it("of a full feed makes what a fresh load under it makes, what it had retired included", async () => {
+    await threeDays(world);
+    const key = {
+      ...RENAMED,
+      columns: RENAMED.columns.map((column) =>
+        column.name === "sku" ? { ...column, source: { header: "sku" }, name: "article" } : column,
+      ),
+      key: ["article"],
+    };
+    const drafted = await world.http<{ version: number }>("POST", "/v1/feeds/alder/stock/mapping/drafts", {
+      mapping: key,
+    });
+    expect(drafted.status).toBe(201);
+    const scope = { customer: "alder", feed: "stock", mapping: drafted.body.version };
+    const told = await replayed(world, { ...scope, shadow: true });
+    const done = await replayed(world, scope);
+    // Only what the last list says is read by it: the lists before it are late.
+    expect(told.totals).toMatchObject({ changed: 2, stale: 6, retired: 0, held: 0 });
+    expect(done.totals).toEqual(told.totals);
+    const fresh = await World.open(
+      feedsOf("alder").map((feed) => withVersion({ ...feed, ...mappingSchema.parse(key) })),
+      world.nowMs,
+      world.bucket,
+    );
+    others.push(fresh);
+    await replayed(fresh, { all: true });
+    expect(await dataOf(world, "alder")).toEqual(await dataOf(fresh, "alder"));
   });
 
   it("that does not exist, or without a feed, is refused before anything is done", async () => {
