@@ -37,18 +37,21 @@ CREATE INDEX holds_due ON holds (least(remind_at, expires_at)) WHERE decision IS
 --> statement-breakpoint
 CREATE INDEX holds_by_file ON holds (file_id, id DESC);
 --> statement-breakpoint
+-- Files of which something is noted and that are not let go: a handful.
+CREATE INDEX files_unjudged ON files (feed_id) WHERE gate IS NULL AND books_of IS NOT NULL;
+--> statement-breakpoint
 DROP FUNCTION acquire_lease(bigint, uuid, int, int);
 --> statement-breakpoint
 -- Takes the lease of the file's feed for `p_seconds`. Outcomes:
 --   acquired    it is free, has expired, or is ours already (a lost answer): the file's facts follow. `behind`: an earlier file of
 --               the feed is held, and later ones are to wait for what is decided about it
---   busy        `active_file` has it, or an earlier file that was parsed less than `p_earlier_seconds` ago goes first.
+--   busy        `active_file` has it, or an earlier file that was parsed or released less than `p_earlier_seconds` ago goes first.
 --               Order never depends on this (the guard in apply_chunk keeps it); it saves versions that would be skipped
 --   compare     it is only compared, or a snapshot: no lease is needed, and none is taken
 --   not-needed  the file is in `file_state`: applied, compared, held, rejected, dead, or being parsed again
 --   unknown     there is no such file
--- The first acquisition decides once how the file is applied: 'whole' when the feed has no active record, so that every row is
--- new; else 'diff': what a file would change is known before it does, whatever it may be.
+-- Before anything of the file is applied it is decided how it is: 'whole' when the feed has no active record, so that every
+-- row is new; else 'diff': what a file would change is known before it does, whatever it may be.
 CREATE FUNCTION acquire_lease(p_file bigint, p_token uuid, p_seconds int, p_earlier_seconds int)
 RETURNS TABLE (outcome text, active_file bigint, file_state text, customer_id int, feed_id int, feed_mode text,
                adapter_version text, order_key uuid, accepted int, plan_mode text, late boolean, chunks jsonb,
@@ -60,6 +63,7 @@ DECLARE
   v_feed  feeds%ROWTYPE;
   v_other bigint;
   v_books uuid;
+  v_left  bigint;
 BEGIN
   SELECT * INTO v_feed FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
   IF NOT FOUND THEN
@@ -79,12 +83,23 @@ BEGIN
   ELSE
     SELECT x.id INTO v_other FROM files x
     WHERE x.feed_id = v_feed.id AND x.state IN ('parsed', 'applying') AND x.order_key < v_file.order_key
-      AND NOT x.compare_only AND x.parsed_at > clock_timestamp() - make_interval(secs => p_earlier_seconds)
+      AND NOT x.compare_only AND greatest(x.parsed_at, x.released_at) > clock_timestamp() - make_interval(secs => p_earlier_seconds)
     ORDER BY x.order_key LIMIT 1;
     outcome := CASE WHEN FOUND THEN 'busy' ELSE 'acquired' END;
   END IF;
 
   IF outcome = 'acquired' THEN
+    -- Attempts that ended before their file was let go have applied nothing, and what they noted must not speak for it: it may yet
+    -- be held and rejected. Nobody is at work on any of them: the lease is ours.
+    FOR v_left IN SELECT x.id FROM files x WHERE x.feed_id = v_feed.id AND x.gate IS NULL AND x.books_of IS NOT NULL
+      AND x.state IN ('parsed', 'applying', 'dead')
+      AND NOT EXISTS (SELECT FROM ledger l WHERE l.file_id = x.id AND l.inserted + l.changed + l.retired > 0)
+    LOOP
+      DELETE FROM ledger l WHERE l.file_id = v_left;
+      DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.file_id = v_left;
+      UPDATE files x SET books_of = NULL WHERE x.id = v_left;
+      IF v_left = p_file THEN v_file.books_of := NULL; END IF;
+    END LOOP;
     v_books := md5(v_file.adapter_version || v_file.chunks::text)::uuid;
     IF v_file.books_of IS DISTINCT FROM v_books THEN
       IF v_file.books_of IS NOT NULL THEN   -- by feed: another parse may have put the file in another place
@@ -102,7 +117,8 @@ BEGIN
     -- Who has been let go is not stopped half-way by one that is held since.
     IF v_file.cause = 'delivery' AND v_file.gate IS NULL THEN
       SELECT x.id INTO behind FROM holds h JOIN files x ON x.id = h.file_id
-      WHERE h.decision IS NULL AND h.later = 'wait' AND x.feed_id = v_feed.id AND x.state = 'held' AND x.order_key < v_file.order_key
+      WHERE h.decision IS NULL AND h.later = 'wait' AND x.feed_id = v_feed.id AND x.state = 'held' AND x.cause = 'delivery'
+        AND x.order_key < v_file.order_key
       ORDER BY x.order_key LIMIT 1;
     END IF;
   END IF;
@@ -148,6 +164,24 @@ BEGIN
     END IF;
   END IF;
   RETURN EXISTS (SELECT 1 FROM files x WHERE x.id = p_file AND x.state = 'held');
+END $fn$;
+--> statement-breakpoint
+-- Holds a file behind an older one that is held and for which later ones are to wait, and frees the lease. What an attempt has
+-- noted of it goes, as in hold_by_gate. False: the older one was decided about meanwhile, so that nobody would free this one any
+-- more, or the lease is not ours: it is tried again.
+CREATE FUNCTION hold_behind(p_file bigint, p_token uuid, p_behind bigint, p_failure jsonb) RETURNS boolean LANGUAGE plpgsql AS $fn$
+DECLARE
+  v_feed int;
+BEGIN
+  -- With the lease goes the lock of the feed's row, for which a decision waits.
+  IF release_lease(p_file, p_token) AND EXISTS (SELECT FROM holds h JOIN files o ON o.id = h.file_id
+      WHERE h.file_id = p_behind AND h.decision IS NULL AND o.state = 'held') THEN
+    UPDATE files x SET state = 'held', failure = p_failure, books_of = NULL, plan_mode = NULL, updated_at = now()
+      WHERE x.id = p_file AND x.state = 'applying' RETURNING x.feed_id INTO v_feed;
+    DELETE FROM ledger l WHERE v_feed IS NOT NULL AND l.file_id = p_file;
+    DELETE FROM seen s WHERE s.feed_id = v_feed AND s.file_id = p_file;
+  END IF;
+  RETURN EXISTS (SELECT FROM files x WHERE x.id = p_file AND x.state = 'held');
 END $fn$;
 --> statement-breakpoint
 -- Files that waited behind a held one go on: each is judged for itself, or waits behind the next. Answers which.

@@ -45,7 +45,7 @@ async function underLease(
   lease: HeldLease,
 ): Promise<Outcome> {
   const facts = { correlationId: message.correlationId, fileId: file.id };
-  if (behind !== undefined) return await holdFile(deps, facts, report("behind-held-file", { file: behind }), lease);
+  if (behind !== undefined) return await holdBehind(deps, facts, behind, lease);
   const plan = await deps.plan(file, passed?.same === undefined ? lease : { ...lease, same: passed.same });
   deps.log.info("file-planned", { ...facts, ...planNumbers(plan) });
 
@@ -131,6 +131,24 @@ async function closeFile(
   const counted = books.inserted + books.changed + books.unchanged + books.stale + books.superseded;
   const held = report("books-unbalanced", { side: "accepted rows", expected: books.accepted, counted });
   return holdFile(deps, facts, held, lease, numbers);
+}
+
+/** Where the older one is decided about meanwhile, the file is tried again. */
+async function holdBehind(deps: ApplyDeps, facts: FileNamed, behind: string, lease: HeldLease): Promise<Outcome> {
+  const why = report("behind-held-file", { file: behind });
+  const done = await attempt(deps, async () =>
+    oneRow(
+      await deps.database.query<{ held: boolean }>("SELECT hold_behind($1, $2, $3, $4) AS held", [
+        facts.fileId,
+        lease.token,
+        behind,
+        JSON.stringify(why),
+      ]),
+    ),
+  );
+  if (!done.held) throw failure("lease-lost", { file: facts.fileId });
+  deps.log.error("file-held", { ...facts, code: why.code });
+  return { done: "held" };
 }
 
 async function holdFile(

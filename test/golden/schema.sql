@@ -417,6 +417,7 @@ table public.files
   CREATE INDEX files_parsing ON public.files USING btree (updated_at) WHERE (state = 'parsing'::text)
   CREATE UNIQUE INDEX files_pkey ON public.files USING btree (id)
   CREATE INDEX files_recent ON public.files USING btree (received_at DESC, id DESC)
+  CREATE INDEX files_unjudged ON public.files USING btree (feed_id) WHERE ((gate IS NULL) AND (books_of IS NOT NULL))
   CREATE INDEX files_waiting ON public.files USING btree (feed_id, order_key) WHERE (state = ANY (ARRAY['parsed'::text, 'applying'::text]))
   CREATE INDEX files_with_chunks ON public.files USING btree (updated_at) WHERE (chunks_removed_at IS NULL)
   CREATE INDEX files_with_rejects ON public.files USING btree (parsed_at) WHERE ((rejects_removed_at IS NULL) AND ((rejected > 0) OR (drift_report IS NOT NULL)))
@@ -749,6 +750,7 @@ DECLARE
   v_feed  feeds%ROWTYPE;
   v_other bigint;
   v_books uuid;
+  v_left  bigint;
 BEGIN
   SELECT * INTO v_feed FROM feeds f WHERE f.id = (SELECT x.feed_id FROM files x WHERE x.id = p_file) FOR NO KEY UPDATE;
   IF NOT FOUND THEN
@@ -768,12 +770,23 @@ BEGIN
   ELSE
     SELECT x.id INTO v_other FROM files x
     WHERE x.feed_id = v_feed.id AND x.state IN ('parsed', 'applying') AND x.order_key < v_file.order_key
-      AND NOT x.compare_only AND x.parsed_at > clock_timestamp() - make_interval(secs => p_earlier_seconds)
+      AND NOT x.compare_only AND greatest(x.parsed_at, x.released_at) > clock_timestamp() - make_interval(secs => p_earlier_seconds)
     ORDER BY x.order_key LIMIT 1;
     outcome := CASE WHEN FOUND THEN 'busy' ELSE 'acquired' END;
   END IF;
 
   IF outcome = 'acquired' THEN
+    -- Attempts that ended before their file was let go have applied nothing, and what they noted must not speak for it: it may yet
+    -- be held and rejected. Nobody is at work on any of them: the lease is ours.
+    FOR v_left IN SELECT x.id FROM files x WHERE x.feed_id = v_feed.id AND x.gate IS NULL AND x.books_of IS NOT NULL
+      AND x.state IN ('parsed', 'applying', 'dead')
+      AND NOT EXISTS (SELECT FROM ledger l WHERE l.file_id = x.id AND l.inserted + l.changed + l.retired > 0)
+    LOOP
+      DELETE FROM ledger l WHERE l.file_id = v_left;
+      DELETE FROM seen s WHERE s.feed_id = v_feed.id AND s.file_id = v_left;
+      UPDATE files x SET books_of = NULL WHERE x.id = v_left;
+      IF v_left = p_file THEN v_file.books_of := NULL; END IF;
+    END LOOP;
     v_books := md5(v_file.adapter_version || v_file.chunks::text)::uuid;
     IF v_file.books_of IS DISTINCT FROM v_books THEN
       IF v_file.books_of IS NOT NULL THEN   -- by feed: another parse may have put the file in another place
@@ -791,7 +804,8 @@ BEGIN
     -- Who has been let go is not stopped half-way by one that is held since.
     IF v_file.cause = 'delivery' AND v_file.gate IS NULL THEN
       SELECT x.id INTO behind FROM holds h JOIN files x ON x.id = h.file_id
-      WHERE h.decision IS NULL AND h.later = 'wait' AND x.feed_id = v_feed.id AND x.state = 'held' AND x.order_key < v_file.order_key
+      WHERE h.decision IS NULL AND h.later = 'wait' AND x.feed_id = v_feed.id AND x.state = 'held' AND x.cause = 'delivery'
+        AND x.order_key < v_file.order_key
       ORDER BY x.order_key LIMIT 1;
     END IF;
   END IF;

@@ -153,14 +153,17 @@ describe("how a file is sent", () => {
     expect(modes).toEqual(["whole", "diff", "diff", "diff", "diff", "diff"]);
   });
 
-  it("is decided once: a second attempt keeps the way of the first", async () => {
+  it.each([
+    ["once: a second attempt keeps the way of the first that has applied anything", "dies-after", "whole"],
+    ["again where an attempt has applied nothing, and another file was faster", "dies-before", "diff"],
+  ] as const)("is decided %s", async (_, dies, mode) => {
     const feed = await world.feed();
     const file = await world.file(feed, 5, rowsOf([1, 2, 3, 4]));
-    await world.apply(file, world.deps(faulty(world.database, 2, "dies-before"))).catch(() => undefined);
+    await world.apply(file, world.deps(faulty(world.database, 2, dies))).catch(() => undefined);
     await world.expireLease(feed);
     await world.send(feed, 1, rowsOf([1]));
     await world.apply(file);
-    expect(await modeOf(file)).toBe("whole");
+    expect(await modeOf(file)).toBe(mode);
   });
 
   it("not at all when it is a full file that comes late", async () => {
