@@ -114,7 +114,7 @@ function found({ numbers, compared_with: { own, feed } }: Report): string {
   if (numbers === null) return `against ${against}`;
   const explained = Object.values(numbers.explained).reduce((sum, n) => sum + n, 0);
   return `${numbers.drift} of ${numbers.records} records differ from ${against}${
-    explained === 0 ? "" : `, ${explained} more are explained`
+    explained === 0 ? "" : `, ${explained} more ${explained === 1 ? "is" : "are"} explained`
   }`;
 }
 

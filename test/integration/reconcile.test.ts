@@ -337,6 +337,25 @@ describe("what explains a difference", () => {
   });
 });
 
+describe("a snapshot that does not come", () => {
+  const missing = async () =>
+    (
+      await stack.api<{ items: { subject: string; detail: string }[] }>("/v1/alerts?kind=snapshot-missing")
+    ).body.items.map(({ subject, detail }) => [subject, detail]);
+
+  it("is an alert, until one comes", async () => {
+    await theCronRuns();
+    expect(await missing()).toEqual([]);
+    await stack.sql`UPDATE files SET received_at = received_at - interval '49 hours'
+      WHERE feed_id = (SELECT id FROM feeds WHERE slug = 'goods-now')`;
+    await theCronRuns();
+    expect(await missing()).toEqual([["acme/goods-now", expect.stringContaining("one is due every 48 hours")]]);
+    expect(await send("goods-now", articles(20))).toContain("compared");
+    await theCronRuns();
+    expect(await missing()).toEqual([]);
+  });
+});
+
 describe("mailfeed drift", () => {
   const drift = (...args: readonly string[]) =>
     mailfeed("drift", ...args, "--url", stack.url, "--token", stack.operator);
@@ -348,10 +367,10 @@ describe("mailfeed drift", () => {
     const listed = await drift("list", "--customer", "acme", "--feed", "goods");
     expect([listed.code, listed.stderr]).toEqual([0, ""]);
     expect(listed.stdout).toMatch(
-      new RegExp(`^${id}  \\S+  acme/goods  waiting  8 of 13 records differ from goods-now`, "m"),
+      new RegExp(`^${id}  \\S+  acme/goods  waiting  7 of 13 records differ from goods-now`, "m"),
     );
     const shown = await drift("show", id);
-    expect(shown.stdout).toContain("above the limits: 8 rows, more than 6");
+    expect(shown.stdout).toContain("above the limits: 7 rows, more than 6");
     expect(shown.stdout).toContain("“A10” is in the ERP's list and not here.");
     expect((await drift("release", id, "--note", "asked Acme")).stdout).toContain(`Drift report ${id} is `);
     expect(await drift("reject", id)).toMatchObject({ code: 1 });

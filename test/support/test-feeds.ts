@@ -86,6 +86,7 @@ export const testFeeds: readonly Adapter[] = [
     title: "Goods, all of them",
     mode: "snapshot",
     reconciles: { feed: "goods", maxRows: 6, maxShare: 0.5 },
+    cadence: { everyHours: 48 },
   }),
   // A snapshot of what has another key.
   defineFeed({
