@@ -19,7 +19,15 @@ export interface Letter {
   /** When it died, to the microsecond: the place of a letter in its cause. */
   readonly diedAt: string;
   /** Where the bytes lie that its file was read from; null where no row knows. */
-  readonly archived: { readonly deliveryId: string; readonly feed: string; readonly rawKey: string } | null;
+  readonly archived: Archived | null;
+}
+
+export interface Archived {
+  readonly deliveryId: string;
+  readonly feed: string;
+  readonly rawKey: string;
+  /** The replay that has read the file again: it is read for that one once more. */
+  readonly replay?: string;
 }
 
 /** Open letters of a cause, of one customer or of all. */

@@ -8,7 +8,7 @@ const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-
 const LETTERS = `
   SELECT l.id::text AS id, l.stage, l.state, l.sending_since IS NULL AS sent, l.failure ->> 'code' AS code, l.message,
          l.redrive_of::text AS redrive_of, ${iso("l.last_at")} AS died_at,
-         d.id AS delivery_id, df.slug AS delivery_feed, d.raw_key
+         d.id AS delivery_id, df.slug AS delivery_feed, d.raw_key, f.replay_id::text AS replay_id
   FROM dead_letters l
   LEFT JOIN files f ON f.id = l.file_id
   LEFT JOIN deliveries d ON d.id = coalesce(f.delivery_id, l.correlation_id)
@@ -20,10 +20,12 @@ interface LetterRow extends Pick<Letter, "id" | "stage" | "state" | "sent" | "co
   readonly delivery_id: string | null;
   readonly delivery_feed: string | null;
   readonly raw_key: string | null;
+  readonly replay_id: string | null;
 }
 
 const letterOf = (row: LetterRow): Letter => {
-  const { delivery_id: deliveryId, delivery_feed: feed, raw_key: rawKey } = row;
+  const { delivery_id: deliveryId, delivery_feed: feed, raw_key: rawKey, replay_id: replayId } = row;
+  const replay = replayId === null ? {} : { replay: replayId };
   return {
     id: row.id,
     stage: row.stage,
@@ -33,7 +35,7 @@ const letterOf = (row: LetterRow): Letter => {
     message: row.message,
     redriveOf: row.redrive_of,
     diedAt: row.died_at,
-    archived: deliveryId === null || feed === null || rawKey === null ? null : { deliveryId, feed, rawKey },
+    archived: deliveryId === null || feed === null || rawKey === null ? null : { deliveryId, feed, rawKey, ...replay },
   };
 };
 
@@ -92,10 +94,10 @@ export function redriveTables(database: Database): RedriveTables {
              updated_at = now()
            FROM taken t WHERE t.stage = 'apply' AND f.id = t.file_id AND f.state = 'dead'
              AND (t.rereads OR f.lines IS NOT NULL)   -- one that was never read is its delivery's to bring back
-           RETURNING f.delivery_id, t.rereads),
-         opened_again AS (
+           RETURNING f.delivery_id, f.cause, t.rereads),
+         opened_again AS (   -- a replay reads a delivery that is at its end
            UPDATE deliveries d SET state = 'parsing', failure = NULL, updated_at = now()
-           FROM woken_files w WHERE w.rereads AND d.id = w.delivery_id AND d.state IN ('parsed', 'dead')),
+           FROM woken_files w WHERE w.rereads AND w.cause <> 'replay' AND d.id = w.delivery_id AND d.state IN ('parsed', 'dead')),
          audited AS (
            INSERT INTO audit_log (actor, action, subject, detail)
            SELECT $3, 'redrive', 'dead letter ' || t.id, jsonb_strip_nulls(jsonb_build_object('cause', t.cause,

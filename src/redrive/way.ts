@@ -43,7 +43,7 @@ export function wayOf(letter: Letter, knows: RedriveDeps["knows"]): Way {
         rereads: false,
       };
     }
-    const { deliveryId, feed: addressed, rawKey } = letter.archived;
+    const { deliveryId, feed: addressed, rawKey, ...again } = letter.archived;
     if (isRestoreKey(rawKey)) {
       return stays("It is a part of a restore whose chunks are gone. Discard the letter, and order the restore again.");
     }
@@ -55,7 +55,7 @@ export function wayOf(letter: Letter, knows: RedriveDeps["knows"]): Way {
         correlationId: deliveryId,
         rawKey,
         redriveOf,
-        ...replay,
+        ...again,
       }),
       rereads: true,
     };

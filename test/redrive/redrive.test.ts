@@ -62,6 +62,15 @@ describe("redriving one letter", () => {
     expect(await w.row("deliveries", delivery)).toMatchObject({ state: "parsing" });
   });
 
+  it("has a file that a replay read again read for that replay, and its delivery, which is at its end, stays so", async () => {
+    const { delivery, file, letter } = await w.deadFile(w.alpha, NO_CHUNK);
+    await w.rows("UPDATE files SET cause = 'replay', replay_id = 7 WHERE id = $1", [file]);
+    await redriveOne(w.deps, letter, "ops");
+    expect(w.sent).toEqual([{ ...toParse(w.alpha, delivery, letter), replay: "7" }]);
+    expect(await w.row("files", file)).toMatchObject({ state: "parsing", failure: null });
+    expect(await w.row("deliveries", delivery)).toMatchObject({ state: "parsed" });
+  });
+
   it("again does nothing more", async () => {
     const { letter } = await w.deadDelivery();
     await redriveOne(w.deps, letter, "ops");
