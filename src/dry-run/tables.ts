@@ -37,7 +37,8 @@ export function dryRunTables(database: Database): DryRunTables {
         `SELECT m.active, m.missing, m.retired, m.bar, m.sample,
            (SELECT coalesce(sum(l.rows), 0)::int FROM ledger l WHERE l.file_id = $1::bigint) AS planned,
            (SELECT o.id::text FROM holds h JOIN files o ON o.id = h.file_id JOIN files x ON x.id = $1::bigint
-            WHERE h.decision IS NULL AND h.later = 'wait' AND o.feed_id = x.feed_id AND o.state = 'held' AND o.order_key < x.order_key
+            WHERE h.decision IS NULL AND h.later = 'wait' AND o.feed_id = x.feed_id AND o.state = 'held' AND o.cause = 'delivery'
+              AND o.order_key < x.order_key
             ORDER BY o.order_key LIMIT 1) AS behind
          FROM missing_records($1::bigint, $2::int) m`,
         [fileId, SAMPLE_ROWS],

@@ -176,7 +176,9 @@ async function hold(
   const widening = wideningOf(policy, widened(policy, tripped, facts));
   const ofFile = { customer, customerTitle, feed, feedTitle, fileId: file.id, path, deliveryId, sender, receivedAt };
   const ofHold = { later, expiresAt: iso(expiresMs), reminder: false };
-  const mails = deps.recipients(customer, feed).map((recipient) => {
+  // What an operator reads again is his business alone: to the customer it was loaded long ago.
+  const recipients = file.cause === "delivery" ? deps.recipients(customer, feed) : (["operator"] as const);
+  const mails = recipients.map((recipient) => {
     const links = deps.links({ fileId: file.id, nonce, expiresMs, widening }, recipient);
     return {
       ...deps.compose(blastRadiusNotice({ ...ofFile, ...ofHold, recipient, links }, facts, judged)),

@@ -353,6 +353,8 @@ describe("a file of another cause", () => {
     await madeBy(few, "replay");
     expect(await apply(few)).toEqual({ done: "held" });
     expect((await world.holdsOf(few))[0]?.tripped).toMatchObject([{ check: "retired" }]);
+    const mails = await world.database.query("SELECT recipient FROM notifications WHERE file_id = $1", [few.id]);
+    expect(mails).toEqual([{ recipient: "operator" }]);
   });
 
   it("that heals is not judged, and retires exactly what it names", async () => {

@@ -63,6 +63,16 @@ describe("a file that comes after what newer ones have confirmed is forgotten", 
     });
   });
 
+  it("is booked as stale where it is read again: what it says was said when it came", async () => {
+    const feed = await confirmed("delta");
+    await forget();
+    const late = await world.file(feed, 1, [row("k", 5), row("new", 1)]);
+    await forceIn(world.database, "UPDATE files SET cause = 'replay', replay_id = 1 WHERE id = $1", [late.id]);
+    await world.apply(late);
+    expect(await world.books(late)).toMatchObject({ state: "applied", stale: 2, inserted: 0, changed: 0 });
+    expect(valuesOf(await world.state(feed))).toEqual({ k: 1, x: 1, y: 1 });
+  });
+
   it("is booked as stale where it is a full file: the newer one has said everything", async () => {
     const feed = await confirmed("full");
     await forget();
