@@ -2,7 +2,8 @@
 
 import type { Adapter } from "../../src/domain/adapter.ts";
 import type { LogFields } from "../../src/observe/log.ts";
-import { type Surroundings, systemOf } from "../../src/system.ts";
+import type { Surroundings } from "../../src/surroundings.ts";
+import { systemOf } from "../../src/system.ts";
 import { openOf } from "./acked.ts";
 import { type Deployment, deploymentOf } from "./deployment.ts";
 import type { Engine } from "./engine.ts";
