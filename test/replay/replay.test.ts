@@ -4,7 +4,7 @@ import { withVersion } from "../../src/domain/adapter.ts";
 import { mappingSchema } from "../../src/domain/feed-version.ts";
 import { force } from "../support/force-state.ts";
 import { csv, feedsOf } from "./feeds.ts";
-import { dataOf, day, dump, replayed, reportOf, START, start, stock, threeDays } from "./scene.ts";
+import { dataOf, day, dump, orders, replayed, reportOf, START, start, stock, threeDays } from "./scene.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -126,6 +126,32 @@ describe("a replay over what is there", () => {
       rejected: 1,
     });
     expect((await dataOf(world, "alder"))[0]).toMatchObject({ data: { qty: 2 } });
+  });
+});
+
+describe("while a replay goes on", () => {
+  it("mail lands as ever, and what it says stands; what came meanwhile is left to itself", async () => {
+    await threeDays(world);
+    const { id } = await start(world, { all: true });
+    await stock(
+      world,
+      5,
+      csv([
+        ["a", 5],
+        ["d", 1],
+      ]),
+    );
+    await orders(world, 5, csv([["x", 5]]));
+    const late = await start(world, { customer: "birch" });
+    world.pick = (count) => count - 1;
+    await world.drain();
+    await world.cron(30);
+    await world.drain();
+    await world.cron(30);
+    expect(await reportOf(world, id)).toMatchObject({ state: "done", totals: { inserted: 0, changed: 0, retired: 0 } });
+    expect(await reportOf(world, late.id)).toMatchObject({ state: "done", totals: { inserted: 0, changed: 0 } });
+    expect(await dataOf(world, "alder")).toMatchObject([{ key: "a", data: { qty: 5 } }, { key: "d" }]);
+    expect(await dataOf(world, "birch")).toContainEqual({ key: "x", data: { sku: "x", qty: 5, note: null } });
   });
 });
 
@@ -268,6 +294,14 @@ describe("a replay under a named mapping", () => {
     others.push(fresh);
     await replayed(fresh, { all: true });
     expect(await dataOf(world, "alder")).toEqual(await dataOf(fresh, "alder"));
+  });
+
+  it("or format that is the active one changes nothing", async () => {
+    await threeDays(world);
+    const before = await dump(world);
+    const report = await replayed(world, { customer: "birch", feed: "orders", profile: 1, mapping: 1 });
+    expect(report.totals).toMatchObject({ files: 3, changed: 0, rejected: 0, held: 0 });
+    expect(await dump(world)).toEqual(before);
   });
 
   it("that does not exist, or without a feed, is refused before anything is done", async () => {
