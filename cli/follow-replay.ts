@@ -109,11 +109,15 @@ export function reportText(report: ReplayReport): string {
   if (failure !== null) lines.push(`  ${failure.sentence} ${failure.hint}`);
   if (state === "running" || state === "collecting" || state === "paused") lines.push(progressLine(report));
   if (feeds.length > 0) lines.push(table(report));
-  const { inserted, changed, retired } = report.totals;
-  const would = shadow ? "would be" : "were";
+  const { inserted, changed, retired, held } = report.totals;
+  const would = (count: number) => (shadow ? "would be" : count === 1 ? "was" : "were");
   if (inserted + changed + retired > 0) {
-    lines.push(`${n(inserted)} records ${would} new, ${n(changed)} changed, ${n(retired)} retired.`);
+    lines.push(`${of(inserted, "record")} ${would(inserted)} new, ${n(changed)} changed, ${n(retired)} retired.`);
   } else if (state === "done") lines.push(shadow ? "Nothing would change." : "Nothing changed.");
+  if (held > 0)
+    lines.push(
+      `${of(held, "file")} ${would(held)} held for what ${held === 1 ? "it does" : "they do"}${shadow ? "" : ": see mailfeed holds"}.`,
+    );
   for (const { state: how, sentence, deliveries, examples } of leftOut) {
     const shown = examples.length < deliveries ? `${examples.join(" ")} …` : examples.join(" ");
     lines.push(

@@ -67,14 +67,14 @@ describe("mailfeed replay", () => {
     await world.rows("DELETE FROM records WHERE natural_key = 'y1'");
     const said = await replay("--feed", "birch/orders", "--since", "2026-06-02", "--shadow");
     expect([said.code, said.stderr.trim()]).toEqual([0, expect.anything()]);
-    expect(said.stdout).toContain("1 records would be new, 0 changed, 0 retired.");
+    expect(said.stdout).toContain("1 record would be new, 0 changed, 0 retired.");
     const [json] = jsonOf<{ shadow: boolean; totals: object }>(
       await replay("--customer", "birch", "--shadow", "--json"),
     );
     expect(json).toMatchObject({ shadow: true, totals: { inserted: 1 } });
     expect(await replay("--customer", "birch")).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining("1 records were new"),
+      stdout: expect.stringContaining("1 record was new"),
     });
   });
 
