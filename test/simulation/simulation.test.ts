@@ -169,6 +169,44 @@ describe("a poison mail, a poison file and a poison row", () => {
   );
 });
 
+/** Every third export is wrong, records are edited by hand, and somebody has everything read again. The weather is fine. */
+const MISHAPS: Scenario = {
+  workload: (chance, startMs) =>
+    workloadOf(chance, {
+      customers: 4,
+      files: { least: 5, most: 8 },
+      fromMs: startMs,
+      untilMs: startMs + 180 * MINUTE,
+      poison: 0,
+      uploads: true,
+      mishaps: 0.3,
+      snapshots: 1,
+    }),
+  climate: (_, startMs) => ({ rates: NO_RATES, spells: [], calmFromMs: startMs }),
+  decides: () => true,
+  replays: () => true,
+};
+
+describe("lists that are wrong, records that were edited by hand, and an archive that is read again", () => {
+  it(
+    "are held and decided, found and healed, and change nothing",
+    async () => {
+      const result = await simulate("wrong-4", engine, MISHAPS);
+      expect(reportOf(result) ?? "").toBe("");
+      const { holds, files, reports, made, changes } = result.tables;
+      expect(new Set(holds.map(({ decision }) => decision))).toEqual(new Set(["release", "widen", "reject"]));
+      expect(files.filter(({ retired }) => (retired ?? 0) > 0).length).toBeGreaterThan(3);
+      expect(changes.filter(({ kind }) => kind === "restored").length).toBeGreaterThan(0);
+      expect(reports.map(({ state }) => state)).toEqual(expect.arrayContaining(["clean", "healed", "rejected"]));
+      const of = (cause: string, state: string) => made.filter((row) => row.cause === cause && row.state === state);
+      expect(of("reconcile", "applied").length).toBeGreaterThan(0);
+      expect(of("replay", "applied").length).toBeGreaterThan(5);
+      expect(of("replay", "compared").length).toBeGreaterThan(5);
+    },
+    PATIENCE_MS,
+  );
+});
+
 describe("the whole system", () => {
   it.each(SEEDS)(
     "keeps its promises in the weather of seed %s",

@@ -56,7 +56,7 @@ export const DOORS: readonly Mutation[] = [
         file: "src/system.ts",
         find: "const outcome = await receiveMail(mail, { feeds, ...config }, intakeDeps(config));",
         replace:
-          "const outcome = await receiveMail(mail, { feeds, ...config }, intakeDeps(config)).catch((thrown: unknown) => ({\n        accepted: false as const,\n        reject: asFailure(thrown).report,\n      }));",
+          "const outcome = await receiveMail(mail, { feeds, ...config }, intakeDeps(config)).catch((thrown: unknown) => ({\n        accepted: false as const,\n        reject: (thrown as { readonly report: { sentence: string; hint: string } }).report,\n      }));",
       },
     ],
   },
