@@ -16,8 +16,13 @@ export async function beginHealing(deps: Asking, report: string): Promise<Healin
   return row;
 }
 
+/** More records than any feed has, so that the lists of two attempts never mix. */
+const LISTED_PER_ATTEMPT = 10_000_000;
+/** Attempts so far apart are never at work together; numbers stay below 2^31. */
+const LISTS = 100;
+
 /** Where the listed retirements of an attempt begin. */
-export const LISTED_PER_ATTEMPT = 10_000_000;
+export const listBegins = (attempt: number): number => (attempt % LISTS) * LISTED_PER_ATTEMPT;
 
 export async function listRetirements(
   deps: Asking,
@@ -34,13 +39,7 @@ export async function listRetirements(
            WHERE d.id = $2::bigint AND h.id = $1::bigint AND h.state = 'parsing' AND d.attempts = $4::int FOR SHARE OF h) x
      CROSS JOIN jsonb_array_elements($5::jsonb) WITH ORDINALITY AS r(row, n)
      ON CONFLICT DO NOTHING`,
-    [
-      file,
-      report,
-      made * LISTED_PER_ATTEMPT + from,
-      made,
-      JSON.stringify(records.map((r) => [r.key, r.id, r.version])),
-    ],
+    [file, report, listBegins(made) + from, made, JSON.stringify(records.map((r) => [r.key, r.id, r.version]))],
   );
 }
 
@@ -63,7 +62,7 @@ export async function endHealing(
   const rows = await rowsOf<{ ended: boolean }>(
     deps,
     "SELECT end_healing($1::bigint, $2::int, $3::jsonb, $4::int, $5::boolean, $6::int) AS ended",
-    [report, made, JSON.stringify(file.chunks), file.accepted, file.merges, made * LISTED_PER_ATTEMPT],
+    [report, made, JSON.stringify(file.chunks), file.accepted, file.merges, listBegins(made)],
   );
   return rows[0]?.ended === true;
 }

@@ -975,6 +975,9 @@ BEGIN
       RETURNING id INTO v_report.healing_file_id;
     UPDATE drift_reports d SET healing_file_id = v_report.healing_file_id WHERE d.id = p_report;
   END IF;
+  -- Of the attempt that had the same numbers, a hundred before.
+  DELETE FROM listed_retirements l
+    WHERE l.file_id = v_report.healing_file_id AND l.n / 10000000 = v_report.attempts % 100;
   RETURN QUERY SELECT v_report.healing_file_id, v_report.attempts;
 END $function$
 
@@ -1235,7 +1238,8 @@ BEGIN
   SELECT d.healing_file_id INTO v_file FROM drift_reports d
     WHERE d.id = p_report AND d.attempts = p_attempt AND d.state IN ('healing', 'released') FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;
-  DELETE FROM listed_retirements l USING files x WHERE x.id = v_file AND x.state = 'parsing' AND l.file_id = v_file AND l.n < p_from;
+  DELETE FROM listed_retirements l USING files x WHERE x.id = v_file AND x.state = 'parsing' AND l.file_id = v_file
+    AND l.n / 10000000 <> p_from / 10000000;
   UPDATE files x SET state = 'parsed', chunks = p_chunks, accepted = p_accepted, lines = p_accepted, rejected = 0, header_lines = 0,
     preamble_lines = 0, footer_lines = 0, blank_lines = 0, continuation_lines = 0, merges = p_merges, parsed_at = now(), updated_at = now()
   WHERE x.id = v_file AND x.state = 'parsing';

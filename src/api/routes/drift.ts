@@ -71,7 +71,7 @@ function presentReport(caller: Caller, { report, customer, feed, snapshotFeed, p
     compared_at: iso(report.comparedAt),
     decided_at: iso(report.decidedAt),
     decided_by: caller.role === "operator" ? report.decidedBy : null,
-    note: report.note,
+    note: caller.role === "operator" ? report.note : null,
     healed_at: iso(report.healedAt),
   };
 }
