@@ -244,8 +244,8 @@ const NOT_AGAIN = `CASE
   WHEN d.state <> 'parsed' THEN 'not-ended' WHEN t.mode = 'snapshot' THEN 'snapshot' END`;
 
 /**
- * Ends the items of $1 that have come to rest: of a fresh one the delivery and all that came of it, of another one all files
- * of this replay, once it was read. A shadow's numbers are those that its files were told of; one that the gate would hold
+ * Ends the items of $1 that have come to rest: of a fresh one the delivery and its files, of another one all files of this
+ * replay, once it was read. A shadow's numbers are those that its files were told of; one that the gate would hold
  * counts as held and does nothing, as it would.
  */
 const SETTLE = `
@@ -272,7 +272,7 @@ const SETTLE = `
     CASE WHEN s.fresh THEN CASE d.state ${REFUSED} END END AS out) e
   WHERE s.replay_id = $1::bigint AND s.state = 'sent' AND i.replay_id = s.replay_id AND i.delivery_id = s.delivery_id
     AND NOT EXISTS (SELECT 1 FROM files f WHERE f.delivery_id = s.delivery_id AND f.state IN ${MOVING}
-      AND CASE WHEN s.fresh THEN f.cause IN ('delivery', 'reconcile') ELSE f.replay_id = s.replay_id END)
+      AND CASE WHEN s.fresh THEN f.cause = 'delivery' ELSE f.replay_id = s.replay_id END)
     AND CASE WHEN s.fresh THEN d.state <> 'parsing' ELSE s.read_at IS NOT NULL END`;
 
 /** The pause after the last message is over. */

@@ -28,7 +28,7 @@ describe("the lane of a feed", () => {
     ["stock", "acme/prices"],
     ["prices", "acme/prices"],
     ["texts", "acme/prices"],
-    ["state", "acme/prices"],
+    ["state", "acme/state"],
     ["orders", "acme/orders"],
   ])("%s shares %s with all whose files may meet its own", (name, lane) => {
     expect(laneOf(feeds, "acme", name)).toBe(lane);
