@@ -54,7 +54,6 @@ DECLARE
   v_alone    boolean;    -- only compared
 BEGIN
   IF starts_with(p_hashes, '{') THEN p_hashes := btrim(p_hashes, '{}'); END IF;
-  v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
   SELECT x.feed_id, x.order_key, x.customer_id, x.compare_only INTO v_feed, v_order, v_customer, v_alone FROM files x WHERE x.id = p_file;
   IF p_token IS NOT NULL THEN
     PERFORM 1 FROM feeds f WHERE f.id = v_feed AND f.active_file_id = p_file AND f.lease_token = p_token FOR SHARE;
@@ -64,6 +63,7 @@ BEGIN
     END IF;
   END IF;
   IF p_token IS NOT NULL OR v_alone THEN
+    v_chunk := chunk_digest('plan', p_keys, p_lines, p_hashes);
     -- The same question asked twice at once: the second waits here, then finds the row. A collision only waits.
     PERFORM pg_advisory_xact_lock(hashtextextended(v_chunk::text, p_file));
     RETURN QUERY SELECT 'replayed', l.need_new, cardinality(l.need) - l.need_new, l.unchanged, l.stale, l.need

@@ -1,6 +1,6 @@
 /** The parse stage's rows in Postgres. SQL and nothing else; every statement may come again. */
 import { mergesRecords } from "../domain/column.ts";
-import { failure } from "../domain/failures.ts";
+import { type FailureCode, failure } from "../domain/failures.ts";
 import { type StoredVersion, VERSION_KINDS } from "../domain/feed-version.ts";
 import type { DeliveryState, FileState } from "../domain/states.ts";
 import { type Database, jsonText, type Row, type Statement, storable } from "../platform/postgres.ts";
@@ -93,7 +93,7 @@ export function parseTables(database: Database): ParseTables {
       const [row] = await database.query<{ previous: string | null; being_read: string | null }>(
         `SELECT (SELECT x.sequence FROM files x
                  WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.sequence IS NOT NULL
-                   AND x.state IN ('parsed', 'applying', 'applied', 'compared')
+                   AND x.received_at <= f.received_at AND x.state IN ('parsed', 'applying', 'applied', 'compared')
                  ORDER BY x.order_key DESC LIMIT 1)::text AS previous,
                 (SELECT x.id FROM files x
                  WHERE x.feed_id = f.feed_id AND x.cause = 'delivery' AND x.state = 'parsing' AND x.order_key < f.order_key
@@ -206,7 +206,7 @@ export function parseTables(database: Database): ParseTables {
              drift_report = $16::jsonb, sequence = $17::bigint, generated_at = $18::timestamptz, order_key = $19::uuid,
              ends_with_newline = $20::boolean, merges = $21::boolean, as_of = coalesce($22::timestamptz, f.as_of),
              as_of_source = coalesce($23, f.as_of_source), as_of_disbelieved = coalesce($26::jsonb, f.as_of_disbelieved),
-             stated_as_of = coalesce($28::timestamptz, f.stated_as_of), field_numbers = $29::jsonb,
+             stated_as_of = coalesce($28::timestamptz, f.stated_as_of), field_numbers = $29::jsonb, complete = $30::boolean,
              parsed_at = now(), updated_at = now()
            FROM twin t WHERE f.id = $1::bigint AND f.state = 'parsing' AND f.adapter_version = $2
              AND ($27::text IS NULL OR ${activeOf("f")} = $27)
@@ -243,6 +243,7 @@ export function parseTables(database: Database): ParseTables {
           heldFor(refusal, judgedBy),
           parsed.asOf === undefined ? null : statedTime(parsed.asOf),
           JSON.stringify(parsed.fieldNumbers),
+          parsed.failure === null || !MAY_LACK_ROWS.has(parsed.failure.code),
         ],
       };
       const before = [...feedFirst(fileId, refusal), alone(fileId)];
@@ -297,13 +298,21 @@ export function parseTables(database: Database): ParseTables {
         {
           text: `UPDATE deliveries SET state = $2, failure = $3::jsonb, payloads = $4::jsonb, updated_at = now()
                  WHERE id = $1 AND state = 'parsing'
-                   AND NOT EXISTS (SELECT 1 FROM files WHERE delivery_id = $1 AND state = 'parsing' AND cause <> 'replay')`,
+                   AND NOT EXISTS (SELECT 1 FROM files WHERE delivery_id = $1 AND state = 'parsing' AND cause IN ('delivery', 'dry-run'))`,
           params: [id, why ? "rejected" : "parsed", why ? jsonText(why) : null, jsonText(payloads)],
         },
       ]);
     },
   };
 }
+
+/** What a file is held for whose end is missing, or may be: whoever lets it go has its rows applied, and none retired for it. */
+const MAY_LACK_ROWS: ReadonlySet<FailureCode> = new Set([
+  "file-truncated",
+  "row-count-differs",
+  "control-total-differs",
+  "control-missing",
+]);
 
 /** What is held because of its number may be the file of that number once more; all other questions must be answered. */
 const mayBeDuplicate = (refusal: Refusal | undefined): boolean =>

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Feed as FeedDefinition } from "../../src/domain/adapter.ts";
-import { report } from "../../src/domain/failures.ts";
+import { type FailureReport, report } from "../../src/domain/failures.ts";
 import { orderKeyOf } from "../../src/domain/ids.ts";
 import type { FileState } from "../../src/domain/states.ts";
 import type { Refusal } from "../../src/parse/deps.ts";
@@ -41,6 +41,8 @@ interface Arrival {
   readonly version?: string;
   readonly sequence?: number;
   readonly refusal?: Refusal;
+  /** Why the file was found wanting, also where it goes on all the same. */
+  readonly failed?: FailureReport;
   readonly policy?: Partial<FeedDefinition>;
 }
 
@@ -87,7 +89,7 @@ async function begun(feed: Feed, arrival: Arrival) {
 }
 
 function finish({ file, orderKey, arrival }: Awaited<ReturnType<typeof begun>>): Promise<FileState> {
-  const { content, version = "v1", sequence, refusal, policy = {} } = arrival;
+  const { content, version = "v1", sequence, refusal, failed = refusal?.failure ?? null, policy = {} } = arrival;
   const parsed = {
     chunks: [],
     bytes: 10,
@@ -100,7 +102,7 @@ function finish({ file, orderKey, arrival }: Awaited<ReturnType<typeof begun>>):
     sequence: sequence ?? null,
     generatedAt: null,
     endsWithNewline: true,
-    failure: null,
+    failure: failed,
     orderKey,
   };
   const judgedBy = { adapterVersion: version, active: "" };
@@ -236,6 +238,37 @@ describe("the same number again", () => {
     await arrive(feed, { content: "A", at: 1, sequence: 7, refusal: repeated });
     const { file } = await begun(feed, { content: "B", at: 2, sequence: 8 });
     expect(await tables.sequenceBefore(file)).toEqual({ previous: 7, beingRead: null });
+  });
+});
+
+describe("a number that is brought in behind newer ones", () => {
+  it("is held against what had come before it, not against the last one", async () => {
+    const feed = await newFeed();
+    await arrive(feed, { content: "A", at: 0, sequence: 6 });
+    await arrive(feed, { content: "B", at: 900, sequence: 500 });
+    const { file } = await begun(feed, { content: "C", at: 1, sequence: 7 });
+    expect(await tables.sequenceBefore(file)).toEqual({ previous: 6, beingRead: null });
+  });
+});
+
+describe("a file whose end may be missing", () => {
+  const isComplete = async (feed: Feed, arrival: Arrival) => {
+    const { file } = await arrive(feed, arrival);
+    return (await database.query<{ complete: boolean }>("SELECT complete FROM files WHERE id = $1", [file]))[0]!
+      .complete;
+  };
+  const fewer = report("row-count-differs", { stated: 10, counted: 7, rejected: 0 });
+
+  it("is not the whole state, whoever lets it go: nothing is retired for what it lacks", async () => {
+    const feed = await newFeed();
+    expect(await isComplete(feed, { content: "A", at: 0, refusal: { failure: fewer } })).toBe(false);
+    expect(await isComplete(feed, { content: "B", at: 1, failed: fewer })).toBe(false);
+  });
+
+  it("is the whole state where only some of its rows could not be read, and where nothing is wrong", async () => {
+    const feed = await newFeed();
+    expect(await isComplete(feed, { content: "A", at: 0, refusal: MANY_REJECTS })).toBe(true);
+    expect(await isComplete(feed, { content: "B", at: 1 })).toBe(true);
   });
 });
 
