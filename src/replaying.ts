@@ -36,7 +36,13 @@ export const replayDeps = ({ store, database, ...config }: Surroundings): Replay
     const head = await headOf(store, key);
     return head && { key, bytes: head.bytes, facts: factsIn(head.metadata) };
   },
-  asOf: (facts, feed) => asOfFile(feed, facts, facts.name ?? "").at,
+  asOf(facts, feed) {
+    const { at, source } = asOfFile(feed, facts, facts.name ?? "");
+    if (source !== "arrival" || feed.asOf.from === "arrival") return at;
+    // What only a file's name or the file itself says is not among the facts. Its mail was written soon after it.
+    const { maxAgeHours } = feed.asOf;
+    return asOfFile({ ...feed, asOf: { from: "mail-date", maxAgeHours } }, facts, "").at;
+  },
   enqueueParse: config.enqueueParse,
   now: config.now,
   log: config.log,

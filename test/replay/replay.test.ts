@@ -170,6 +170,22 @@ describe("a replay into an empty database", () => {
     expect(await empty.rows("SELECT raw_key FROM strays")).toEqual([]);
   });
 
+  it("goes in the order of their mails' dates where only the names of files say more", async () => {
+    const mail = (n: number, arrivedAt: Date) => {
+      const name = `orders-${day(n).toISOString().slice(0, 10).replaceAll("-", "")}.csv`;
+      return world.mail({ customer: "birch", feed: "orders", name, text: csv([["x", n]]), at: day(n), arrivedAt });
+    };
+    for (const [n, arrived] of [
+      [2, 3],
+      [0, 4],
+      [1, 5],
+    ] as const)
+      await mail(n, day(arrived));
+    const empty = await withEmptyDatabase();
+    await replayed(empty, { all: true });
+    expect(await empty.rows("SELECT version, data->'qty' AS qty FROM records")).toEqual([{ version: 3, qty: 2 }]);
+  });
+
   it("goes in the order of as-of, not of arrival", async () => {
     await stock(world, 5, csv([["a", 5]]));
     await world.mail({
