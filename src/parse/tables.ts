@@ -93,7 +93,7 @@ export function parseTables(database: Database): ParseTables {
       const [row] = await database.query<{ previous: string | null; being_read: string | null }>(
         `SELECT (SELECT x.sequence FROM files x
                  WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.sequence IS NOT NULL
-                   AND x.received_at <= f.received_at AND x.state IN ('parsed', 'applying', 'applied', 'compared')
+                   AND x.received_at <= f.received_at AND ${HAS_COME}
                  ORDER BY x.order_key DESC LIMIT 1)::text AS previous,
                 (SELECT x.id FROM files x
                  WHERE x.feed_id = f.feed_id AND x.cause = 'delivery' AND x.state = 'parsing' AND x.order_key < f.order_key
@@ -327,6 +327,13 @@ const stateOf = ({ failure, final }: Refusal): FileState =>
 /** The file that came of the payload that is to be inserted: as a file of the same feed, or it was another file. */
 const ORIGINAL_STATE = `(SELECT o.state FROM files o JOIN feeds p ON p.id = o.feed_id
   WHERE o.delivery_id = $1 AND o.position = $2::int AND o.cause = 'delivery' AND p.slug = $10)`;
+
+/**
+ * A file whose number counts for the one behind it: parse has let it go on, whatever became of it later. One that waits for the
+ * gate's decision, or was refused by it, is not missing.
+ */
+const HAS_COME = `(x.state IN ('parsed', 'applying', 'applied', 'compared')
+  OR x.state <> 'parsing' AND (x.apply_started_at IS NOT NULL OR x.failure->>'code' = 'snapshot-incomparable'))`;
 
 /** The active versions of a file's feed: as `activeText` writes them. */
 const activeOf = (files: "f" | "files"): string =>

@@ -65,6 +65,7 @@ const UNREAD = Object.fromEntries(
     "unchanged",
     "stale",
     "superseded",
+    "apply_started_at",
     "applied_at",
     "parsed_at",
   ].map((name) => [name, null]),
@@ -238,6 +239,46 @@ describe("the same number again", () => {
     await arrive(feed, { content: "A", at: 1, sequence: 7, refusal: repeated });
     const { file } = await begun(feed, { content: "B", at: 2, sequence: 8 });
     expect(await tables.sequenceBefore(file)).toEqual({ previous: 7, beingRead: null });
+  });
+});
+
+describe("a numbered file that the gate holds", () => {
+  const token = "00000000-0000-0000-0000-000000000001";
+  const hold = { nonce: "n".repeat(20), facts: {}, tripped: [], telling: [], later: "wait", expiresAt: "2027-01-01" };
+
+  it("has come: neither it nor one that waits behind it makes the next number a gap, whatever is decided", async () => {
+    const feed = await newFeed();
+    await arrive(feed, { content: "A", at: 0, sequence: 11 });
+    const { file } = await arrive(feed, { content: "B", at: 1, sequence: 12 });
+    await database.query("SELECT outcome FROM acquire_lease($1, $2, 60, 0)", [file, token]);
+    await database.query("SELECT hold_by_gate($1, $2, $3, '{}', $4, '[]')", [
+      file,
+      token,
+      JSON.stringify(FAILURE),
+      JSON.stringify(hold),
+    ]);
+    expect(await stateOf(file)).toEqual(["held", null]);
+    const { file: next } = await begun(feed, { content: "C", at: 2, sequence: 13 });
+    expect(await tables.sequenceBefore(next)).toMatchObject({ previous: 12 });
+    await database.query("SELECT outcome FROM decide_hold($1, NULL, 'reject', 'operator', $2)", [
+      file,
+      JSON.stringify(FAILURE),
+    ]);
+    expect(await tables.sequenceBefore(next)).toMatchObject({ previous: 12 });
+
+    const { file: behind } = await arrive(feed, { content: "D", at: 3, sequence: 13 });
+    await database.query("SELECT outcome FROM acquire_lease($1, $2, 60, 0)", [behind, token]);
+    await move(behind, "held");
+    const { file: last } = await begun(feed, { content: "E", at: 4, sequence: 14 });
+    expect(await tables.sequenceBefore(last)).toMatchObject({ previous: 13 });
+  });
+
+  it("is another thing than one that parse holds: of that nobody knows whether it is right", async () => {
+    const feed = await newFeed();
+    await arrive(feed, { content: "A", at: 0, sequence: 11 });
+    await arrive(feed, { content: "B", at: 1, sequence: 12, refusal: MANY_REJECTS });
+    const { file } = await begun(feed, { content: "C", at: 2, sequence: 13 });
+    expect(await tables.sequenceBefore(file)).toMatchObject({ previous: 11 });
   });
 });
 
