@@ -17,8 +17,9 @@ EXCEPTION WHEN feature_not_supported THEN
   RAISE NOTICE 'ledger.known stays with the default compression: %', SQLERRM;
 END $do$;
 --> statement-breakpoint
--- retired: records that the file no longer named.
-ALTER TABLE files ADD COLUMN retired int CHECK (retired >= 0);
+-- retired: records that the file no longer named. gate: how it was let go, {"allowed": records it may retire, …}; NULL before that
+-- (0016).
+ALTER TABLE files ADD COLUMN retired int CHECK (retired >= 0), ADD COLUMN gate jsonb;
 --> statement-breakpoint
 -- The key of a row that could not be taken, where its key cells could be read: the row names the record, so it is not missing.
 -- In the row's first fault. NULL: nobody knows which record is meant.
@@ -131,14 +132,15 @@ UPDATE files SET books_of = '00000000-0000-0000-0000-000000000000' WHERE state <
 -- settled is not asked here: before apply they are not.
 --   not-full        its feed is not full, or the file is not the whole state
 --   late            nothing in it is news
---   newer-file      a newer file has begun to speak: what is missing in that one will be retired by it
+--   newer-file      a newer file has begun to speak, which it has not before the gate let it go: what is missing in that one
+--                   will be retired by it
 --   rejects-unread  rows were rejected whose keys are not known: any record that is missing may be one of them
 CREATE FUNCTION retirement_bar(p_file bigint) RETURNS text LANGUAGE sql STABLE AS $fn$
   SELECT CASE
     WHEN f.mode <> 'full' OR NOT x.complete THEN 'not-full'
     WHEN file_is_late(p_file) THEN 'late'
     WHEN EXISTS (SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND (n.order_key, n.id) > (x.order_key, x.id) AND n.complete
-      AND n.state IN ('applying', 'applied')) THEN 'newer-file'
+      AND (n.state = 'applied' OR n.state = 'applying' AND n.gate IS NOT NULL)) THEN 'newer-file'
     WHEN x.rejected > 0 AND x.rejected > (SELECT count(*) FROM rejects j
       WHERE j.file_id = p_file AND j.position = 0 AND j.natural_key IS NOT NULL) THEN 'rejects-unread'
   END

@@ -6,9 +6,9 @@
 
 -- What the gate judges a feed's later files by. field_numbers: {"stock": {"values", "blanks", "zeros", "total", "median"}}.
 -- stated_as_of: what the file says of its time, also where it was not believed. records_before: active records of the feed before
--- it. gate: how it was let go, {"allowed": records it may retire, …}; NULL before that. It is judged once: a second attempt,
+-- it. A file is judged once (files.gate, 0015): a second attempt,
 -- which finds half of it applied, goes on.
-ALTER TABLE files ADD COLUMN field_numbers jsonb, ADD COLUMN stated_as_of timestamptz, ADD COLUMN records_before int, ADD COLUMN gate jsonb;
+ALTER TABLE files ADD COLUMN field_numbers jsonb, ADD COLUMN stated_as_of timestamptz, ADD COLUMN records_before int;
 --> statement-breakpoint
 -- Laid over the gate policy of the feed's adapter: {"retired": {"share": 0.5, "minRecords": 10}}.
 ALTER TABLE feeds ADD COLUMN gate_widening jsonb NOT NULL DEFAULT '{}';

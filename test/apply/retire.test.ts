@@ -220,6 +220,8 @@ describe("nothing is retired", () => {
     const newer = await world.file(feed, 5, [...without(TEN, "k9"), row("k1", 100)]);
     const dying = world.deps(faulty(world.database, 5, "dies-before"));
     await expect(applyAndRetire(world, newer, {}, dying)).rejects.toThrow("died");
+    // Before the gate has let it go it has not spoken.
+    await world.database.query("UPDATE files SET gate = '{}' WHERE id = $1", [newer.id]);
     await world.expireLease(feed);
     const file = await world.file(feed, 3, rowsOf([0]));
     expect(await applyAndRetire(world, file, { allowed: 100 })).toMatchObject({ retirement: { kept: "newer-file" } });

@@ -108,6 +108,18 @@ describe("a file whose worker died before the gate", () => {
     expect(says).toHaveLength(3);
   });
 
+  it("of a full feed keeps no older file from taking off what that lacks, whatever is decided about it later", async () => {
+    const feed = await known("full");
+    const newer = await world.file(feed, 9 * DAY, [...articles(96), ...articles(300, 0, {}, 1_000)]);
+    const older = await world.file(feed, 5 * DAY, articles(95));
+    await expect(apply(newer, {}, diesAt(/gate_widening/))).rejects.toThrow("died");
+    await world.expireLease(feed);
+    expect(await apply(older)).toEqual({ done: "applied" });
+    expect(await apply(newer)).toEqual({ done: "held" });
+    await world.decide(newer, "reject");
+    expect(await world.rowOf(older)).toMatchObject({ retired: 5, plan: { retired: 5 } });
+  });
+
   it("is compared when it is taken up again, where another was faster with the feed's first records", async () => {
     const feed = await world.feed("delta");
     const first = await world.file(feed, 9 * DAY, MOST_CHANGE);

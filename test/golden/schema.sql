@@ -384,10 +384,10 @@ table public.files
   column replay_id bigint
   column comparison jsonb
   column retired integer
+  column gate jsonb
   column field_numbers jsonb
   column stated_as_of timestamp with time zone
   column records_before integer
-  column gate jsonb
   constraint files_pkey PRIMARY KEY (id)
   constraint files_of_payload UNIQUE NULLS NOT DISTINCT (delivery_id, "position", cause, replay_id)
   constraint files_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id)
@@ -2177,7 +2177,7 @@ AS $function$
     WHEN f.mode <> 'full' OR NOT x.complete THEN 'not-full'
     WHEN file_is_late(p_file) THEN 'late'
     WHEN EXISTS (SELECT 1 FROM files n WHERE n.feed_id = x.feed_id AND (n.order_key, n.id) > (x.order_key, x.id) AND n.complete
-      AND n.state IN ('applying', 'applied')) THEN 'newer-file'
+      AND (n.state = 'applied' OR n.state = 'applying' AND n.gate IS NOT NULL)) THEN 'newer-file'
     WHEN x.rejected > 0 AND x.rejected > (SELECT count(*) FROM rejects j
       WHERE j.file_id = p_file AND j.position = 0 AND j.natural_key IS NOT NULL) THEN 'rejects-unread'
   END
