@@ -3,6 +3,7 @@ import { isStopped } from "./holds.ts";
 import { type KnownFile, text } from "./known.ts";
 import type { Violation } from "./model.ts";
 import type { HoldRow, MadeRow, Tables } from "./tables.ts";
+import type { SentMail } from "./workload.ts";
 
 /** Ends of a replay; one that is paused waits for somebody. */
 const ENDED: readonly string[] = ["done", "cancelled", "paused"];
@@ -30,9 +31,19 @@ function stoppedBefore(row: MadeRow, { holds }: Tables, known: readonly KnownFil
   return last !== undefined && last.held_ms < row.started_ms ? last : undefined;
 }
 
-/** `edited`: feeds whose records somebody has changed by hand; reading them again puts that right. */
-export function againFaults(tables: Tables, known: readonly KnownFile[], edited: ReadonlySet<string>): Violation[] {
-  const { made, changes, traces, replays, items } = tables;
+/**
+ * `edited`: feeds whose records somebody has changed by hand; reading them again puts that right. `mails`: what the database
+ * refuses dies when it is read again, too.
+ */
+export function againFaults(
+  tables: Tables,
+  mails: readonly SentMail[],
+  known: readonly KnownFile[],
+  edited: ReadonlySet<string>,
+): Violation[] {
+  const { archive, made, changes, traces, replays, items } = tables;
+  const refused = new Set(mails.flatMap(({ messageId, poison }) => (poison === undefined ? [] : [messageId])));
+  const cursed = new Set(archive.filter((object) => refused.has(object.message_id)).map(({ id }) => id));
   const ofFile = (row: MadeRow, rule: string, expected: string, found: unknown): Violation => ({
     rule,
     subject: `${row.feed} file ${row.id}, ${row.cause}`,
@@ -65,6 +76,10 @@ export function againFaults(tables: Tables, known: readonly KnownFile[], edited:
     const { id, state } = replay;
     if (!ENDED.includes(state)) faults.push(ofReplay(id, "a replay comes to its end", ENDED.join(" or "), replay));
     const open = items.find((item) => item.replay_id === id && state === "done" && !SETTLED.includes(item.state));
+    const failed = items.find(
+      (item) => item.replay_id === id && item.state === "failed" && !cursed.has(item.delivery_id),
+    );
+    if (failed !== undefined) faults.push(ofReplay(id, "no replay fails by itself", "none failed", failed));
     if (open !== undefined) faults.push(ofReplay(id, "a replay that is done has done all", SETTLED.join(" or "), open));
   }
   return faults;

@@ -118,14 +118,13 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 
   "a newer file overtakes what is held"({ place, files, own }) {
-    const newer = files.slice(place + 1).map(({ row }) => row.applied_ms);
-    const overtaken = ({ held_ms, decided_ms }: HoldRow) =>
-      newer.some((ms) => ms !== null && ms >= held_ms && ms <= (decided_ms ?? Number.POSITIVE_INFINITY));
-    const wrong = own.find((hold) =>
-      hold.decision === "supersede"
-        ? !overtaken(hold)
-        : hold.later === "supersede" && hold.decision === null && overtaken(hold),
-    );
+    const newer = files.slice(place + 1).flatMap(({ row }) => row.applied_ms ?? []);
+    // With its end a file overtakes in one statement, and so at the same time.
+    const wrong = own.find(({ decision, later, held_ms, decided_ms }) => {
+      const untilMs = decided_ms ?? Number.POSITIVE_INFINITY;
+      const [before, at] = [newer.some((ms) => ms >= held_ms && ms < untilMs), newer.includes(untilMs)];
+      return decision === "supersede" ? !at : later === "supersede" && before;
+    });
     return wrong && { expected: "overtaken when a newer file is applied, and then only", found: { wrong, newer } };
   },
 

@@ -55,7 +55,7 @@ export function violationsOf(
     ...model.violations,
     ...recordFaults(tables, all, edited),
     ...holdFaults(tables, known, all, judgedMs, deeds),
-    ...againFaults(tables, known, new Set(deeds.map(({ feed }) => feed))),
+    ...againFaults(tables, mails, known, new Set(deeds.map(({ feed }) => feed))),
     ...new Drift(tables, mails, all, deeds).faults(),
   ];
 }

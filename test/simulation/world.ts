@@ -30,7 +30,13 @@ const DAILY_CRON = "10 0 * * *";
 const DAILY_AT_MS = 10 * MINUTE;
 
 /** What is said in any weather where somebody has to act. */
-const TOLD_TO_ACT: ReadonlySet<string> = new Set(["message-parked", "dead-letter", "alert-raised", "file-held"]);
+const TOLD_TO_ACT: ReadonlySet<string> = new Set([
+  "message-parked",
+  "dead-letter",
+  "alert-raised",
+  "file-held",
+  "replay-done",
+]);
 
 /** Rows written by one statement: few, so that small files take several. */
 const MAX_ROWS = 5;

@@ -66,17 +66,6 @@ export const STATE: readonly Mutation[] = [
     ],
   },
   {
-    name: "retired-beside-a-newer-file",
-    breaks: "An older file retires what a newer one, which has begun, is about to say.",
-    edits: [
-      {
-        file: RETIRE,
-        find: "AND n.state IN ('applying', 'applied')) THEN 'newer-file'",
-        replace: "AND false) THEN 'newer-file'",
-      },
-    ],
-  },
-  {
     name: "unchanged-records-are-missing",
     breaks: "A record that the file confirms without a change counts as missing.",
     edits: [
