@@ -10,6 +10,12 @@ const HISTORY_MAX_WEEKS = 26;
 /** Files whose numbers of fields are looked at: as many as `fieldsOfFiles` takes, and some that lack a field. */
 const HISTORY_FIELD_FILES = 10;
 
+/**
+ * A replay that lets pass what comes for the first time means what is old. A mail of today that it finds unread in the archive is
+ * judged as on every other day.
+ */
+const PASSED_MIN_HOURS = 24;
+
 /** Retired records have this hash, and it stands in the index. */
 const ZERO = "00000000-0000-0000-0000-000000000000";
 
@@ -25,9 +31,9 @@ export function gateTables(database: Pick<Database, "query">): GateTables {
            d.sender, to_char(x.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "receivedAt", x.accepted, x.rejected,
            x.header_lines + x.preamble_lines + x.footer_lines AS "otherLines", ${ms("x.as_of")} AS "asOfMs",
            ${ms("x.received_at")} AS "receivedMs", ${ms("x.stated_as_of")} AS "statedMs", x.field_numbers AS "fieldNumbers",
-           EXISTS (SELECT 1 FROM replays p WHERE p.gate = 'pass' AND p.id = coalesce(x.replay_id, (
-             SELECT i.replay_id FROM replay_items i
-             WHERE i.delivery_id = x.delivery_id AND i.state = 'sent' AND i.fresh AND x.cause = 'delivery' LIMIT 1))) AS passed,
+           EXISTS (SELECT 1 FROM replays p WHERE p.gate = 'pass' AND (p.id = x.replay_id OR (x.cause = 'delivery'
+             AND x.received_at < p.created_at - make_interval(hours => $5::int) AND EXISTS (SELECT FROM replay_items i
+               WHERE i.replay_id = p.id AND i.delivery_id = x.delivery_id AND i.state = 'sent' AND i.fresh)))) AS passed,
            f.gate_widening AS widening, (SELECT count(*)::int FROM holds h WHERE h.file_id = x.id) AS holds,
            coalesce((SELECT jsonb_agg(t) FROM holds h CROSS JOIN LATERAL jsonb_array_elements(h.tripped) t
              WHERE h.file_id = x.id AND h.decision IN ('release', 'widen')), '[]') AS answered,
@@ -42,7 +48,7 @@ export function gateTables(database: Pick<Database, "query">): GateTables {
          FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id
          JOIN deliveries d ON d.id = x.delivery_id
          WHERE x.id = $1::bigint`,
-        [fileId, HISTORY_MAX_FILES, HISTORY_MAX_WEEKS, HISTORY_FIELD_FILES],
+        [fileId, HISTORY_MAX_FILES, HISTORY_MAX_WEEKS, HISTORY_FIELD_FILES, PASSED_MIN_HOURS],
       );
       return (
         row && { ...row, history: row.history.map(({ fields, ...past }) => (fields ? { ...past, fields } : past)) }

@@ -1,7 +1,7 @@
 /** The gate judges what a replay does as it judged the first time, unless whoever orders the replay wants it let go. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { csv, feedsOf } from "./feeds.ts";
-import { dataOf, dump, replayed, START, stock } from "./scene.ts";
+import { dataOf, dump, replayed, reportOf, START, start, stock } from "./scene.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -62,6 +62,14 @@ describe("what was held and released", () => {
     });
     expect(await dump(empty)).toEqual(await dump(world));
     expect(await empty.rows("SELECT id FROM holds")).toEqual([]);
+  });
+
+  it("is judged all the same where it has come today: whoever brings in what is old has not seen it", async () => {
+    const empty = await withEmptyDatabase();
+    const { id } = await start(empty, { all: true, gate: "pass" });
+    await empty.rows("UPDATE replays SET created_at = (SELECT max(received_at) FROM replay_items) + interval '1 hour'");
+    await empty.drain();
+    expect(await reportOf(empty, id)).toMatchObject({ totals: { held: 1, retired: 0 } });
   });
 });
 
