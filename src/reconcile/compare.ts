@@ -74,11 +74,9 @@ export type Explanation =
   /** A file that holds the key is parsed and not applied yet. */
   | { readonly reason: "file-under-way"; readonly fileId: string }
   | { readonly reason: "rejected-row"; readonly fileId: string; readonly line: number; readonly sentence: string }
-  /** It may be one of the rows that could not be read, and nobody knows which these are. */
+  /** It may be one of the rows that are cut off or could not be read, and nobody knows which these are. */
   | { readonly reason: "unread-rows" }
   | { readonly reason: "platform-field"; readonly fields: readonly string[] };
-
-export type Reason = Explanation["reason"];
 
 export interface Drift {
   readonly kind: DriftKind;

@@ -23,6 +23,8 @@ export interface ComparedFile {
   readonly accepted: number;
   /** Rows that were refused and of which nobody knows whose they are. */
   readonly unread: number;
+  /** False: its end may be missing, and somebody has let it go all the same. */
+  readonly complete: boolean;
   readonly chunks: readonly ChunkEntry[];
   readonly path: string;
   readonly deliveryId: string;
@@ -39,7 +41,7 @@ export async function comparedFile(deps: Asking, fileId: string): Promise<Compar
     deps,
     `SELECT x.id::text, x.state, x.cause, c.slug AS customer, c.id AS "customerId", f.slug AS feed, x.adapter_version AS "adapterVersion",
        x.order_key::text AS "orderKey", ${iso("x.as_of")} AS "asOf", x.as_of_source AS "asOfSource", coalesce(x.accepted, 0) AS accepted,
-       ${UNREAD} AS unread, x.chunks, x.path, d.id AS "deliveryId", d.sender, ${iso("x.received_at")} AS "receivedAt"
+       ${UNREAD} AS unread, x.complete, x.chunks, x.path, d.id AS "deliveryId", d.sender, ${iso("x.received_at")} AS "receivedAt"
      FROM files x JOIN feeds f ON f.id = x.feed_id JOIN customers c ON c.id = x.customer_id JOIN deliveries d ON d.id = x.delivery_id
      WHERE x.id = $1::bigint`,
     [fileId],
@@ -121,7 +123,7 @@ export async function lastFullFile(
 
 /**
  * Of these feeds, those whose last full file was not compared since, the longest first. One that waits, or of which somebody
- * has decided that the records stay, is left alone until another file comes.
+ * has decided that the records stay, is left alone until another file comes; a healing that we gave up ourselves is no decision.
  */
 export const checksDue = (
   deps: Asking,
@@ -136,9 +138,10 @@ export const checksDue = (
      JOIN customers c ON c.slug = w.customer JOIN feeds f ON f.customer_id = c.id AND f.slug = w.feed AND f.mode = 'full'
      CROSS JOIN LATERAL (SELECT x.id, x.applied_at, x.chunks_removed_at FROM files x
        WHERE x.feed_id = f.id AND x.state = 'applied' AND x.complete ORDER BY x.order_key DESC, x.id DESC LIMIT 1) l
-     LEFT JOIN LATERAL (SELECT r.state, r.created_at FROM drift_reports r WHERE r.file_id = l.id ORDER BY r.run DESC LIMIT 1) d ON true
+     LEFT JOIN LATERAL (SELECT r.state, r.created_at, h.failure->>'code' AS failed FROM drift_reports r LEFT JOIN files h ON h.id = r.healing_file_id
+       WHERE r.file_id = l.id ORDER BY r.run DESC LIMIT 1) d ON true
      WHERE l.chunks_removed_at IS NULL AND coalesce(d.created_at, l.applied_at) < $2::timestamptz
-       AND (d.state IS NULL OR d.state IN ('clean', 'healed'))
+       AND (d.state IS NULL OR d.state IN ('clean', 'healed') OR d.state = 'rejected' AND d.failed = 'healing-given-up')
      ORDER BY coalesce(d.created_at, l.applied_at) LIMIT $3::int`,
     [JSON.stringify(feeds), since.toISOString(), max],
   );

@@ -49,7 +49,10 @@ export interface Reconciliation {
   readonly limits: Limits;
   /** A record changed so shortly before the snapshot's as-of may be newer than what the snapshot says; see `marginMsOf`. */
   readonly marginMs: number;
-  /** A record that the file lacks may be one of its unread rows, and stays for that: apply has decided so already. */
+  /**
+   * A record that the file lacks may be one of its rows that were not read, and stays for that: apply has decided so already of
+   * a full file; of a list whose end may be missing nobody can.
+   */
   readonly keepsMissing?: boolean;
 }
 

@@ -73,6 +73,7 @@ async function heal(deps: DriftDeps, report: StoredReport): Promise<void> {
   let listed = 0;
   const made = await healingFile(
     deps,
+    report,
     file,
     how,
     {
@@ -85,7 +86,8 @@ async function heal(deps: DriftDeps, report: StoredReport): Promise<void> {
     },
     begun.attempt * CHUNKS_PER_ATTEMPT,
   );
-  if (made === undefined || !(await endHealing(deps, report.id, begun.attempt, made))) return;
+  if ("outgrown" in made) return giveUp(deps, report, made.outgrown);
+  if (!(await endHealing(deps, report.id, begun.attempt, made))) return;
   deps.log.info("drift-heals", { report: report.id, fileId: begun.file, rows: made.accepted, retire: made.retired });
   const ready = await storedReport(deps, report.id);
   if (ready !== undefined) await send(deps, ready);

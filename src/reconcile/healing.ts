@@ -8,7 +8,9 @@ import { CHUNK_MAX_DATA_BYTES, CHUNK_MAX_ROWS, type ChunkEntry, encodeChunk } fr
 import type { Drift, Values } from "./compare.ts";
 import type { Comparison } from "./comparison.ts";
 import type { ReconcileDeps, Reconciliation, SnapshotFile } from "./deps.ts";
-import { openReport } from "./tables.ts";
+import type { StoredReport } from "./reports.ts";
+import { DriftTally } from "./tally.ts";
+import { outgrown } from "./verdict.ts";
 import { walk } from "./walk.ts";
 
 /** Why the file exists; it stands in the file's row and in the audit log. */
@@ -92,23 +94,28 @@ export interface HealingFile {
   readonly chunks: readonly ChunkEntry[];
 }
 
+/** More differs than may be healed: why, in words. What was made till then is not to be used. */
+export interface Outgrown {
+  readonly outgrown: string;
+}
+
 /**
  * Makes the file that heals what the snapshot shows now: it is compared again, since hours may lie between a report and its
- * release. Undefined, and nothing is made, where the report neither heals by itself nor is released. Throws what
- * `reconcileFile` throws.
+ * release, and what is found then is held against its limits again. Throws what `reconcileFile` throws.
+ * @param report is healing or released
  * @param firstN number of the first chunk: two attempts at once must not write the same
  */
 export async function healingFile(
   deps: ReconcileDeps,
+  report: Pick<StoredReport, "state" | "records" | "drift" | "missingThere">,
   file: SnapshotFile,
   how: Reconciliation,
   sink: HealingSink,
   firstN = 0,
-): Promise<HealingFile | undefined> {
+): Promise<HealingFile | Outgrown> {
   const { comparison } = how;
-  const report = await openReport(deps, file, how.limits, comparison.fields);
-  if (report.state !== "healing" && report.state !== "released") return undefined;
-  const walked = await walk(deps, file, how, report.records);
+  const walked = await walk(deps, file, how, report.records ?? 0);
+  const tally = new DriftTally();
   const entries: ChunkEntry[] = [];
   let waiting: HealingRow[] = [];
   let retired = 0;
@@ -118,6 +125,9 @@ export async function healingFile(
     entries.push(entry);
   };
   for await (const page of walked.pages()) {
+    for (const drift of page) tally.add(drift);
+    const why = outgrown(report, tally.numbers(walked), how.limits, file.unread);
+    if (why !== undefined) return { outgrown: why };
     const { rows, retire, broken } = healing(page, comparison);
     if (broken.length > 0) await sink.broken(broken);
     if (retire.length > 0) await sink.retire(retire);

@@ -57,7 +57,7 @@ export async function pairOf(deps: DriftDeps, file: ComparedFile, run: number): 
       limits: limitsOf(own),
       // A full file is what its records were made of: nothing of it can be newer than they are.
       marginMs: own === target ? 0 : marginMsOf(file.asOfSource),
-      keepsMissing: own === target && file.unread > 0,
+      keepsMissing: !file.complete || (own === target && file.unread > 0),
     },
   };
 }

@@ -58,6 +58,30 @@ export function verdictOf(numbers: DriftNumbers, limits: Limits, unread: number)
   return reasons.length === 0 ? { state: "healing", reasons: [] } : { state: "waiting", reasons };
 }
 
+/** Between a report and its healing a day may pass, or a week: a quarter more is the same drift, as for the gate. */
+const GROWN = 1.25;
+
+/** On what a report is healed: by itself, or because somebody has let these numbers go. */
+export interface Told {
+  readonly state: string;
+  readonly drift: number | null;
+  readonly missingThere: number | null;
+}
+
+/**
+ * Why what differs now is not to be healed on the word of an earlier report: in words, undefined where it is. What heals by
+ * itself is held against the limits once more, what was released against what the person has seen.
+ */
+export function outgrown(told: Told, now: DriftNumbers, limits: Limits, unread: number): string | undefined {
+  if (told.state !== "released") {
+    const { reasons } = verdictOf(now, limits, unread);
+    return reasons.length === 0 ? undefined : `more differs now than when it was compared: ${reasons.join("; ")}`;
+  }
+  const most = (then: number | null) => Math.max(ALWAYS_FEW_ROWS, (then ?? 0) * GROWN);
+  if (now.drift <= most(told.drift) && now.retire <= most(told.missingThere)) return undefined;
+  return `more differs now (${grouped(now.drift)}, ${grouped(now.retire)} to be retired) than what was released (${grouped(told.drift ?? 0)})`;
+}
+
 const percent = (share: number): string => `${Number((share * 100).toPrecision(2))} %`;
 
 /** Where the as-of is the time of a mail, its data was read from the ERP some time before. */

@@ -61,7 +61,7 @@ function because(explanation: Explanation): string {
     case "rejected-row":
       return `The row in line ${explanation.line} of file ${explanation.fileId} was refused: ${explanation.sentence}`;
     case "unread-rows":
-      return "Rows of the list could not be read, and it may be one of them.";
+      return "Rows of the list are missing or could not be read, and it may be one of them.";
     case "platform-field":
       return `The platform may differ in ${explanation.fields.join(", ")}.`;
   }

@@ -6,6 +6,7 @@ import type { ApplyFile } from "../../src/domain/messages.ts";
 import { composeMessage } from "../../src/notify/compose.ts";
 import { carryOn } from "../../src/reconcile/carry-on.ts";
 import { checkFeed, compareSnapshot } from "../../src/reconcile/compare-file.ts";
+import { checksDue } from "../../src/reconcile/compared.ts";
 import type { DriftDeps } from "../../src/reconcile/deps.ts";
 import { expire, follow } from "../../src/reconcile/follow.ts";
 import { decideDrift, storedReport } from "../../src/reconcile/reports.ts";
@@ -197,6 +198,38 @@ describe("drift within the limits", () => {
     expect(await reportOf(snapshot.id)).toMatchObject({ state: "healed" });
   });
 
+  it("that is more by the time it is healed than heals by itself is given up, and the next list is asked anew", async () => {
+    const { feeds, deps, reportOf, sent } = await scene(9, { maxRows: 2, maxShare: 1 });
+    await lose(feeds, ["k1"]);
+    const snapshot = await world.snapshot(feeds, 2, stocks(9));
+    const dead = deps({ putChunk: () => Promise.reject(failure("storage-unavailable", { reason: "test" })) });
+    await expect(compareSnapshot(dead, snapshot.id)).rejects.toMatchObject({ code: "storage-unavailable" });
+    const { id } = await reportOf(snapshot.id);
+    await lose(
+      feeds,
+      stocks(9).map(({ key }) => key),
+    );
+    expect(await follow(deps(), id)).toBe("rejected");
+    expect((await reportOf(snapshot.id)).note).toBe("more differs now than when it was compared: 9 rows, more than 2");
+    expect([sent, await world.records(feeds)]).toEqual([[], {}]);
+    const next = await world.snapshot(feeds, 3, stocks(9));
+    await compareSnapshot(deps(), next.id);
+    expect(await reportOf(next.id)).toMatchObject({ state: "waiting" });
+  });
+
+  it("that is more by the time it is healed than what was released is given up", async () => {
+    const { feeds, deps, reportOf, sent } = await scene(9, { maxRows: 0, maxShare: 1 });
+    await lose(feeds, ["k1"]);
+    const snapshot = await world.snapshot(feeds, 2, stocks(9));
+    await compareSnapshot(deps(), snapshot.id);
+    const { id } = await reportOf(snapshot.id);
+    await decideDrift(deps(), id, "released", "operator", null);
+    await lose(feeds, ["k2", "k3", "k4"]);
+    expect(await follow(deps(), id)).toBe("rejected");
+    expect((await reportOf(snapshot.id)).note).toBe("more differs now (4, 0 to be retired) than what was released (1)");
+    expect(sent).toEqual([]);
+  });
+
   it("is given up, and said, where its file was refused, or the feed is described otherwise by then", async () => {
     const { feeds, deps, reportOf, sent } = await scene(9);
     await lose(feeds, ["k1"]);
@@ -226,6 +259,20 @@ describe("drift within the limits", () => {
         other.feeds.feedId,
       ]),
     ).toEqual({ state: "rejected", code: "healing-given-up" });
+  });
+});
+
+describe("a list whose end may be missing, and that was let go", () => {
+  it("heals what it says, and retires nothing for what it lacks", async () => {
+    const { feeds, deps, reportOf, applySent } = await scene(9);
+    await lose(feeds, ["k1"]);
+    const snapshot = await world.snapshot(feeds, 2, stocks(7));
+    await world.database.query("UPDATE files SET complete = false WHERE id = $1", [snapshot.id]);
+    await compareSnapshot(deps(), snapshot.id);
+    await applySent();
+    const { id } = await reportOf(snapshot.id);
+    expect(await world.report(id)).toMatchObject({ state: "healed", drift: 1, explained: { "unread-rows": 2 } });
+    expect(Object.keys(await world.records(feeds))).toHaveLength(9);
   });
 });
 
@@ -364,6 +411,38 @@ describe("the cron", () => {
       code: "storage-unavailable",
     });
     expect(await late.reportOf(waiting.id)).toMatchObject({ state: "rejected" });
+  });
+
+  it("checks a feed anew of which a healing was given up, and leaves one alone of which somebody has decided", async () => {
+    const { feeds, customer, deps } = await scene(1);
+    await world.database.query("UPDATE feeds SET mode = 'full' WHERE id = $1", [feeds.feedId]);
+    const full = deps().feeds.map((feed) => (feed.feed === "stock" ? { ...feed, mode: "full" as const } : feed));
+    await world.send(feeds, 2, stocks(900));
+    const noStore = () => Promise.reject(failure("storage-unavailable", { reason: "test" }));
+    await lose(feeds, ["k1"]);
+    await expect(checkFeed(deps({ feeds: full, putChunk: noStore }), customer, "stock")).rejects.toThrow();
+    await world.database.query("DELETE FROM records WHERE feed_id = $1", [feeds.feedId]);
+    const { id } = await world.one<{ id: string }>("SELECT id::text FROM drift_reports WHERE feed_id = $1", [
+      feeds.feedId,
+    ]);
+    expect(await follow(deps({ feeds: full }), id)).toBe("rejected");
+    const yesterday = () =>
+      world.database.query(
+        "UPDATE drift_reports SET created_at = created_at - interval '25 hours' WHERE feed_id = $1",
+        [feeds.feedId],
+      );
+    const due = () => checksDue(deps(), [{ customer, feed: "stock" }], new Date(Date.now() - 86_400_000), 9);
+    await yesterday();
+    expect(await due()).toEqual([{ customer, feed: "stock" }]);
+    await checkFeed(deps({ feeds: full }), customer, "stock");
+    const waiting = await world.one<{ id: string; state: string }>(
+      "SELECT id::text, state FROM drift_reports WHERE feed_id = $1 ORDER BY run DESC LIMIT 1",
+      [feeds.feedId],
+    );
+    expect(waiting.state).toBe("waiting");
+    await decideDrift(deps(), waiting.id, "rejected", "operator", null);
+    await yesterday();
+    expect(await due()).toEqual([]);
   });
 
   it("ends a check that died, forgets one whose rows are gone, and the report of a snapshot that was given up", async () => {

@@ -16,6 +16,7 @@ import { comparisonOf, type Described } from "../../src/reconcile/comparison.ts"
 import type { ChunkedFile, ReconcileDeps, Reconciliation, SnapshotFile } from "../../src/reconcile/deps.ts";
 import { type HealingFile, healingFile } from "../../src/reconcile/healing.ts";
 import { beginHealing, breakSeals, endHealing, listRetirements } from "../../src/reconcile/healing-file.ts";
+import { storedReport } from "../../src/reconcile/reports.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -249,7 +250,8 @@ export function worldOn(connectionString: string) {
       const begun = await beginHealing(deps(), report);
       if (begun === undefined) return undefined;
       let listed = 0;
-      const healed = await healingFile(deps(), snapshot, how, {
+      const told = (await storedReport(deps(), report))!;
+      const healed = await healingFile(deps(), told, snapshot, how, {
         chunk: async (entry, bytes) => void stored.set(`${begun.file}/v1/${entry.n}`, bytes),
         async retire(records) {
           await listRetirements(deps(), begun, report, listed, records);
@@ -257,7 +259,7 @@ export function worldOn(connectionString: string) {
         },
         broken: (seals) => breakSeals(deps(), of.customerId, of.feedId, seals),
       });
-      if (healed === undefined) return undefined;
+      if ("outgrown" in healed) return undefined;
       await endHealing(deps(), report, begun.attempt, healed);
       const { delivery } = await one<{ delivery: string }>("SELECT delivery_id AS delivery FROM files WHERE id = $1", [
         begun.file,
