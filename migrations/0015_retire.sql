@@ -203,18 +203,6 @@ BEGIN
   RETURN NEXT;
 END $fn$;
 --> statement-breakpoint
--- A page of the records that a file would retire, behind the key `p_after`: for people and for the API.
-CREATE FUNCTION missing_page(p_file bigint, p_after text, p_limit int)
-RETURNS TABLE (key text, version int, before jsonb) LANGUAGE sql STABLE
-SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $fn$
-  SELECT r.natural_key, r.version, r.data
-  FROM files f, unnest(missing_of(p_file, p_after, p_limit)) AS m(k)
-  CROSS JOIN LATERAL (SELECT x.natural_key, x.version, x.data FROM records x
-    WHERE x.customer_id = f.customer_id AND x.feed_id = f.feed_id AND x.natural_key = m.k LIMIT 1) r
-  WHERE f.id = p_file AND retirement_bar(p_file) IS DISTINCT FROM 'not-full'
-  ORDER BY r.natural_key
-$fn$;
---> statement-breakpoint
 -- Retires at most `p_limit` of the records that an applied file lacks, in the order of their keys behind `p_after`, all or
 -- nothing: status, version and place of each record, one change with what it was, and a row of the books. Which they are is
 -- found anew each time, so a call that comes twice, or again after its answer was lost, retires the next ones and none twice.
@@ -223,10 +211,10 @@ $fn$;
 --   lease-lost   the lease is not ours any more, or somebody has given up the file
 --   unbalanced   not all of the file's rows are settled: who knows what they name
 --   not-planned  it would be more than `p_allowed`, the number that the gate has seen and let go; nothing is written
---   not-full, late, newer-file, rejects-unread   see retirement_bar; `p_despite_rejects`: a person has said that the last is no bar
+--   not-full, late, newer-file, rejects-unread   see retirement_bar
 -- The place of a retired record is line 0 of the file: no line says it, and every line of the file goes before it, should the
 -- file be read again by another adapter version that finds the record in it.
-CREATE FUNCTION retire_missing(p_file bigint, p_token uuid, p_superseded int, p_allowed int, p_despite_rejects boolean, p_after text, p_limit int)
+CREATE FUNCTION retire_missing(p_file bigint, p_token uuid, p_superseded int, p_allowed int, p_after text, p_limit int)
 RETURNS TABLE (outcome text, retired int, remaining int, upto text)
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_nestloop = off SET jit = off AS $fn$
 #variable_conflict use_column
@@ -250,7 +238,6 @@ BEGIN
   SELECT * INTO v_file FROM files x WHERE x.id = p_file;
   SELECT sum(l.inserted + l.changed + l.unchanged + l.stale), sum(l.retired) INTO v_settled, v_before FROM ledger l WHERE l.file_id = p_file;
   outcome := CASE WHEN v_file.state <> 'applying' THEN 'lease-lost' ELSE retirement_bar(p_file) END;
-  IF outcome = 'rejects-unread' AND p_despite_rejects THEN outcome := NULL; END IF;
   IF outcome IS NULL AND v_file.accepted IS DISTINCT FROM coalesce(v_settled, 0) + p_superseded THEN outcome := 'unbalanced'; END IF;
   IF outcome IS NULL THEN
     v_keys := missing_of(p_file, p_after, NULL);

@@ -198,25 +198,6 @@ BEGIN
   RETURN NEXT;
 END $fn$;
 --> statement-breakpoint
--- Moves a report on: released or rejected by a person, healed by the file that did it. False: it is not in a state from which
--- this follows; the same move again is true.
-CREATE FUNCTION move_drift_report(p_report bigint, p_to text, p_by text, p_healing_file bigint) RETURNS boolean LANGUAGE plpgsql AS $fn$
-DECLARE
-  v_from text;
-BEGIN
-  SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
-  IF v_from = p_to THEN RETURN true; END IF;
-  IF v_from || '>' || p_to NOT IN ('waiting>released', 'waiting>rejected', 'healing>healed', 'released>healed') THEN RETURN false; END IF;
-  UPDATE drift_reports d SET state = p_to, healing_file_id = coalesce(p_healing_file, d.healing_file_id),
-    decided_at = CASE WHEN p_to = 'healed' THEN d.decided_at ELSE now() END,
-    decided_by = CASE WHEN p_to = 'healed' THEN d.decided_by ELSE p_by END,
-    healed_at = CASE WHEN p_to = 'healed' THEN now() END
-  WHERE d.id = p_report;
-  INSERT INTO audit_log (actor, action, subject, detail)
-    VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('file', p_healing_file)));
-  RETURN true;
-END $fn$;
---> statement-breakpoint
 -- Before drift is healed: a record whose data is another than its hash says would be found unchanged. Such records lose their
 -- hash, but only while it is the one that was seen. p_seals: [[key, hash], …]. Answers how many.
 CREATE FUNCTION break_seals(p_customer int, p_feed int, p_seals jsonb) RETURNS int
@@ -233,7 +214,11 @@ $fn$;
 -- A report is healed when the file that heals it is applied, with it or not at all.
 CREATE FUNCTION heal_report() RETURNS trigger LANGUAGE plpgsql AS $fn$
 BEGIN
-  PERFORM move_drift_report(d.id, 'healed', 'mailfeed', NEW.id) FROM drift_reports d WHERE d.healing_file_id = NEW.id;
+  WITH healed AS (
+    UPDATE drift_reports d SET state = 'healed', healed_at = now()
+    WHERE d.healing_file_id = NEW.id AND d.state IN ('healing', 'released') RETURNING d.id)
+  INSERT INTO audit_log (actor, action, subject, detail)
+    SELECT 'mailfeed', 'drift-healed', 'drift report ' || h.id, jsonb_build_object('file', NEW.id) FROM healed h;
   RETURN NULL;
 END $fn$;
 --> statement-breakpoint

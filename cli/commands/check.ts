@@ -16,6 +16,7 @@ import { type Opened, openDelivery } from "../../src/parse/open/open.ts";
 import { parsePayload } from "../../src/parse/read-payload.ts";
 import type { Books } from "../../src/parse/table/books.ts";
 import type { Reject } from "../../src/parse/table/parse-file.ts";
+import { pairFaults } from "../../src/reconcile/pairs.ts";
 import { AGAINST_TIMEOUT_SECONDS, checkAgainst } from "../check-against.ts";
 import { type Arguments, type Command, EXIT, type Io, textOption, UsageError } from "../command.ts";
 import { draftFile } from "../draft-file.ts";
@@ -27,7 +28,7 @@ const SHOWN_REJECTS = 20;
 
 interface CheckedFile {
   path: string;
-  /** What parse would make of it: parsed (apply follows), held or rejected. */
+  /** What would become of it: parsed (apply follows), held (a snapshot, too, that cannot be compared) or rejected. */
   state: "parsed" | "held" | "rejected";
   failure: FailureReport | null;
   books: Books | null;
@@ -143,10 +144,12 @@ async function checkOne(feed: Feed, one: Opened): Promise<CheckedFile> {
         rejects.push(...batch);
       },
     });
+    const faults = pairFaults(feed, feeds);
+    const failure = parsed.failure ?? (faults.length > 0 ? report("snapshot-incomparable", { faults }) : null);
     return {
       path,
-      state: parsed.failure ? "held" : "parsed",
-      failure: parsed.failure ?? null,
+      state: failure ? "held" : "parsed",
+      failure,
       books: parsed.books,
       rejects,
     };

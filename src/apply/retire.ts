@@ -34,29 +34,6 @@ export async function forecastRetirement(deps: Asking, fileId: string): Promise<
   return { ...numbers, ...(bar === null ? {} : { bar }) };
 }
 
-export interface MissingRecord {
-  readonly key: string;
-  readonly version: number;
-  readonly before: Readonly<Record<string, unknown>>;
-}
-
-/** All records that a file lacks, in the order of their keys, page by page. Throws the database's failures. */
-export async function* missingRecords(
-  deps: Asking,
-  fileId: string,
-  pageRows = RETIRE_MAX_ROWS,
-): AsyncGenerator<readonly MissingRecord[]> {
-  for (let after: string | null = null; ; ) {
-    const from = after;
-    const page: MissingRecord[] = await attempt(deps, () =>
-      deps.database.query<MissingRecord>("SELECT * FROM missing_page($1, $2, $3)", [fileId, from, pageRows]),
-    );
-    if (page.length > 0) yield page;
-    if (page.length < pageRows) return;
-    after = page.at(-1)!.key;
-  }
-}
-
 /**
  * `kept`: why records stay that the file lacks. `unbalanced`: not all of its rows are settled, which closing it will find, too;
  * `not-planned`: it lacks more than was allowed, and of those that were left nothing was written.
@@ -79,7 +56,7 @@ export async function retireMissing(
   deps: Asking & Pick<ApplyDeps, "pace" | "maxRows">,
   file: Pick<FileToApply, "id" | "feedMode">,
   { superseded }: Pick<Plan, "superseded">,
-  { allowed, despiteRejects = false }: Allowance,
+  { allowed }: Allowance,
   lease: HeldLease,
   isFresh = true,
 ): Promise<Retirement> {
@@ -91,9 +68,9 @@ export async function retireMissing(
   let retired = 0;
   for (let after: string | null = null; ; ) {
     await lease.beat();
-    const params: unknown[] = [file.id, lease.token, superseded, allowed, despiteRejects, after, limit];
+    const params: unknown[] = [file.id, lease.token, superseded, allowed, after, limit];
     const row: RetireRow = await attempt(deps, async () =>
-      oneRow(await deps.database.query<RetireRow>("SELECT * FROM retire_missing($1, $2, $3, $4, $5, $6, $7)", params)),
+      oneRow(await deps.database.query<RetireRow>("SELECT * FROM retire_missing($1, $2, $3, $4, $5, $6)", params)),
     );
     if (row.outcome === "lease-lost") throw failure("lease-lost", { file: file.id });
     if (row.outcome !== "retired") return { kept: row.outcome };

@@ -18,8 +18,8 @@ const except = z.array(z.string()).default([]);
 
 const check = <Shape extends z.ZodRawShape>(shape: Shape) => z.union([z.literal("off"), z.object(shape).strict()]);
 
-/** Chunks of a file are kept for 14 days: one that is released later could not be applied any more. */
-const MAX_EXPIRE_DAYS = 13;
+/** Two weeks: what a file says is no news any more then, and deltas behind it wait as long. */
+const MAX_EXPIRE_DAYS = 14;
 
 export const gatePolicySchema = z
   .object({

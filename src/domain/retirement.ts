@@ -30,8 +30,6 @@ export const retirements = ({ missing, retired, bar }: Forecast): number => reti
 export interface Allowance {
   /** Records that may be retired by this file, in all its attempts together: `retirements` of the forecast. */
   readonly allowed: number;
-  /** A person has seen the rejected rows whose keys are not known, and wants the missing records retired all the same. */
-  readonly despiteRejects?: boolean;
   /** Records that the file lacks and that stay, since nobody knows which ones its unreadable rows mean. */
   readonly kept?: number;
   /** `same` of the plan. */

@@ -24,12 +24,7 @@ export async function pairOf(deps: DriftDeps, file: ComparedFile, run: number): 
   const own = deps.feeds.find(({ customer, feed }) => customer === file.customer && feed === file.feed);
   if (own === undefined) return { faults: ["its feed has no adapter any more"] };
   const target = own.mode === "snapshot" ? targetOf(own, deps.feeds) : own;
-  if (target === undefined) {
-    return {
-      faults: [own.reconciles === undefined ? "its adapter names no feed" : `there is no feed ${own.reconciles.feed}`],
-    };
-  }
-  if (target.mode === "snapshot") return { faults: [`${target.feed} is a snapshot, too, and has no records`] };
+  if (typeof target === "string") return { faults: [target] };
   const known = await knownFeeds(deps, file.customer, [...new Set([own.feed, target.feed])]);
   const theirs = described(own, known);
   const ours = described(target, known);

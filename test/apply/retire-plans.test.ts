@@ -66,7 +66,7 @@ describe("on Postgres", () => {
     });
 
     it("what is retired is looked up by its key, and nothing else", async () => {
-      const query = "SELECT * FROM retire_missing($1, $2, 0, 1000, false, NULL, 20)";
+      const query = "SELECT * FROM retire_missing($1, $2, 0, 1000, NULL, 20)";
       const scans = await scansOf(pool, statistics, query, [file.fileId, file.token], "gone AS");
       expect(scans).toMatchObject([{ "Node Type": "Index Scan", "Actual Rows": 1, "Actual Loops": 20 }]);
     });

@@ -10,7 +10,6 @@ import type { TestFile, World } from "./world.ts";
 export interface Retiring {
   /** Records that the gate lets go; as many as the forecast says where absent. */
   readonly allowed?: number;
-  readonly despiteRejects?: boolean;
 }
 
 export interface Retired {
@@ -22,7 +21,7 @@ export interface Retired {
 export async function applyAndRetire(
   world: World,
   file: TestFile,
-  { allowed, despiteRejects }: Retiring = {},
+  { allowed }: Retiring = {},
   deps: ApplyDeps = world.deps(),
 ): Promise<Retired | undefined> {
   const token = deps.token();
@@ -35,9 +34,8 @@ export async function applyAndRetire(
     const plan = await deps.plan({ ...taken, planMode: "diff" }, lease);
     const forecast = await forecastRetirement(deps, file.id);
     await applyFile(deps, taken, plan, lease);
-    const answered = despiteRejects === undefined ? {} : { despiteRejects };
-    const judged = despiteRejects ? forecast.missing + forecast.retired : retirements(forecast);
-    const retirement = await retireMissing(deps, taken, plan, { allowed: allowed ?? judged, ...answered }, lease);
+    const judged = allowed ?? retirements(forecast);
+    const retirement = await retireMissing(deps, taken, plan, { allowed: judged }, lease);
     const [closed] = await deps.database.query<{ outcome: string }>(
       "SELECT outcome FROM close_file($1, $2, $3, '{}', NULL)",
       [file.id, token, plan.superseded],

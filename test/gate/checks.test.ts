@@ -364,8 +364,8 @@ describe("the policy", () => {
     expect(laterFiles(gatePolicy({ whileHeld: "wait" }), "full")).toBe("wait");
   });
 
-  it("refuses what it does not know, a share above 1, and a hold that outlives the chunks", () => {
-    const faulty = [{ retierd: "off" }, { retired: { share: 1.5 } }, { expireAfterDays: 14 }, { retired: "on" }];
+  it("refuses what it does not know, a share above 1, and a hold of more than two weeks", () => {
+    const faulty = [{ retierd: "off" }, { retired: { share: 1.5 } }, { expireAfterDays: 15 }, { retired: "on" }];
     for (const said of faulty) expect(() => gatePolicy(said as never)).toThrow();
   });
 });

@@ -1383,7 +1383,11 @@ CREATE OR REPLACE FUNCTION public.heal_report()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-  PERFORM move_drift_report(d.id, 'healed', 'mailfeed', NEW.id) FROM drift_reports d WHERE d.healing_file_id = NEW.id;
+  WITH healed AS (
+    UPDATE drift_reports d SET state = 'healed', healed_at = now()
+    WHERE d.healing_file_id = NEW.id AND d.state IN ('healing', 'released') RETURNING d.id)
+  INSERT INTO audit_log (actor, action, subject, detail)
+    SELECT 'mailfeed', 'drift-healed', 'drift report ' || h.id, jsonb_build_object('file', NEW.id) FROM healed h;
   RETURN NULL;
 END $function$
 
@@ -1557,22 +1561,6 @@ BEGIN
     ORDER BY x.natural_key LIMIT p_limit) m;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.missing_page(p_file bigint, p_after text, p_limit integer)
- RETURNS TABLE(key text, version integer, before jsonb)
- LANGUAGE sql
- STABLE
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET jit TO 'off'
-AS $function$
-  SELECT r.natural_key, r.version, r.data
-  FROM files f, unnest(missing_of(p_file, p_after, p_limit)) AS m(k)
-  CROSS JOIN LATERAL (SELECT x.natural_key, x.version, x.data FROM records x
-    WHERE x.customer_id = f.customer_id AND x.feed_id = f.feed_id AND x.natural_key = m.k LIMIT 1) r
-  WHERE f.id = p_file AND retirement_bar(p_file) IS DISTINCT FROM 'not-full'
-  ORDER BY r.natural_key
-$function$
-
 CREATE OR REPLACE FUNCTION public.missing_records(p_file bigint, p_sample integer)
  RETURNS TABLE(active integer, missing integer, retired integer, bar text, sample jsonb)
  LANGUAGE plpgsql
@@ -1601,26 +1589,6 @@ BEGIN
   CROSS JOIN LATERAL (SELECT x.natural_key, x.data FROM records x
     WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = s.k LIMIT 1) r;
   RETURN NEXT;
-END $function$
-
-CREATE OR REPLACE FUNCTION public.move_drift_report(p_report bigint, p_to text, p_by text, p_healing_file bigint)
- RETURNS boolean
- LANGUAGE plpgsql
-AS $function$
-DECLARE
-  v_from text;
-BEGIN
-  SELECT d.state INTO v_from FROM drift_reports d WHERE d.id = p_report FOR NO KEY UPDATE;
-  IF v_from = p_to THEN RETURN true; END IF;
-  IF v_from || '>' || p_to NOT IN ('waiting>released', 'waiting>rejected', 'healing>healed', 'released>healed') THEN RETURN false; END IF;
-  UPDATE drift_reports d SET state = p_to, healing_file_id = coalesce(p_healing_file, d.healing_file_id),
-    decided_at = CASE WHEN p_to = 'healed' THEN d.decided_at ELSE now() END,
-    decided_by = CASE WHEN p_to = 'healed' THEN d.decided_by ELSE p_by END,
-    healed_at = CASE WHEN p_to = 'healed' THEN now() END
-  WHERE d.id = p_report;
-  INSERT INTO audit_log (actor, action, subject, detail)
-    VALUES (p_by, 'drift-' || p_to, 'drift report ' || p_report, jsonb_strip_nulls(jsonb_build_object('file', p_healing_file)));
-  RETURN true;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.open_drift_report(p_file bigint, p_feed integer, p_limits jsonb, p_fields text[], p_run integer)
@@ -2098,7 +2066,7 @@ BEGIN
   RETURN NEXT;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.retire_missing(p_file bigint, p_token uuid, p_superseded integer, p_allowed integer, p_despite_rejects boolean, p_after text, p_limit integer)
+CREATE OR REPLACE FUNCTION public.retire_missing(p_file bigint, p_token uuid, p_superseded integer, p_allowed integer, p_after text, p_limit integer)
  RETURNS TABLE(outcome text, retired integer, remaining integer, upto text)
  LANGUAGE plpgsql
  SET enable_seqscan TO 'off'
@@ -2127,7 +2095,6 @@ BEGIN
   SELECT * INTO v_file FROM files x WHERE x.id = p_file;
   SELECT sum(l.inserted + l.changed + l.unchanged + l.stale), sum(l.retired) INTO v_settled, v_before FROM ledger l WHERE l.file_id = p_file;
   outcome := CASE WHEN v_file.state <> 'applying' THEN 'lease-lost' ELSE retirement_bar(p_file) END;
-  IF outcome = 'rejects-unread' AND p_despite_rejects THEN outcome := NULL; END IF;
   IF outcome IS NULL AND v_file.accepted IS DISTINCT FROM coalesce(v_settled, 0) + p_superseded THEN outcome := 'unbalanced'; END IF;
   IF outcome IS NULL THEN
     v_keys := missing_of(p_file, p_after, NULL);
