@@ -257,7 +257,8 @@ describe("any files that merge, in any order", () => {
             expect(image.before).toEqual(i === 0 ? null : images[i - 1]!.after);
         }
         for (const file of sent) {
-          await forceIn(world.database, "UPDATE files SET state = 'parsed' WHERE id = $1", [file.id]);
+          const again = "UPDATE files SET state = 'parsed', gate = '{\"allowed\": 0}' WHERE id = $1";
+          await forceIn(world.database, again, [file.id]);
           await world.apply(file);
         }
         expect(await stateOf(feed)).toEqual(state);
