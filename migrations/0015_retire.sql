@@ -113,7 +113,15 @@ BEGIN
   END IF;
 
   IF p_token IS NOT NULL OR v_alone THEN
-    IF v_alone THEN v_known := coalesce(v_known, '{}') || coalesce(v_seen, '{}') || coalesce(v_stale, '{}'); END IF;
+    IF v_alone THEN
+      v_known := coalesce(v_known, '{}') || coalesce(v_seen, '{}') || coalesce(v_stale, '{}');
+      -- A question that its asker has given up on may come when the comparison has ended: then nobody removes its answer.
+      PERFORM 1 FROM files x WHERE x.id = p_file AND x.state = 'parsed' FOR SHARE;
+      IF NOT FOUND THEN
+        RETURN QUERY SELECT 'lease-lost', 0, 0, 0, 0, '{}'::int[];
+        RETURN;
+      END IF;
+    END IF;
     INSERT INTO ledger (file_id, chunk_key, rows, inserted, changed, unchanged, stale, need, need_new, known)
       VALUES (p_file, v_chunk, v_rows, 0, 0, unchanged, stale, need, inserted, coalesce(v_known, '{}'));
     IF NOT v_alone AND unchanged + stale > 0 THEN
