@@ -197,7 +197,9 @@ export class Drift {
       const event = this.#eventsOn(feed, key)
         .filter(({ created_ms }) => created_ms > atMs)
         .at(-1);
-      const wanted = event === undefined ? seen.list.says.get(key) : (event.after ?? undefined);
+      const newest = newestAfter(seen, key);
+      const since = event === undefined ? seen.list.says.get(key) : (event.after ?? undefined);
+      const wanted = newest === undefined ? since : newest.says.get(key);
       const record = this.#tables.records.find(
         (one) => one.feed === feed && one.key === key && one.status === "active",
       );
@@ -211,6 +213,15 @@ export class Drift {
 
 const isEnded = ({ state }: ReportRow): Told | undefined =>
   ENDED.includes(state) ? undefined : { expected: ENDED.join(" or "), found: state };
+
+/** The newest file that speaks of the record, where it is newer than the list and was begun when that had healed. */
+function newestAfter({ report, list, files }: Compared, key: string): KnownFile | undefined {
+  const newest = files.findLast(
+    ({ row, says, healed }) => healed === undefined && row.applied_ms !== null && says.has(key),
+  );
+  if (newest === undefined || newest.row.as_of_ms <= list.row.as_of_ms) return undefined;
+  return newest.row.started_ms! > endedMs(report) ? newest : undefined;
+}
 
 const isHealed = ({ state }: ReportRow): boolean => state === "healed" || state === "clean";
 const endedMs = ({ healed_ms, compared_ms }: ReportRow): number => healed_ms ?? compared_ms!;
