@@ -213,11 +213,12 @@ BEGIN
   RETURN 'made';
 END $fn$;
 --> statement-breakpoint
--- Whether the records are still as they were looked at when a restore was ordered, and nothing newer is applied. Asked under the
+-- Whether the records are still as they were looked at when a restore was ordered, and nothing newer is applied, or let go. Asked under the
 -- lease, between plan and apply: nobody else can write then. A part that was let go (files.gate) is not to be asked again, since half of
 -- it may be applied.
 CREATE FUNCTION restore_stands(p_file bigint) RETURNS TABLE (stands boolean, restore_to timestamptz) LANGUAGE sql STABLE AS $fn$
-  SELECT NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
+  SELECT NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key
+      AND (n.state = 'applied' OR n.state = 'applying' AND n.gate IS NOT NULL)
       AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
     AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s), r.restore_to
   FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file
@@ -240,7 +241,7 @@ END $fn$;
 --> statement-breakpoint
 ALTER TABLE deliveries DROP CONSTRAINT deliveries_door_check, ADD CONSTRAINT deliveries_door_check CHECK (door IN ('mail', 'upload', 'restore'));
 --> statement-breakpoint
--- As in 0014; and a restore in between takes back what was said: whoever says it again says something new.
+-- As in 0014; and a restore or a healing in between takes back what was said: whoever says it again says something new.
 CREATE OR REPLACE FUNCTION file_repeated(p_file bigint, p_order uuid, p_content text, p_version text, p_sequence bigint, p_window_seconds float8)
 RETURNS bigint LANGUAGE sql STABLE AS $fn$
   SELECT o.id FROM files f CROSS JOIN LATERAL (
@@ -253,7 +254,8 @@ RETURNS bigint LANGUAGE sql STABLE AS $fn$
   WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
     AND n.sequence IS NOT DISTINCT FROM p_sequence
     AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - o.received_at)) <= p_window_seconds)
-    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause = 'restore' AND r.state IN ('parsed', 'applying', 'applied')
+    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause IN ('restore', 'reconcile')
+      AND r.state IN ('parsed', 'applying', 'applied')
       AND r.order_key BETWEEN least(n.order_key, p_order) AND greatest(n.order_key, p_order))
   ORDER BY n.order_key LIMIT 1
 $fn$;

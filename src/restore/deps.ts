@@ -155,6 +155,6 @@ export interface RestoreDeps {
   enqueueApply(message: ApplyFile): Promise<void>;
   now(): Date;
   readonly log: Log;
-  /** Rows of a part; PART_MAX_ROWS where absent. */
+  /** Rows of a part, at most; PART_MAX_ROWS where absent. */
   readonly partRows?: number;
 }

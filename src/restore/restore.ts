@@ -8,7 +8,7 @@ import { MAX_FACT_CHARS } from "../domain/delivery.ts";
 import { applyFileMessage } from "../domain/messages.ts";
 import type { Difference, Does, OrderedPart, PlannedPart, RestoreDeps, RestoredFeed } from "./deps.ts";
 import { digestOf, NOTHING, sumOf, together } from "./digest.ts";
-import { PART_MAX_BYTES, PART_MAX_ROWS, partOf } from "./part.ts";
+import { PART_MAX_BYTES, partOf, partRows } from "./part.ts";
 
 /** Records of each kind that a preview shows. */
 export const SAMPLES_OF_A_KIND = 5;
@@ -175,12 +175,13 @@ async function walkFeed(
   const numbers = { changes: 0, restores: 0, retirements: 0 };
   const fields = new Map<string, number>();
   const parts: PlannedPart[] = [];
+  const most = partRows(to, deps.now(), deps.partRows);
   let samples: readonly Difference[] = [];
   let sum = NOTHING;
   let rows = 0;
   for (let after: string | null = ""; after !== null; ) {
     const from: string = after;
-    const found = await deps.tables.differences(feedId, to, from, deps.partRows ?? PART_MAX_ROWS, PART_MAX_BYTES);
+    const found = await deps.tables.differences(feedId, to, from, most, PART_MAX_BYTES);
     for (const kind of ["changes", "restores", "retirements"] as const) numbers[kind] += found[kind];
     for (const [name, count] of Object.entries(found.fields)) fields.set(name, (fields.get(name) ?? 0) + count);
     const here = found.changes + found.restores + found.retirements;

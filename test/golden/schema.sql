@@ -1299,7 +1299,8 @@ AS $function$
   WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
     AND n.sequence IS NOT DISTINCT FROM p_sequence
     AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - o.received_at)) <= p_window_seconds)
-    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause = 'restore' AND r.state IN ('parsed', 'applying', 'applied')
+    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause IN ('restore', 'reconcile')
+      AND r.state IN ('parsed', 'applying', 'applied')
       AND r.order_key BETWEEN least(n.order_key, p_order) AND greatest(n.order_key, p_order))
   ORDER BY n.order_key LIMIT 1
 $function$
@@ -1987,7 +1988,8 @@ CREATE OR REPLACE FUNCTION public.restore_stands(p_file bigint)
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key AND n.state IN ('applying', 'applied')
+  SELECT NOT EXISTS (SELECT FROM files n WHERE n.feed_id = x.feed_id AND n.order_key > x.order_key
+      AND (n.state = 'applied' OR n.state = 'applying' AND n.gate IS NOT NULL)
       AND NOT EXISTS (SELECT FROM restore_parts o WHERE o.file_id = n.id AND o.restore_id = p.restore_id))
     AND p.sum = (SELECT s.sum::bit(128) FROM restore_sum(r.feed_id, r.restore_to, p.after_key, p.upto_key, NULL, NULL, false) s), r.restore_to
   FROM restore_parts p JOIN restores r ON r.id = p.restore_id JOIN files x ON x.id = p.file_id WHERE p.file_id = p_file

@@ -203,6 +203,15 @@ describe("the same content again", () => {
     expect((await arrive(feed, { content: "A", at: 1 })).state).toBe("parsed");
   });
 
+  it.each(["restore", "reconcile"])("is none where a %s in between has taken back what it said", async (cause) => {
+    const feed = await newFeed();
+    await arrive(feed, { content: "A", at: 0 });
+    const { file } = await arrive(feed, { content: "S", at: 5 });
+    await database.query("UPDATE files SET cause = $2 WHERE id = $1", [file, cause]);
+    expect((await arrive(feed, { content: "A", at: 10 })).state).toBe("parsed");
+    expect((await arrive(feed, { content: "A", at: 11 })).state).toBe("duplicate");
+  });
+
   it("is held as before, where the whole file is a question", async () => {
     const feed = await newFeed();
     await arrive(feed, { content: "A", at: 0 });

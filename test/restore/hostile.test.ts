@@ -84,6 +84,17 @@ describe("a file that comes in between", () => {
   });
 });
 
+describe("a newer file that was begun and not let go", () => {
+  it("has said nothing yet: the restore stands", async () => {
+    const { feed, to, preview } = await changedFeed();
+    await world.carryOut(feed.slug, to, preview.digest);
+    const newer = await world.file(feed, NEXT_YEAR, [row("i", 7)]);
+    await world.database.query("SELECT outcome FROM acquire_lease($1, gen_random_uuid(), 60, 0)", [newer.id]);
+    await world.expireLease(feed);
+    expect(await world.applyAll()).toEqual(["applied", "applied"]);
+  });
+});
+
 describe("a restore that dies", () => {
   it("anywhere while it is made is made by the next attempt, as if nothing had been", async () => {
     const clean = await changedFeed();

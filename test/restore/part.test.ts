@@ -6,7 +6,7 @@ import { factsFromMetadata, factsToMetadata } from "../../src/domain/delivery.ts
 import { refusalOf } from "../../src/parse/handler.ts";
 import type { OrderedPart, RowToRestore } from "../../src/restore/deps.ts";
 import { digestOf, NOTHING, sumOf, together } from "../../src/restore/digest.ts";
-import { partOf } from "../../src/restore/part.ts";
+import { PART_MAX_ROWS, partOf, partRows } from "../../src/restore/part.ts";
 
 const ORDERED: OrderedPart = {
   restoreId: "1",
@@ -132,5 +132,18 @@ describe("sums", () => {
     ]) {
       expect(other).not.toBe(base);
     }
+  });
+});
+
+describe("how much of a restore is looked at at once", () => {
+  const now = new Date("2026-11-20T08:00:00Z");
+  const ago = (days: number) => partRows(new Date(now.getTime() - days * 86_400_000).toISOString(), now);
+
+  it("is less the longer ago the moment is: no look asks more days of more records than one that is measured", () => {
+    expect([0, 1, 100].map(ago)).toEqual([PART_MAX_ROWS, PART_MAX_ROWS, PART_MAX_ROWS]);
+    expect(ago(400)).toBe(PART_MAX_ROWS / 4);
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 4_000 }), (days) => ago(days) * days <= PART_MAX_ROWS * 100 + days),
+    );
   });
 });
