@@ -28,24 +28,22 @@ export function writtenBehind({ files, changes }: Tables): Violation[] {
   });
 }
 
-/** What a newer file may still say it must not be retired for by an older one: once that has begun, it retires itself. */
-export function retiredBeside({ files, changes, holds, letters }: Tables): Violation[] {
+/** Once a newer full file has begun to write, it retires itself what it lacks, and an older one nothing more. */
+export function retiredBeside({ files, changes }: Tables): Violation[] {
   const byId = new Map(files.map((file, place) => [file.id, { file, place }]));
-  // A file that was held or dead for a while was not at work all the time.
-  const wentThrough = ({ id, delivery_id, applied_ms }: FileRow) =>
-    applied_ms !== null &&
-    holds.every(({ file_id }) => file_id !== id) &&
-    letters.every(({ correlation_id }) => correlation_id !== delivery_id);
+  const begunMs = new Map<string, number>();
+  for (const { file_id, created_ms } of changes) {
+    begunMs.set(file_id, Math.min(created_ms, begunMs.get(file_id) ?? Number.POSITIVE_INFINITY));
+  }
   return changes.flatMap((change): Violation[] => {
     const found = byId.get(change.file_id);
     if (change.kind !== "retired" || found === undefined) return [];
     const newer = files.find(
-      (other, at) =>
+      ({ id, feed, state }, at) =>
         at > found.place &&
-        other.feed === change.feed &&
-        wentThrough(other) &&
-        other.started_ms !== null &&
-        other.started_ms < change.created_ms,
+        feed === change.feed &&
+        state === "applied" &&
+        (begunMs.get(id) ?? Number.POSITIVE_INFINITY) < change.created_ms,
     );
     if (newer === undefined) return [];
     const rule = "nothing is retired beside a newer file";

@@ -3,7 +3,6 @@ import type { Mutation } from "./mutation.ts";
 
 const RETIRE = "migrations/0015_retire.sql";
 const GATE = "migrations/0016_gate.sql";
-const DRIFT = "migrations/0020_drift.sql";
 const HANDLER = "src/apply/handler.ts";
 
 export const STATE: readonly Mutation[] = [
@@ -208,17 +207,6 @@ export const STATE: readonly Mutation[] = [
         file: "src/reconcile/verdict.ts",
         find: 'return reasons.length === 0 ? { state: "healing"',
         replace: 'return reasons.length >= 0 ? { state: "healing"',
-      },
-    ],
-  },
-  {
-    name: "healing-over-newer-files",
-    breaks: "What heals drift takes a place behind all files, and undoes what newer ones have said.",
-    edits: [
-      {
-        file: DRIFT,
-        find: "s.as_of, s.as_of_source, v_report.order_key,",
-        replace: "s.as_of, s.as_of_source, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid,",
       },
     ],
   },
