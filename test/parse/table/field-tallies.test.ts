@@ -45,6 +45,19 @@ describe("the numbers of a file", () => {
   });
 
   it.each(BOTH)(
+    "are counted of the first two hundred columns: each costs memory while the file is read",
+    async (asText) => {
+      const many = Array.from({ length: 300 }, (_, i) => ({ ...stock, name: `n${i}`, source: { header: `N${i}` } }));
+      const cells = (of: (i: number) => string) => many.map((_, i) => of(i)).join(";");
+      const text = `Id;${cells((i) => `N${i}`)}\na;${cells(String)}\n`;
+      const { fieldNumbers, books } = await parse(tableFeed({ columns: [id, ...many] }), text, { asText });
+      expect([books.accepted, Object.keys(fieldNumbers).length]).toEqual([1, 200]);
+      expect(fieldNumbers.n199).toMatchObject({ values: 1, total: 199 });
+      expect(fieldNumbers).not.toHaveProperty("n200");
+    },
+  );
+
+  it.each(BOTH)(
     "say nothing of a cell that leaves the field as it was, and call one that clears it blank",
     async (asText) => {
       const keeping = tableFeed({ columns: [id, { ...stock, blank: "keep", clear: "-" }] });
