@@ -3,7 +3,7 @@
  * memory: each call finds out from the rows what is next, so any number of them may come, at once too, and die anywhere.
  * The end of every step of a delivery calls it, and the cron, which finds what was lost.
  */
-import { asFailure } from "../domain/failures.ts";
+import { asFailure, report } from "../domain/failures.ts";
 import { inLanes } from "../domain/lanes.ts";
 import { parseDeliveryMessage } from "../domain/messages.ts";
 import { collect } from "./collect.ts";
@@ -53,8 +53,9 @@ async function sendOne(replay: string, item: DueItem, deps: ReplayDeps): Promise
   }
 }
 
-/** The cron's part: every replay that is not at its end. One's trouble stops no other; the first is thrown at the end. */
+/** The cron's part: what was left half read, and every replay that is not at its end. One's trouble stops no other; the first is thrown at the end. */
 export async function advanceAll(deps: ReplayDeps): Promise<void> {
+  await deps.tables.endLeftFiles(report("reading-given-up", { why: "its message never came" }), deps.now());
   let first: unknown;
   for (const id of await deps.tables.open()) {
     try {

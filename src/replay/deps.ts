@@ -126,6 +126,8 @@ export interface ReplayTables {
     now: Date,
   ): Promise<boolean>;
   fail(id: string, failure: FailureReport, now: Date): Promise<void>;
+  /** Ends files that were begun for a replay, and that nobody reads any more: it gave them up, or was cancelled long ago. */
+  endLeftFiles(failure: FailureReport, now: Date): Promise<void>;
   /** Settles what has come to rest, takes up what is due, and ends the replay where nothing is left. */
   step(id: string, now: Date): Promise<Step>;
   /** Undefined: it is not to be read any more. */

@@ -21,6 +21,8 @@ const FIRST_PAUSE_MINUTES = 20;
  * longer than a message may wait in a queue.
  */
 const MAX_WAKES = 8;
+/** No message waits longer in a queue. */
+const MESSAGE_MAX_DAYS = 7;
 
 /** A time as ISO text, whatever parsers the driver has. */
 const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
@@ -111,6 +113,16 @@ export function replayTables(database: Database): ReplayTables {
         `UPDATE replays SET state = 'failed', failure = $2::jsonb, ended_at = $3::timestamptz
          WHERE id = $1::bigint AND state = 'collecting'`,
         [id, jsonText(failure), now.toISOString()],
+      );
+    },
+
+    async endLeftFiles(failure, now) {
+      await database.query(
+        `UPDATE files f SET state = 'rejected', failure = $1::jsonb, updated_at = now()
+         FROM replays r JOIN replay_items i ON i.replay_id = r.id
+         WHERE f.state = 'parsing' AND r.id = f.replay_id AND i.delivery_id = f.delivery_id
+           AND (i.reason = 'does-not-move' OR r.state = 'cancelled' AND r.ended_at < $2::timestamptz - make_interval(days => ${MESSAGE_MAX_DAYS}))`,
+        [jsonText(failure), now.toISOString()],
       );
     },
 

@@ -129,6 +129,44 @@ describe("messages that are lost", () => {
     expect(report.left_out).toMatchObject([{ state: "failed", reason: "does-not-move", examples: [stuck] }]);
   });
 
+  it("end the file that was begun with the replay, given up or cancelled: nobody would read it to its end", async () => {
+    await threeDays(world);
+    const begunFile = async (replay: string, delivery: string) => {
+      await world.rows(
+        `INSERT INTO files (delivery_id, position, customer_id, feed_id, path, content_type, state, adapter_version, as_of, as_of_source,
+           order_key, received_at, cause, replay_id)
+         SELECT delivery_id, position, customer_id, feed_id, path, content_type, 'parsing', adapter_version, as_of, as_of_source, order_key,
+           received_at, 'replay', $1::bigint FROM files WHERE delivery_id = $2 AND cause = 'delivery'`,
+        [replay, delivery],
+      );
+      return async () =>
+        (
+          await world.rows<{ state: string; code: string | null }>(
+            "SELECT state, failure->>'code' AS code FROM files WHERE replay_id = $1::bigint AND delivery_id = $2",
+            [replay, delivery],
+          )
+        ).map(({ state, code }) => [state, code]);
+    };
+    const first = await start(world, { customer: "alder" });
+    const stuck = world.queue[0]!.body.correlationId;
+    const stateOfStuck = await begunFile(first.id, stuck);
+    for (let n = 0; n < 16; n++) {
+      world.queue = world.queue.filter(({ body }) => body.correlationId !== stuck);
+      await world.cron(24 * 60);
+    }
+    expect(await stateOfStuck()).toEqual([["rejected", "reading-given-up"]]);
+
+    const second = await start(world, { customer: "birch" });
+    const left = world.queue.at(-1)!.body.correlationId;
+    const stateOfLeft = await begunFile(second.id, left);
+    world.queue = [];
+    await world.http("POST", `/v1/replays/${second.id}/cancel`);
+    await world.cron(24 * 60);
+    expect(await stateOfLeft(), "its message may still come").toEqual([["parsing", null]]);
+    await world.cron(7 * 24 * 60);
+    expect(await stateOfLeft()).toEqual([["rejected", "reading-given-up"]]);
+  });
+
   it("a delivery whose bytes are gone fails with the code of its letter", async () => {
     await threeDays(world);
     const [{ key, id: delivery } = { key: "", id: "" }] = await world.rows<{ key: string; id: string }>(

@@ -250,6 +250,14 @@ export const CONTENT = {
     (e) => `The file was to heal drift, and that is over: ${e.why}.`,
     () => "Nothing of it was applied, and nothing is to be done: the next comparison says what differs then.",
   ),
+  "reading-given-up": entry<{ why: string }>(
+    "file",
+    "reject",
+    "operator",
+    (e) => `The file was being read again for a replay, and that is over: ${e.why}.`,
+    () =>
+      "Nothing of it was applied; the file that it was read from is as it was. Replay it once more if it is needed.",
+  ),
   "snapshot-incomparable": entry<{ faults: string[] }>(
     "file",
     "hold",
