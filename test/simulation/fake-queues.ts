@@ -13,6 +13,12 @@ export const RETENTION_MS = 4 * DAY;
 /** Messages of an invocation that died come back after this at most. */
 const VISIBILITY_MS = 300 * SECOND;
 
+/**
+ * Whatever a lost answer doubles is put off for as long as its file waits, and doubled again: in hours one file may have ten
+ * thousand messages. A run has a hundred by itself.
+ */
+const FLOOD_MESSAGES = 200;
+
 export interface QueueSettings {
   readonly maxBatch: number;
   readonly maxRetries: number;
@@ -132,6 +138,7 @@ export class FakeQueues {
   }
 
   #dispatch(queue: string): void {
+    this.#weather.isFlooded = this.busy > FLOOD_MESSAGES;
     const of = this.#of(queue);
     const now = this.#scheduler.nowMs;
     of.kept = of.kept.filter((message) => {

@@ -194,10 +194,10 @@ describe("lists that are wrong, records that were edited by hand, and an archive
       const result = await simulate("wrong-4", engine, MISHAPS);
       expect(reportOf(result) ?? "").toBe("");
       const { holds, files, reports, made, changes } = result.tables;
-      expect(new Set(holds.map(({ decision }) => decision))).toEqual(new Set(["release", "widen", "reject"]));
+      expect(holds.map(({ decision }) => decision)).toEqual(expect.arrayContaining(["release", "widen", "reject"]));
       expect(files.filter(({ retired }) => (retired ?? 0) > 0).length).toBeGreaterThan(3);
       expect(changes.filter(({ kind }) => kind === "restored").length).toBeGreaterThan(0);
-      expect(reports.map(({ state }) => state)).toEqual(expect.arrayContaining(["clean", "healed", "rejected"]));
+      expect(reports.map(({ state }) => state)).toEqual(expect.arrayContaining(["clean", "healed"]));
       const of = (cause: string, state: string) => made.filter((row) => row.cause === cause && row.state === state);
       expect(of("reconcile", "applied").length).toBeGreaterThan(0);
       expect(of("replay", "applied").length).toBeGreaterThan(5);

@@ -102,6 +102,8 @@ export interface Judgement extends Omit<Fate, "error"> {
 
 export class Weather {
   readonly climate: Climate;
+  /** So many copies of messages are under way that more would only be more of them: nothing but spells goes wrong. */
+  isFlooded = false;
   readonly #chance: Chance;
   readonly #trace: Trace;
 
@@ -117,7 +119,7 @@ export class Weather {
 
   /** True with this chance, while the weather is bad. Counted as a fault of that kind. */
   strikes(nowMs: number, kind: string, probability: number): boolean {
-    if (this.isCalm(nowMs) || !this.#chance.hits(probability)) return false;
+    if (this.isCalm(nowMs) || this.isFlooded || !this.#chance.hits(probability)) return false;
     this.#trace.fault(kind);
     return true;
   }
@@ -143,6 +145,7 @@ export class Weather {
       const waits = chance.hits(0.2) ? TIMEOUT_MS : back;
       return { answerAfterMs: waits, trouble: "away", label: struck("away") };
     }
+    if (this.isFlooded) return fine;
     if (chance.hits(rates.kill)) {
       const killAfterMs = there;
       const how = chance.pick(["before", "after", "underway"] as const);
