@@ -1693,6 +1693,7 @@ CREATE OR REPLACE FUNCTION public.plan_chunk(p_file bigint, p_token uuid, p_keys
  SET enable_bitmapscan TO 'off'
  SET enable_nestloop TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 #variable_conflict use_column
 DECLARE
@@ -1705,6 +1706,8 @@ DECLARE
   v_hashes   bytea;
   v_low      text;
   v_high     text;
+  v_missed   text[];     -- keys that the walk did not meet, and their places in the chunk
+  v_places   int[];
   v_lines    int[];      -- of the rows that differ: their lines, records, and whether this file comes after what is stored
   v_ids      bigint[];
   v_open     boolean[];
@@ -1735,22 +1738,36 @@ BEGIN
   v_rows := cardinality(v_keys);
   v_hashes := decode(replace(p_hashes, ',', ''), 'hex');
   SELECT w.low, w.high INTO v_low, v_high FROM chunk_walk(v_customer, v_feed, v_keys) w;
-  -- Walk first, then an index-only probe for each key it did not meet: new ones, and all of them where there is no walk.
-  -- LIMIT bounds what a walk costs, and keeps the planner from turning it into something else.
-  SELECT array_agg(c.id) FILTER (WHERE c.same), array_agg(p_lines[c.o]) FILTER (WHERE c.same IS NOT TRUE),
-    array_agg(c.id) FILTER (WHERE c.same IS NOT TRUE),
-    array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)
-  INTO v_seen, v_lines, v_ids, v_open
-  FROM (
-    SELECT i.o, coalesce(r.id, p.id) AS id, coalesce(r.order_key, p.order_key) AS order_key, coalesce(r.line, p.line) AS line,
-      substring(v_hashes FROM i.o * 16 - 15 FOR 16) = uuid_send(coalesce(r.row_hash, p.row_hash)) AS same
-    FROM (SELECT unnest(v_keys) AS k, generate_series(1, v_rows) AS o) i
-    LEFT JOIN (SELECT x.natural_key, x.id, x.row_hash, x.order_key, x.line FROM records x
-      WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key >= v_low AND x.natural_key <= v_high
-      LIMIT 3 * v_rows) r ON r.natural_key = i.k
-    LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
-      WHERE r.id IS NULL AND x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = i.k LIMIT 1) p ON true
-    OFFSET 0) c;
+  -- Walk first: LIMIT bounds what it costs, and keeps the planner from turning it into something else. Then an index-only probe
+  -- for each key that it did not meet: none of most chunks, and all of them where there is no walk.
+  IF v_low IS NULL THEN
+    v_missed := v_keys;
+    v_places := ARRAY(SELECT generate_series(1, v_rows));
+  ELSE
+    SELECT array_agg(c.id) FILTER (WHERE c.same), array_agg(p_lines[c.o]) FILTER (WHERE NOT c.same), array_agg(c.id) FILTER (WHERE NOT c.same),
+      array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE NOT c.same),
+      array_agg(c.k) FILTER (WHERE c.id IS NULL), array_agg(c.o) FILTER (WHERE c.id IS NULL)
+    INTO v_seen, v_lines, v_ids, v_open, v_missed, v_places
+    FROM (
+      SELECT i.k, i.o, r.id, r.order_key, r.line, substring(v_hashes FROM i.o * 16 - 15 FOR 16) = uuid_send(r.row_hash) AS same
+      FROM (SELECT unnest(v_keys) AS k, generate_series(1, v_rows) AS o) i
+      LEFT JOIN (SELECT x.natural_key, x.id, x.row_hash, x.order_key, x.line FROM records x
+        WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key >= v_low AND x.natural_key <= v_high
+        LIMIT 3 * v_rows) r ON r.natural_key = i.k
+      OFFSET 0) c;
+  END IF;
+  IF v_missed IS NOT NULL THEN
+    SELECT v_seen || array_agg(c.id) FILTER (WHERE c.same), v_lines || array_agg(p_lines[c.o]) FILTER (WHERE c.same IS NOT TRUE),
+      v_ids || array_agg(c.id) FILTER (WHERE c.same IS NOT TRUE),
+      v_open || array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)
+    INTO v_seen, v_lines, v_ids, v_open
+    FROM (
+      SELECT m.o, p.id, p.order_key, p.line, substring(v_hashes FROM m.o * 16 - 15 FOR 16) = uuid_send(p.row_hash) AS same
+      FROM (SELECT unnest(v_missed) AS k, unnest(v_places) AS o) m
+      LEFT JOIN LATERAL (SELECT x.id, x.row_hash, x.order_key, x.line FROM records x
+        WHERE x.customer_id = v_customer AND x.feed_id = v_feed AND x.natural_key = m.k LIMIT 1) p ON true
+      OFFSET 0) c;
+  END IF;
 
   inserted := 0;
   changed := 0;
