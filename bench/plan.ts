@@ -2,7 +2,7 @@
  * What it costs to know what a file would do: the plan alone, which writes nothing, and a whole dry run, which looks at rows and
  * judges them as well; as a ratio to applying the same file unchanged in the same run.
  *
- *   node bench/plan.ts [--rows 300000] [--runs 5]
+ *   node bench/plan.ts [--rows 300000] [--runs 15]
  *
  * One JSON line per figure. The server is chosen as in bench/apply.ts.
  */
@@ -14,7 +14,7 @@ import { type BenchFile, benchFile } from "./apply/data.ts";
 import { benchWorld, type Cost, say } from "./apply/world.ts";
 
 const { values: flags } = parseArgs({
-  options: { rows: { type: "string", default: "300000" }, runs: { type: "string", default: "5" } },
+  options: { rows: { type: "string", default: "300000" }, runs: { type: "string", default: "15" } },
 });
 const ROWS = Number(flags.rows);
 const RUNS = Number(flags.runs);
