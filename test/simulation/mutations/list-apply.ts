@@ -5,8 +5,9 @@ const CHUNKS = "migrations/0006_dense_chunks.sql";
 const PLAN = "migrations/0015_retire.sql";
 const CLOSE = "migrations/0016_gate.sql";
 
-const OPEN_IN_PLAN =
-  "array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)\n  INTO";
+/** Of keys that the walk met, and of those that it missed. */
+const OPEN_MET = "array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE NOT c.same)";
+const OPEN_MISSED = "array_agg((c.order_key, c.line) <= (v_order, p_lines[c.o])) FILTER (WHERE c.same IS NOT TRUE)";
 const OPEN_IN_APPLY = "r.row_hash, (r.order_key, r.line) <= (v_order, i.n) AS open";
 const OPEN_OF_LATEST = "AND x.row_hash <> d.h AND (x.order_key, x.line) <= (v_order, d.n) LIMIT 1";
 
@@ -66,10 +67,11 @@ export const APPLY: readonly Mutation[] = [
     name: "as-of-not-checked",
     breaks: "An older file overwrites what a newer one has written.",
     edits: [
+      { file: PLAN, find: OPEN_MET, replace: "array_agg(c.order_key IS NOT NULL) FILTER (WHERE NOT c.same)" },
       {
         file: PLAN,
-        find: OPEN_IN_PLAN,
-        replace: "array_agg(c.order_key IS NOT NULL) FILTER (WHERE c.same IS NOT TRUE)\n  INTO",
+        find: OPEN_MISSED,
+        replace: "array_agg(c.order_key IS NOT NULL) FILTER (WHERE c.same IS NOT TRUE)",
       },
       { file: CHUNKS, find: OPEN_IN_APPLY, replace: "r.row_hash, r.order_key IS NOT NULL AS open" },
       { file: CHUNKS, find: OPEN_OF_LATEST, replace: "AND x.row_hash <> d.h LIMIT 1" },
@@ -81,7 +83,8 @@ export const APPLY: readonly Mutation[] = [
     name: "as-of-the-wrong-way-round",
     breaks: "A newer file is kept out by an older one.",
     edits: [
-      { file: PLAN, find: OPEN_IN_PLAN, replace: OPEN_IN_PLAN.replace("<=", ">=") },
+      { file: PLAN, find: OPEN_MET, replace: OPEN_MET.replace("<=", ">=") },
+      { file: PLAN, find: OPEN_MISSED, replace: OPEN_MISSED.replace("<=", ">=") },
       { file: CHUNKS, find: OPEN_IN_APPLY, replace: OPEN_IN_APPLY.replace("<=", ">=") },
       { file: CHUNKS, find: OPEN_OF_LATEST, replace: OPEN_OF_LATEST.replace("<= (", ">= (") },
     ],
