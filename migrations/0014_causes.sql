@@ -45,7 +45,8 @@ CREATE OR REPLACE FUNCTION file_is_late(p_file bigint) RETURNS boolean LANGUAGE 
   FROM files x JOIN feeds f ON f.id = x.feed_id WHERE x.id = p_file
 $fn$;
 --> statement-breakpoint
--- As in 0011, among files that came: what is read again or made by us hides no other.
+-- As in 0011, among files that came: what is read again or made by us hides no other. A restore or a healing in between takes back
+-- what was said: whoever says it again says something new.
 CREATE OR REPLACE FUNCTION file_repeated(p_file bigint, p_order uuid, p_content text, p_version text, p_sequence bigint, p_window_seconds float8)
 RETURNS bigint LANGUAGE sql STABLE AS $fn$
   SELECT o.id FROM files f CROSS JOIN LATERAL (
@@ -58,6 +59,9 @@ RETURNS bigint LANGUAGE sql STABLE AS $fn$
   WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
     AND n.sequence IS NOT DISTINCT FROM p_sequence
     AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - o.received_at)) <= p_window_seconds)
+    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause IN ('restore', 'reconcile')
+      AND r.state IN ('parsed', 'applying', 'applied')
+      AND r.order_key BETWEEN least(n.order_key, p_order) AND greatest(n.order_key, p_order))
   ORDER BY n.order_key LIMIT 1
 $fn$;
 --> statement-breakpoint

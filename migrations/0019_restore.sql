@@ -240,22 +240,3 @@ BEGIN
 END $fn$;
 --> statement-breakpoint
 ALTER TABLE deliveries DROP CONSTRAINT deliveries_door_check, ADD CONSTRAINT deliveries_door_check CHECK (door IN ('mail', 'upload', 'restore'));
---> statement-breakpoint
--- As in 0014; and a restore or a healing in between takes back what was said: whoever says it again says something new.
-CREATE OR REPLACE FUNCTION file_repeated(p_file bigint, p_order uuid, p_content text, p_version text, p_sequence bigint, p_window_seconds float8)
-RETURNS bigint LANGUAGE sql STABLE AS $fn$
-  SELECT o.id FROM files f CROSS JOIN LATERAL (
-    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.order_key <= p_order
-       AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key DESC LIMIT 1)
-    UNION ALL
-    (SELECT x.* FROM files x WHERE x.feed_id = f.feed_id AND x.id <> f.id AND x.cause = 'delivery' AND x.order_key > p_order
-       AND x.state IN ('parsed', 'applying', 'applied', 'duplicate') ORDER BY x.order_key LIMIT 1)) n
-  JOIN files o ON o.id = coalesce(n.duplicate_of, n.id)
-  WHERE f.id = p_file AND n.content_sha256 = p_content AND n.adapter_version = p_version
-    AND n.sequence IS NOT DISTINCT FROM p_sequence
-    AND (p_sequence IS NOT NULL OR abs(extract(epoch FROM f.received_at - o.received_at)) <= p_window_seconds)
-    AND NOT EXISTS (SELECT FROM files r WHERE r.feed_id = f.feed_id AND r.cause IN ('restore', 'reconcile')
-      AND r.state IN ('parsed', 'applying', 'applied')
-      AND r.order_key BETWEEN least(n.order_key, p_order) AND greatest(n.order_key, p_order))
-  ORDER BY n.order_key LIMIT 1
-$fn$;

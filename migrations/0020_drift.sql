@@ -22,8 +22,6 @@ CREATE TRIGGER drift_reports_moves BEFORE UPDATE OF state ON drift_reports FOR E
   EXECUTE FUNCTION keep_to_moves('open>clean', 'open>healing', 'open>waiting', 'waiting>released', 'waiting>rejected',
     'healing>healed', 'healing>rejected', 'released>healed', 'released>rejected');
 --> statement-breakpoint
-DROP FUNCTION open_drift_report(bigint, int, jsonb, text[]);
---> statement-breakpoint
 -- Begins a run of a snapshot file's comparison, or finds it; answers its state and how many active records the feed has, by
 -- which the buckets are made. A snapshot behind which a newer one was compared is 'late': what it says is over.
 CREATE FUNCTION open_drift_report(p_file bigint, p_feed int, p_limits jsonb, p_fields text[], p_run int)
@@ -45,8 +43,10 @@ BEGIN
     FROM drift_reports d WHERE d.file_id = p_file AND d.run = p_run;
 END $fn$;
 --> statement-breakpoint
--- As in 0017; and older reports of the feed that still wait are over: the newer one says what differs today.
-CREATE OR REPLACE FUNCTION close_drift_report(p_report bigint, p_state text, p_numbers jsonb, p_rows jsonb)
+-- Writes what a comparison found, once: whoever comes second gets the state of the first. p_rows is an array of rows of
+-- drift_rows without report_id and n. False: there was nothing to close.
+-- Older reports of the feed that still wait are over: the newer one says what differs today.
+CREATE FUNCTION close_drift_report(p_report bigint, p_state text, p_numbers jsonb, p_rows jsonb)
 RETURNS TABLE (closed boolean, state text) LANGUAGE plpgsql AS $fn$
 #variable_conflict use_column
 BEGIN

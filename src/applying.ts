@@ -25,7 +25,7 @@ import { restoreTables } from "./restore/tables.ts";
 import { adapterOf, enqueueApply, type System } from "./surroundings.ts";
 import { tellPeople } from "./telling.ts";
 
-export const reconciling = (feeds: readonly Adapter[], config: System, database: Pick<Database, "query">): DriftDeps =>
+export const driftDepsOf = (feeds: readonly Adapter[], config: System, database: Pick<Database, "query">): DriftDeps =>
   driftDeps({ ...config, feeds, database, enqueueApply: enqueueApply(config) });
 
 async function chunkBytes(config: System, file: FileToApply, n: number, length?: number): Promise<Uint8Array> {
@@ -82,7 +82,7 @@ export async function apply(
           const asking = dryRunDeps({ ...gating, postgres: postgresDatabase, head: chunks.head });
           const outcome = await dryRunHandler({ ...asking, log }, message);
           if (outcome === "not-asked") {
-            await compareSnapshot(reconciling(feeds, config, database), message.fileId, message.replay !== undefined);
+            await compareSnapshot(driftDepsOf(feeds, config, database), message.fileId, message.replay !== undefined);
           }
           told = outcome !== "compared";
         },

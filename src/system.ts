@@ -5,7 +5,7 @@
 
 import { drizzle } from "drizzle-orm/neon-http";
 import { createApi } from "./api/app.ts";
-import { apply, reconciling } from "./applying.ts";
+import { apply, driftDepsOf } from "./applying.ts";
 import { onCron } from "./cron.ts";
 import type { Adapter } from "./domain/adapter.ts";
 import { failure } from "./domain/failures.ts";
@@ -165,7 +165,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
         redrive: redriveDeps(feeds, config, database),
         replay: replayDepsOf(feeds, config, database),
         backfill: backfillDoor(config),
-        drift: driftDoor(reconciling(feeds, config, database)),
+        drift: driftDoor(driftDepsOf(feeds, config, database)),
         restore: restoreDeps({ ...config, database, enqueueApply: enqueueApply(config) }),
         holds: holdsDeps(config, database),
         readHoldLink: (token) => readLink(token, config.addressSecret, now().getTime()),
@@ -197,7 +197,7 @@ export const systemOf = (feeds: readonly Adapter[], surroundings: Surroundings =
         enqueueParse: enqueueParse(config),
         enqueueApply: enqueueApply(config),
         feeds,
-        carryOnDrift: () => carryOn(reconciling(feeds, config, database)),
+        carryOnDrift: () => carryOn(driftDepsOf(feeds, config, database)),
         goOnWithReplays: () => advanceAll(replayDepsOf(feeds, config, database)),
         redriveFixed: (due) => redriveFixed(redriveDeps(feeds, config, database), due),
         holdsDue: () =>

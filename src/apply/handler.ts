@@ -54,7 +54,7 @@ async function underLease(
   if (old !== undefined) return await holdFile(deps, facts, old, lease, planNumbers(plan));
   const verdict = passed === undefined ? await deps.gate(plan, file, lease) : { go: passed };
   if ("held" in verdict) {
-    deps.log.error("file-held", { ...facts, code: "blast-radius", checks: verdict.held.join(" ") });
+    deps.log.error("file-held", { ...facts, checks: verdict.held.join(" ") });
     return { done: "held" };
   }
 

@@ -3,19 +3,15 @@
  * new. Nothing is read yet: a replay of the keys that are answered does that, in the order of then. For operators.
  */
 import { eq, sql } from "drizzle-orm";
-import { z } from "zod";
 import { auditLog, deliveries } from "../../platform/schema.ts";
 import type { Call } from "../deps.ts";
 import { notFound } from "../problem/problem.ts";
 import { customerInPath, feedInPath, readQuery, textParameter } from "../query/query.ts";
 import { boundedBody, fileOfBody } from "../upload/body.ts";
-
-const moment = z.iso
-  .datetime({ offset: true, error: "is no time like 2026-11-20T08:00:00Z" })
-  .transform((text) => new Date(text));
+import { momentSchema } from "./as-of.ts";
 
 export async function backfillFile({ c, deps, caller }: Call): Promise<Response> {
-  const { name, modified_at: modifiedAt } = readQuery(c, { name: textParameter, modified_at: moment.optional() });
+  const { name, modified_at: modifiedAt } = readQuery(c, { name: textParameter, modified_at: momentSchema.optional() });
   const customer = customerInPath(c, "customer");
   const feed = deps.adapterOf(customer, feedInPath(c, "feed"));
   if (feed === undefined) throw notFound();
@@ -24,7 +20,7 @@ export async function backfillFile({ c, deps, caller }: Call): Promise<Response>
   const facts = deps.backfill.facts({
     feed,
     ...file,
-    modifiedAt: modifiedAt ?? deps.now(),
+    modifiedAt: modifiedAt === undefined ? deps.now() : new Date(modifiedAt),
     tokenName: caller.name,
   });
   const [known] = await deps.db

@@ -56,7 +56,7 @@ export const PARSE: readonly Mutation[] = [
     breaks: "A, B, A: the second A counts as a duplicate of the first, and B has the last word.",
     edits: [
       {
-        file: "migrations/0019_restore.sql",
+        file: "migrations/0014_causes.sql",
         find: "AND x.order_key <= p_order\n       AND x.state IN",
         replace: "AND x.order_key <= p_order\n       AND x.content_sha256 = p_content AND x.state IN",
       },
